@@ -1,0 +1,1 @@
+//! Assembly: configuration → policy, listeners, workers; signals, reload and drain.

@@ -1,0 +1,67 @@
+//! The lasting facts about clients: what they used up, which distinct things they asked for, until when they are held.
+//!
+//! Facts live here and never in a policy, so a reload forgets nothing. Everything is bounded: a table holds at most its
+//! cap of keys, and a key that does not fit pushes out an idle one (see [`Facts`]). Keys are 128-bit keyed hashes: an
+//! outsider can neither aim at a shard nor find out what is stored.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+/// What may change while a request is judged. The live table counts; `explain` and the self-test hand in a scratch one.
+///
+/// Every method takes `now`; none reads a clock.
+pub trait Facts: fmt::Debug + Send + Sync {
+    /// The key of `value` in the key space `space` (a limit's or detection's name).
+    fn key(&self, space: &str, value: &[u8]) -> Key;
+
+    /// Takes one cell from `key` under `quota`. A refused request takes none.
+    fn take(&self, key: Key, quota: Quota, now: Instant) -> Taken;
+
+    /// Notes that `item` was seen under `key`, and returns how much distinct weight was seen within `window` up to now.
+    /// An item seen again within the window is not counted again, but its time is renewed.
+    fn note_distinct(&self, key: Key, item: u64, weight: u32, window: Window, now: Instant) -> u32;
+
+    /// Holds `key` until `span` from now. A longer hold that is already there stays.
+    fn hold(&self, key: Key, span: Duration, now: Instant);
+
+    /// How long `key` is still held; `None` when it is not.
+    fn held(&self, key: Key, now: Instant) -> Option<Duration>;
+}
+
+/// A keyed hash of what a fact is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Key(pub(crate) u128);
+
+/// A rate: `limit` requests in `per`, of which `burst` may come at once (GCRA, ITU-T I.371).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests per span.
+    pub limit: NonZeroU32,
+    /// The span.
+    pub per: Duration,
+    /// Requests that may come at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+/// A sliding window over distinct items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How far back an item counts.
+    pub within: Duration,
+    /// The weight that nobody asks beyond: items are remembered up to this weight and no further.
+    pub limit: u32,
+}
+
+/// The answer to [`Facts::take`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether a cell was left.
+    pub allowed: bool,
+    /// How many cells are left for a burst now.
+    pub remaining: u32,
+    /// How long until a refused request would pass; zero when it was allowed.
+    pub retry_after: Duration,
+    /// How long until the full burst is there again.
+    pub reset: Duration,
+}

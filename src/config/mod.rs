@@ -1,0 +1,13 @@
+//! Reading `rules.yaml`: primitives that values are written in, and errors that say where.
+//!
+//! Each section's type lives with its owner; this room knows none of them, so that it can stay at the bottom of the
+//! crate. A file is read in two passes: `serde_yaml` gives the values, a second parser with marks gives every value its
+//! place, refuses duplicate keys and bounds nesting.
+
+pub mod error;
+pub mod load;
+pub mod primitives;
+
+pub use error::{ConfigError, Segment};
+pub use load::Load;
+pub use primitives::{ByteSize, Cidr, Duration, Pattern, Secret};

@@ -1,0 +1,352 @@
+//! From a request to a decision: one evaluation, phase by phase.
+//!
+//! [`decide`] is the whole judgement of a request in one call, for `explain`, tests and the self-canary. The proxy takes
+//! the same steps one at a time, as head, body and answer arrive.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::chain::Link;
+use super::detection::{BodyNeed, Context, DetectionError, Phase, ThreatDetection, Verdict};
+use super::finding::{Finding, Score, Weight};
+use super::policy::{Block, Mode, OnError, Permit, Policy};
+use super::trace::{Answer, Step};
+use crate::clients::Facts;
+use crate::request::{BodyView, RequestView, ResponseView, Standing};
+
+/// The judgement of one request by one policy, so far.
+#[derive(Debug)]
+pub struct Evaluation {
+    policy: Arc<Policy>,
+    exempt: bool,
+    score: Score,
+    would_be_score: Score,
+    observations: Vec<Observation>,
+    block: Option<Block>,
+    answer_headers: Vec<(HeaderName, HeaderValue)>,
+    trace: Option<Vec<Step>>,
+}
+
+/// One thing that was found or that went wrong, and whether it was acted upon.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The detection that saw it.
+    pub detection: Arc<str>,
+    /// Whether the detection's mode let it count; `false` in monitor mode.
+    pub enforced: bool,
+    /// What it was.
+    pub what: Observed,
+}
+
+/// What was observed.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// A threat.
+    Finding(Finding),
+    /// The request asks for more work than it may.
+    Exhausted(Cow<'static, str>),
+    /// The detection failed.
+    Fault(Cow<'static, str>),
+}
+
+/// How an evaluation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing that reaches the threshold.
+    Pass,
+    /// The client is trusted and was not judged.
+    Exempt,
+    /// Refused.
+    Block,
+    /// Forwarded, but would have been refused if everything were enforced.
+    WouldBlock,
+}
+
+/// Judges a request, and its body where there is one, in one call.
+#[must_use]
+pub fn decide(
+    policy: &Arc<Policy>,
+    request: &RequestView<'_>,
+    body: Option<&BodyView<'_>>,
+    facts: &dyn Facts,
+    now: Instant,
+) -> Evaluation {
+    let mut evaluation = Evaluation::begin(policy, request).traced();
+    evaluation.on_headers(request, facts, now);
+    if let Some(body) = body
+        && evaluation.body_need(request, facts, now) != BodyNeed::None
+    {
+        evaluation.on_body(request, body, facts, now);
+    }
+    evaluation
+}
+
+// === impl Evaluation ===
+
+impl Evaluation {
+    /// Begins to judge a request by a policy. Trusted clients are exempt from everything.
+    #[must_use]
+    pub fn begin(policy: &Arc<Policy>, request: &RequestView<'_>) -> Self {
+        Self {
+            policy: Arc::clone(policy),
+            exempt: request.client().standing == Standing::Trusted,
+            score: Score(0),
+            would_be_score: Score(0),
+            observations: Vec::new(),
+            block: None,
+            answer_headers: Vec::new(),
+            trace: None,
+        }
+    }
+
+    /// Records what each detection said.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.trace = Some(Vec::new());
+        self
+    }
+
+    /// Lets the chain judge the head.
+    pub fn on_headers(&mut self, request: &RequestView<'_>, facts: &dyn Facts, now: Instant) {
+        self.judge(Phase::RequestHeaders, facts, now, |detection, context| {
+            detection.on_headers(request, context)
+        });
+    }
+
+    /// How much of the body the chain wants to see; [`BodyNeed::None`] once the request is refused.
+    #[must_use]
+    pub fn body_need(
+        &self,
+        request: &RequestView<'_>,
+        facts: &dyn Facts,
+        now: Instant,
+    ) -> BodyNeed {
+        if self.exempt || self.block.is_some() {
+            return BodyNeed::None;
+        }
+        let context = Context::new(now, facts);
+        let needs = self.policy.chain.in_phase(Phase::RequestBody).map(|link| {
+            // A detection that cannot even say what it needs is shown everything, and fails again where that is judged.
+            catch_unwind(AssertUnwindSafe(|| {
+                link.detection.body_need(request, &context)
+            }))
+            .unwrap_or(BodyNeed::Whole)
+        });
+        needs.max().unwrap_or(BodyNeed::None)
+    }
+
+    /// Lets the chain judge the body.
+    pub fn on_body(
+        &mut self,
+        request: &RequestView<'_>,
+        body: &BodyView<'_>,
+        facts: &dyn Facts,
+        now: Instant,
+    ) {
+        self.judge(
+            Phase::RequestBody,
+            facts,
+            now,
+            |detection, context| match detection.body_need(request, context) {
+                BodyNeed::None => Ok(Verdict::Pass),
+                _ => detection.on_body(request, body, context),
+            },
+        );
+    }
+
+    /// Lets the chain judge the upstream's answer.
+    pub fn on_response(
+        &mut self,
+        request: &RequestView<'_>,
+        response: &ResponseView<'_>,
+        facts: &dyn Facts,
+        now: Instant,
+    ) {
+        self.judge(Phase::ResponseHeaders, facts, now, |detection, context| {
+            detection.on_response(request, response, context)
+        });
+    }
+
+    /// Leave to forward, or the refusal.
+    ///
+    /// # Errors
+    /// The refusal that the chain decided on.
+    pub fn permit(&self) -> Result<Permit, &Block> {
+        self.block.as_ref().map_or_else(|| Ok(Permit::grant()), Err)
+    }
+
+    /// How the evaluation stands.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let decided = |what: &Observed| match what {
+            Observed::Finding(finding) => finding.weight == Weight::Decisive,
+            Observed::Exhausted(_) => true,
+            Observed::Fault(_) => false,
+        };
+        if self.exempt {
+            Outcome::Exempt
+        } else if self.block.is_some() {
+            Outcome::Block
+        } else if self
+            .observations
+            .iter()
+            .any(|seen| !seen.enforced && decided(&seen.what))
+            || self.score.0.saturating_add(self.would_be_score.0) >= self.policy.threshold.0
+        {
+            Outcome::WouldBlock
+        } else {
+            Outcome::Pass
+        }
+    }
+
+    /// The policy that judges.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// What was found so far, in order.
+    #[must_use]
+    pub fn observations(&self) -> &[Observation] {
+        &self.observations
+    }
+
+    /// The score of what was found in enforce mode.
+    #[must_use]
+    pub const fn score(&self) -> Score {
+        self.score
+    }
+
+    /// The score of what was found in monitor mode.
+    #[must_use]
+    pub const fn would_be_score(&self) -> Score {
+        self.would_be_score
+    }
+
+    /// What each detection said; empty unless [`traced`](Self::traced).
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// Headers for the client's answer, whatever it will be.
+    pub fn take_answer_headers(&mut self) -> Vec<(HeaderName, HeaderValue)> {
+        std::mem::take(&mut self.answer_headers)
+    }
+
+    fn judge(
+        &mut self,
+        phase: Phase,
+        facts: &dyn Facts,
+        now: Instant,
+        ask: impl Fn(&dyn ThreatDetection, &Context<'_>) -> Result<Verdict, DetectionError>,
+    ) {
+        if self.exempt {
+            return;
+        }
+        let policy = Arc::clone(&self.policy);
+        let context = Context::new(now, facts);
+        for link in policy.chain.in_phase(phase) {
+            if self.block.is_some() {
+                self.record(link, phase, || Answer::Skipped);
+                continue;
+            }
+            let answer = catch_unwind(AssertUnwindSafe(|| ask(&*link.detection, &context)))
+                .unwrap_or_else(|panic| Err(DetectionError::Fault(panic_message(&*panic))));
+            let enforced = link.mode.unwrap_or(policy.mode) == Mode::Enforce;
+            let headers = context.take_answer_headers();
+            if enforced {
+                self.answer_headers.extend(headers);
+            }
+            match answer {
+                Ok(Verdict::Pass) => self.record(link, phase, || Answer::Pass),
+                Ok(Verdict::Threat(findings)) => {
+                    self.record(link, phase, || Answer::Threat(findings.len()));
+                    for finding in findings {
+                        self.weigh(link, enforced, finding);
+                    }
+                }
+                Err(error) => {
+                    self.record(link, phase, || Answer::Fault(error.to_string()));
+                    self.fail(link, enforced, error);
+                }
+            }
+        }
+    }
+
+    fn weigh(&mut self, link: &Link, enforced: bool, finding: Finding) {
+        match (finding.weight, enforced) {
+            (Weight::Decisive, true) => self.refuse(link, link.status),
+            (Weight::Decisive, false) => {}
+            (Weight::Score(score), true) => {
+                self.score.0 = self.score.0.saturating_add(score.0);
+                if self.score >= self.policy.threshold {
+                    self.refuse(link, link.status);
+                }
+            }
+            (Weight::Score(score), false) => {
+                self.would_be_score.0 = self.would_be_score.0.saturating_add(score.0)
+            }
+        }
+        self.observe(link, enforced, Observed::Finding(finding));
+    }
+
+    fn fail(&mut self, link: &Link, enforced: bool, error: DetectionError) {
+        match error {
+            DetectionError::Exhausted(what) => {
+                if enforced {
+                    self.refuse(link, StatusCode::BAD_REQUEST);
+                }
+                self.observe(link, enforced, Observed::Exhausted(what));
+            }
+            DetectionError::Fault(what) => {
+                if enforced && link.on_error.unwrap_or(self.policy.on_error) == OnError::Block {
+                    self.refuse(link, link.status);
+                }
+                self.observe(link, enforced, Observed::Fault(what));
+            }
+        }
+    }
+
+    /// The first refusal stands.
+    fn refuse(&mut self, link: &Link, status: StatusCode) {
+        self.block.get_or_insert_with(|| Block {
+            detection: Arc::clone(&link.name),
+            status,
+        });
+    }
+
+    fn observe(&mut self, link: &Link, enforced: bool, what: Observed) {
+        self.observations.push(Observation {
+            detection: Arc::clone(&link.name),
+            enforced,
+            what,
+        });
+    }
+
+    fn record(&mut self, link: &Link, phase: Phase, answer: impl FnOnce() -> Answer) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Step {
+                detection: Arc::clone(&link.name),
+                phase,
+                answer: answer(),
+            });
+        }
+    }
+}
+
+/// What a panic said, for the event; never shown to a client.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> Cow<'static, str> {
+    let said = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    said.map_or(Cow::Borrowed("panicked"), |said| {
+        Cow::Owned(format!("panicked: {said}"))
+    })
+}

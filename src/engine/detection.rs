@@ -1,0 +1,173 @@
+//! The trait that every detection implements.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue};
+
+use super::finding::{Finding, RuleInfo};
+use crate::clients::Facts;
+use crate::request::{BodyView, RequestView, ResponseView};
+
+/// Recognises one class of threat.
+///
+/// A detection is immutable and shared by all cores. It judges what it is shown and changes nothing but
+/// `context.facts`; it reads no clock and does no I/O. It is called once per phase that it names, in the order of the
+/// chain; a panic in it is caught and treated like an [`Err`].
+pub trait ThreatDetection: fmt::Debug + Send + Sync {
+    /// The phases in which it wants to be asked.
+    fn phases(&self) -> &'static [Phase];
+
+    /// How much of this request's body it wants to see. Asked once per request, after the header phase, and only of
+    /// detections with [`Phase::RequestBody`].
+    fn body_need(&self, _request: &RequestView<'_>, _context: &Context<'_>) -> BodyNeed {
+        BodyNeed::None
+    }
+
+    /// Judges the head of a request.
+    ///
+    /// # Errors
+    /// When it cannot judge; the policy's `on_error` decides then.
+    fn on_headers(
+        &self,
+        _request: &RequestView<'_>,
+        _context: &Context<'_>,
+    ) -> Result<Verdict, DetectionError> {
+        Ok(Verdict::Pass)
+    }
+
+    /// Judges a body, once per unit that [`Self::body_need`] asked for.
+    ///
+    /// # Errors
+    /// When it cannot judge; the policy's `on_error` decides then.
+    fn on_body(
+        &self,
+        _request: &RequestView<'_>,
+        _body: &BodyView<'_>,
+        _context: &Context<'_>,
+    ) -> Result<Verdict, DetectionError> {
+        Ok(Verdict::Pass)
+    }
+
+    /// Judges the upstream's answer. A threat replaces the answer by a refusal.
+    ///
+    /// # Errors
+    /// When it cannot judge; the policy's `on_error` decides then.
+    fn on_response(
+        &self,
+        _request: &RequestView<'_>,
+        _response: &ResponseView<'_>,
+        _context: &Context<'_>,
+    ) -> Result<Verdict, DetectionError> {
+        Ok(Verdict::Pass)
+    }
+
+    /// The rules that it judges by, for `portcullis rules list`.
+    fn rules(&self) -> Vec<RuleInfo> {
+        Vec::new()
+    }
+
+    /// A harmless request that it would refuse as configured. Start and reload send it through the real chain, on
+    /// scratch facts, to measure whether the chain refuses what it should.
+    fn canary(&self) -> Option<Canary> {
+        None
+    }
+}
+
+/// When a detection is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The request's head is there.
+    RequestHeaders,
+    /// As much of the request's body is there as was asked for.
+    RequestBody,
+    /// The upstream's head is there.
+    ResponseHeaders,
+}
+
+/// How much of a body is to be buffered and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BodyNeed {
+    /// Nothing: the body streams untouched.
+    None,
+    /// The first bytes.
+    Head(usize),
+    /// Each part of a multipart body on its own; a body without parts as a whole.
+    Parts,
+    /// Everything up to `limits.body`.
+    Whole,
+}
+
+/// What a detection says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing found.
+    Pass,
+    /// Found at least one thing.
+    Threat(Vec<Finding>),
+}
+
+/// Why a detection could not judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DetectionError {
+    /// The request asks for more work than it may. The sender chose that: the request is refused.
+    #[error("the request exhausts {0}")]
+    Exhausted(Cow<'static, str>),
+    /// Something of ours failed. The policy's `on_error` decides.
+    #[error("{0}")]
+    Fault(Cow<'static, str>),
+}
+
+/// What a detection may know and change besides the request.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The time of this judgement.
+    pub now: Instant,
+    /// The lasting facts about clients.
+    pub facts: &'a dyn Facts,
+    answer: RefCell<Vec<(HeaderName, HeaderValue)>>,
+}
+
+/// A harmless request that a detection would refuse.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// The request-target.
+    pub target: String,
+    /// Headers besides `Host`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Who sends it.
+    pub client: std::net::IpAddr,
+}
+
+impl<'a> Context<'a> {
+    /// A context at `now`.
+    #[must_use]
+    pub const fn new(now: Instant, facts: &'a dyn Facts) -> Self {
+        Self {
+            now,
+            facts,
+            answer: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Adds a header to whatever answer the client gets. What a detection in monitor mode adds is dropped.
+    pub fn add_answer_header(&self, name: HeaderName, value: HeaderValue) {
+        self.answer.borrow_mut().push((name, value));
+    }
+
+    /// The headers added so far.
+    pub(super) fn take_answer_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.answer.take()
+    }
+}
+
+impl Verdict {
+    /// One finding.
+    #[must_use]
+    pub fn threat(finding: Finding) -> Self {
+        Self::Threat(vec![finding])
+    }
+}

@@ -1,0 +1,123 @@
+//! What is done about findings: immutable, compiled off the hot path, swapped whole.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::chain::Chain;
+use super::finding::Score;
+
+/// Everything that decides about a request. One request is judged by one policy from its first byte to its last.
+#[derive(Debug)]
+pub struct Policy {
+    /// Which configuration this was made of.
+    pub revision: Revision,
+    /// What holds for detections without a mode of their own.
+    pub mode: Mode,
+    /// The score at which a request is refused.
+    pub threshold: Score,
+    /// What holds for detections without an `on_error` of their own.
+    pub on_error: OnError,
+    /// The detections.
+    pub chain: Chain,
+}
+
+/// The `policy:` section.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// `enforce` refuses what the detections find; `monitor` lets it pass, and the event says what would have been.
+    /// Malformed requests and hard limits are refused in both.
+    pub mode: Mode,
+    /// The score at which a request is refused. Findings of content (words, patterns) add up to it; access control
+    /// (addresses, rates, agents) decides at once.
+    #[schemars(range(min = 1))]
+    pub threshold: Score,
+    /// What happens to a request that a detection fails to judge: `block` refuses it, `allow` forwards it unchanged.
+    /// Either way there is an event.
+    pub on_error: OnError,
+}
+
+/// Whether findings are acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Refuse.
+    #[default]
+    Enforce,
+    /// Only tell.
+    Monitor,
+}
+
+/// What happens when a detection fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Refuse the request.
+    #[default]
+    Block,
+    /// Forward the request as it is.
+    Allow,
+}
+
+/// Which configuration a policy was made of: a count of loadings and a hash of what was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Revision {
+    /// 1 for the policy at start, one more for each reload.
+    pub number: u64,
+    /// The first 64 bits of a hash of the file's text.
+    pub hash: u64,
+}
+
+/// Leave to forward one request. Only a policy's judgement makes one, and forwarding demands one.
+#[derive(Debug)]
+pub struct Permit(());
+
+/// A refusal by the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The detection that decided.
+    pub detection: Arc<str>,
+    /// The status to answer with.
+    pub status: StatusCode,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            threshold: Score(5),
+            on_error: OnError::Block,
+        }
+    }
+}
+
+impl Policy {
+    /// A policy of these settings over this chain.
+    #[must_use]
+    pub const fn new(revision: Revision, config: &PolicyConfig, chain: Chain) -> Self {
+        Self {
+            revision,
+            mode: config.mode,
+            threshold: config.threshold,
+            on_error: config.on_error,
+            chain,
+        }
+    }
+}
+
+impl Permit {
+    /// For `decide.rs` alone.
+    pub(super) const fn grant() -> Self {
+        Self(())
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}", self.number, self.hash)
+    }
+}

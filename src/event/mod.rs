@@ -1,0 +1,175 @@
+//! What is told: one [`Event`] for every refusal, would-be refusal, fault, reload and upstream failure.
+
+pub mod bus;
+pub mod config;
+pub mod id;
+pub mod secrets;
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+pub use bus::EventBus;
+pub use id::EventId;
+
+use crate::request::{DecodeStep, IdentitySource, Origin};
+
+/// One thing that happened. Serialised as one flat JSON object; `schema` names the version of its fields.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// The version of the fields: 1.
+    pub schema: u32,
+    /// The same id as in the client's answer and in `X-Request-Id`.
+    pub id: EventId,
+    /// When it happened, UTC.
+    pub time: jiff::Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who caused it, where somebody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<EventClient>,
+    /// The request's method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The request's path, without the query, escaped and bounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The detection that decided; for other refusals the part of portcullis that did (`limits`, `upstream`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detection: Option<String>,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Where the rule found what it found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What it found: bounded, escaped, secrets masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EventEvidence>,
+    /// The score of the request when it was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<u32>,
+    /// What was done.
+    pub decision: Decision,
+    /// The status that the client got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// A sentence for a person.
+    pub message: String,
+    /// Everything else that was found in the same request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<EventFinding>,
+    /// How long the judgement took, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    /// How many happenings this event stands for.
+    pub count: u32,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A detection found a threat.
+    Threat,
+    /// A request was malformed or over a hard limit.
+    Refused,
+    /// A detection failed.
+    Fault,
+    /// The upstream could not be reached, was silent, or broke off.
+    Upstream,
+    /// The configuration was read again, or refused.
+    Reload,
+    /// The proxy started or stopped.
+    Lifecycle,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The request was refused.
+    Block,
+    /// The request was forwarded; it would have been refused in enforce mode.
+    WouldBlock,
+    /// The request was forwarded.
+    Pass,
+    /// There was nothing to decide.
+    None,
+}
+
+/// A client, as an event names it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventClient {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// Where the address was taken from.
+    pub source: IdentitySource,
+    /// The connection's other end.
+    pub peer: IpAddr,
+}
+
+/// Evidence, as an event shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventEvidence {
+    /// The decoded bytes, escaped.
+    pub text: String,
+    /// The raw bytes' place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The decodings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<DecodeStep>,
+}
+
+/// One finding, as an event lists it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventFinding {
+    /// The detection.
+    pub detection: String,
+    /// The rule.
+    pub rule: String,
+    /// The place.
+    pub place: String,
+    /// The evidence.
+    pub evidence: EventEvidence,
+    /// The score; absent where the rule decides at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<u32>,
+    /// Whether it counted; false in monitor mode.
+    pub enforced: bool,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+impl Event {
+    /// An event of a kind at a time, with nothing else known yet.
+    #[must_use]
+    pub fn new(
+        id: EventId,
+        time: jiff::Timestamp,
+        kind: EventKind,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            schema: 1,
+            id,
+            time,
+            kind,
+            client: None,
+            method: None,
+            path: None,
+            detection: None,
+            rule: None,
+            place: None,
+            evidence: None,
+            score: None,
+            decision: Decision::None,
+            status: None,
+            message: message.into(),
+            findings: Vec::new(),
+            duration_us: None,
+            count: 1,
+        }
+    }
+}

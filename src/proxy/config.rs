@@ -1,0 +1,395 @@
+//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `clients`, `limits`.
+
+use std::net::SocketAddr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::config::{ByteSize, Cidr, Duration};
+
+/// The addresses to listen on: `127.0.0.1:8080`, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listen(pub Vec<ListenAddress>);
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenAddress {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+/// The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpstreamConfig {
+    /// The servers; this version takes exactly one.
+    pub servers: Vec<Server>,
+    /// How long a connection may take to be made; then the client gets a 502.
+    pub connect_timeout: Duration,
+    /// How long the upstream may take to begin its answer once it has the whole request; then the client gets a 504.
+    pub first_byte_timeout: Duration,
+    /// How long the upstream may pause within its answer; then the answer is cut off.
+    pub idle_timeout: Duration,
+    /// How long an unused connection is kept for the next request.
+    pub keep_alive: Duration,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// `http://HOST:PORT`, without a path.
+    pub url: ServerUrl,
+}
+
+/// The address of a server: `http://HOST:PORT`, without path, query and credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// The port; 80 where none is written.
+    pub port: u16,
+}
+
+/// Who clients are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientsConfig {
+    /// Clients that are exempt from everything: never judged, counted or banned. Addresses and CIDRs.
+    pub trusted: Vec<Cidr>,
+    /// Peers whose forwarding headers are believed: load balancers and proxies in front of portcullis. They are never
+    /// counted or banned.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Where a trusted proxy names its client. Of a list of addresses the right-most one that is no trusted proxy is
+    /// taken, since everything left of it may be invented.
+    pub identity: IdentityHeader,
+    /// How many leading bits of an IPv6 address count as one client.
+    #[schemars(range(min = 1, max = 128))]
+    pub ipv6_prefix: u8,
+    /// How many clients are remembered at most. When there are more, those idle for longest are forgotten first.
+    #[schemars(range(min = 1024, max = 100_000_000))]
+    pub max_keys: usize,
+}
+
+/// Where a trusted proxy names its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// Nowhere: the client is always the connection's other end.
+    Peer,
+}
+
+/// Hard limits; what is beyond them is refused in monitor mode too.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The longest request head: request line and headers together. At least 8KiB.
+    pub head: ByteSize,
+    /// The most header lines of a request.
+    #[schemars(range(min = 1, max = 1000))]
+    pub headers: usize,
+    /// How long a client may take to send a head, counted from the end of the request before it.
+    pub header_time: Duration,
+    /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
+    pub body: ByteSize,
+    /// What happens to such a body beyond `body`: `reject` (413), `inspect_prefix` (the first `body` bytes are judged, the
+    /// rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is always judged by
+    /// its first `body` bytes.
+    pub over_body: OverBody,
+    /// What happens to a body with a `Content-Encoding`, which cannot be judged: `reject` (415) or `pass`.
+    pub encoded_body: EncodedBody,
+    /// The longest body that streams past a detection which wanted to see it: binary uploads. A body that no detection
+    /// wants streams without limit.
+    pub upload: ByteSize,
+    /// How long a client may take to send a body that is judged whole, and how long it may pause within one that streams.
+    pub body_time: Duration,
+    /// The most connections at a time; more wait in the kernel's queue.
+    #[schemars(range(min = 1))]
+    pub connections: usize,
+    /// How long requests in flight may go on after SIGTERM.
+    pub drain_time: Duration,
+}
+
+/// What happens to a body beyond `limits.body`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverBody {
+    /// Refused with 413.
+    #[default]
+    Reject,
+    /// The first bytes are judged, the rest streams.
+    InspectPrefix,
+    /// Streams unjudged.
+    Pass,
+}
+
+/// What happens to a body with a `Content-Encoding`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EncodedBody {
+    /// Refused with 415, and told to send the body as it is (RFC 9110, 12.5.3).
+    #[default]
+    Reject,
+    /// Streams unjudged.
+    Pass,
+}
+
+// === Defaults ===
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self(vec![ListenAddress {
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        }])
+    }
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self::to(ServerUrl {
+            host: "127.0.0.1".into(),
+            port: 5000,
+        })
+    }
+}
+
+impl Default for ClientsConfig {
+    fn default() -> Self {
+        Self {
+            trusted: Vec::new(),
+            trusted_proxies: Vec::new(),
+            identity: IdentityHeader::XForwardedFor,
+            ipv6_prefix: 64,
+            max_keys: 1_000_000,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            head: ByteSize::kib(32),
+            headers: 100,
+            header_time: Duration::seconds(10),
+            body: ByteSize::mib(1),
+            over_body: OverBody::Reject,
+            encoded_body: EncodedBody::Reject,
+            upload: ByteSize::mib(100),
+            body_time: Duration::seconds(60),
+            connections: 10_000,
+            drain_time: Duration::seconds(30),
+        }
+    }
+}
+
+impl UpstreamConfig {
+    /// One server with the default timeouts.
+    #[must_use]
+    pub fn to(url: ServerUrl) -> Self {
+        Self {
+            servers: vec![Server { url }],
+            connect_timeout: Duration::seconds(5),
+            first_byte_timeout: Duration::seconds(60),
+            idle_timeout: Duration::seconds(60),
+            keep_alive: Duration::seconds(60),
+        }
+    }
+}
+
+// === Reading ===
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(
+                    "an address like `127.0.0.1:8080`, or a list of `{ address: 127.0.0.1:8080 }`",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
+                let address = text.parse().map_err(|_| {
+                    E::custom(format!("`{text}` is no address to listen on; write address and port, as in `127.0.0.1:8080` or `[::]:8080`"))
+                })?;
+                Ok(Listen(vec![ListenAddress { address }]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {
+                let mut addresses = Vec::new();
+                while let Some(address) = list.next_element()? {
+                    addresses.push(address);
+                }
+                if addresses.is_empty() {
+                    return Err(de::Error::custom(
+                        "an empty list listens nowhere; write at least one `{ address: 127.0.0.1:8080 }`",
+                    ));
+                }
+                Ok(Listen(addresses))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Listen {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Listen".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = generator.subschema_for::<ListenAddress>();
+        json_schema!({
+            "description": "The addresses to listen on: `127.0.0.1:8080`, or a list of them.",
+            "anyOf": [
+                { "type": "string", "examples": ["127.0.0.1:8080"] },
+                { "type": "array", "items": address, "minItems": 1 },
+            ],
+        })
+    }
+}
+
+/// The map form of [`UpstreamConfig`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Upstream")]
+struct UpstreamMap {
+    /// The servers; this version takes exactly one.
+    servers: Vec<Server>,
+    /// How long a connection may take to be made; then the client gets a 502. Default 5s.
+    connect_timeout: Option<Duration>,
+    /// How long the upstream may take to begin its answer once it has the whole request; then the client gets a 504.
+    /// Default 60s.
+    first_byte_timeout: Option<Duration>,
+    /// How long the upstream may pause within its answer; then the answer is cut off. Default 60s.
+    idle_timeout: Option<Duration>,
+    /// How long an unused connection is kept for the next request. Default 60s.
+    keep_alive: Option<Duration>,
+}
+
+impl<'de> Deserialize<'de> for UpstreamConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = UpstreamConfig;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a URL like `http://127.0.0.1:5000`, or a map like `{ servers: [{ url: http://127.0.0.1:5000 }] }`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<UpstreamConfig, E> {
+                text.parse().map(UpstreamConfig::to).map_err(E::custom)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<UpstreamConfig, A::Error> {
+                let map = UpstreamMap::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let [server] = &map.servers[..] else {
+                    return Err(de::Error::custom(format!(
+                        "`servers` has {} servers; this version forwards to exactly one",
+                        map.servers.len()
+                    )));
+                };
+                let default = UpstreamConfig::to(server.url.clone());
+                Ok(UpstreamConfig {
+                    connect_timeout: map.connect_timeout.unwrap_or(default.connect_timeout),
+                    first_byte_timeout: map
+                        .first_byte_timeout
+                        .unwrap_or(default.first_byte_timeout),
+                    idle_timeout: map.idle_timeout.unwrap_or(default.idle_timeout),
+                    keep_alive: map.keep_alive.unwrap_or(default.keep_alive),
+                    ..default
+                })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for UpstreamConfig {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "UpstreamConfig".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<UpstreamMap>();
+        json_schema!({
+            "description": "The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.",
+            "anyOf": [{ "type": "string", "examples": ["http://127.0.0.1:5000"] }, map],
+        })
+    }
+}
+
+impl std::str::FromStr for ServerUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            format!("`{text}` {why}; write `http://HOST:PORT`, as in `http://127.0.0.1:5000`")
+        };
+        let uri: http::Uri = text.parse().map_err(|_| wrong("is no URL"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(wrong("is no http URL"));
+        }
+        if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
+            return Err(wrong(
+                "has a path or a query, which an upstream cannot have",
+            ));
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("carries credentials, which an upstream cannot have"));
+        }
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        if host.is_empty() {
+            return Err(wrong("names no host"));
+        }
+        Ok(Self {
+            host: host.into(),
+            port: authority.port_u16().unwrap_or(80),
+        })
+    }
+}
+
+impl std::fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "http://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "http://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Serialize for ServerUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for ServerUrl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServerUrl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["http://127.0.0.1:5000"] })
+    }
+}

@@ -1,0 +1,3 @@
+//! The traffic listener: accepting, identifying, judging and forwarding requests.
+
+pub mod config;
