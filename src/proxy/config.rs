@@ -360,13 +360,17 @@ impl std::str::FromStr for ServerUrl {
     }
 }
 
+impl ServerUrl {
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
 impl std::fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "http://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "http://{}:{}", self.host, self.port)
-        }
+        write!(f, "http://{}", self.authority())
     }
 }
 
