@@ -13,9 +13,10 @@ use crate::config::ByteSize;
 pub struct EventsConfig {
     /// Where events are written, one JSON object a line: `stdout`, `none`, or the path of a file.
     pub log: EventLog,
-    /// The size at which the log file is rotated: `events.jsonl` becomes `events.jsonl.1`, and so on.
+    /// The size that the log file does not grow beyond: it is rotated before, `events.jsonl` becomes `events.jsonl.1`,
+    /// and so on. `0B` never rotates.
     pub rotate: ByteSize,
-    /// How many rotated files are kept.
+    /// How many rotated files are kept beside the log file; older ones are deleted.
     pub keep: usize,
     /// Whether each request is written as a line of its own, too.
     pub access_log: bool,

@@ -1,14 +1,24 @@
-//! What is told: one [`Event`] for every refusal, would-be refusal, fault, reload and upstream failure.
+//! What is told: one [`Event`] for every refusal, would-be refusal, fault, reload and upstream failure; and, where the
+//! operator wants it, one [`AccessRecord`] for every request.
+//!
+//! A request hands its event to the [`EventBus`] and goes on; it never waits for a disk or a pipe. What cannot be told is
+//! counted, and the count is told as soon as something can be told again.
 
+pub mod access;
 pub mod bus;
 pub mod config;
 pub mod id;
+mod json;
+mod log;
+mod queue;
 pub mod secrets;
+mod sink;
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
+pub use access::AccessRecord;
 pub use bus::EventBus;
 pub use id::EventId;
 
@@ -82,6 +92,8 @@ pub enum EventKind {
     Reload,
     /// The proxy started or stopped.
     Lifecycle,
+    /// Events could not be told; `count` says how many.
+    Dropped,
 }
 
 /// What was done.

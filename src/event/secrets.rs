@@ -48,7 +48,7 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
     let mut text = String::with_capacity(shown.len() + 4);
     for chunk in shown.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() || is_invisible(character) {
+            if is_unprintable(character) {
                 text.extend(character.escape_unicode());
             } else {
                 text.push(character);
@@ -64,7 +64,8 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
     text
 }
 
-/// Characters that change how their neighbours are shown, or are not shown at all.
-const fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Characters that end lines, drive terminals, change how their neighbours are shown, or are not shown at all.
+pub(super) fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
