@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,7 +36,10 @@ pub(super) enum BodyError {
 /// The body of a request on its way to the upstream.
 pub(super) enum UpstreamBody {
     /// All of it is here: it was judged, or there is none.
-    Whole { bytes: Bytes, trailers: Option<HeaderMap> },
+    Whole {
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+    },
     /// It streams through.
     Stream(Box<RequestStream>),
 }
@@ -60,12 +63,27 @@ pub(super) struct Progress {
 
 impl UpstreamBody {
     pub(super) const fn empty() -> Self {
-        Self::Whole { bytes: Bytes::new(), trailers: None }
+        Self::Whole {
+            bytes: Bytes::new(),
+            trailers: None,
+        }
     }
 
     /// Streams `read` and then `rest`, at most `limit` bytes in all, with pauses of at most `pause`.
-    pub(super) fn stream(read: VecDeque<Bytes>, rest: Incoming, limit: u64, pause: Duration, progress: Arc<Progress>) -> Self {
-        Self::Stream(Box::new(RequestStream { read, rest, left: limit, pause: Pause::new(pause), progress }))
+    pub(super) fn stream(
+        read: VecDeque<Bytes>,
+        rest: Incoming,
+        limit: u64,
+        pause: Duration,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self::Stream(Box::new(RequestStream {
+            read,
+            rest,
+            left: limit,
+            pause: Pause::new(pause),
+            progress,
+        }))
     }
 
     /// Whether nothing is to be sent, so that a request could be sent again.
@@ -119,10 +137,17 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Whole { bytes, .. } if bytes.has_remaining() => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Whole { trailers, .. } => Poll::Ready(trailers.take().map(Frame::trailers).map(Ok)),
+            Self::Whole { bytes, .. } if bytes.has_remaining() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+            Self::Whole { trailers, .. } => {
+                Poll::Ready(trailers.take().map(Frame::trailers).map(Ok))
+            }
             Self::Stream(stream) => stream.poll_frame(context),
         }
     }
@@ -137,23 +162,34 @@ impl Body for UpstreamBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             // Trailers can only follow a chunked body, so a length must not be promised.
-            Self::Whole { trailers: Some(_), .. } => SizeHint::default(),
+            Self::Whole {
+                trailers: Some(_), ..
+            } => SizeHint::default(),
             Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(stream) => {
                 let read = stream.read.iter().map(Bytes::len).sum::<usize>() as u64;
-                stream.rest.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
+                stream
+                    .rest
+                    .size_hint()
+                    .exact()
+                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
             }
         }
     }
 }
 
 impl RequestStream {
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = if let Some(read) = self.read.pop_front() {
             Some(Ok(Frame::data(read)))
         } else {
             match Pin::new(&mut self.rest).poll_frame(context) {
-                Poll::Pending if self.pause.is_over(context) => return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused)))),
+                Poll::Pending if self.pause.is_over(context) => {
+                    return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(frame) => frame,
             }
@@ -184,7 +220,7 @@ impl RequestStream {
 // === Answers ===
 
 /// The body of an answer on its way to the client.
-pub struct ClientBody(Answer);
+pub(super) struct ClientBody(Answer);
 
 enum Answer {
     /// Our own.
@@ -209,7 +245,10 @@ pub(super) struct Meter {
 impl Meter {
     /// Calls `done` with the number of the body's bytes.
     pub(super) fn new(done: impl FnOnce(u64) + Send + 'static) -> Self {
-        Self { bytes: 0, done: Some(Box::new(done)) }
+        Self {
+            bytes: 0,
+            done: Some(Box::new(done)),
+        }
     }
 }
 
@@ -228,8 +267,18 @@ impl ClientBody {
     }
 
     /// The upstream's body. When it has ended, its connection goes back to the pool.
-    pub(super) fn stream(upstream: Incoming, pause: Duration, lease: Lease, meter: Option<Meter>) -> Self {
-        let mut stream = AnswerStream { upstream, pause: Pause::new(pause), lease: Some(lease), meter };
+    pub(super) fn stream(
+        upstream: Incoming,
+        pause: Duration,
+        lease: Lease,
+        meter: Option<Meter>,
+    ) -> Self {
+        let mut stream = AnswerStream {
+            upstream,
+            pause: Pause::new(pause),
+            lease: Some(lease),
+            meter,
+        };
         if stream.upstream.is_end_stream() {
             stream.end();
         }
@@ -257,9 +306,14 @@ impl Body for ClientBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let stream = match &mut self.get_mut().0 {
-            Answer::Full(bytes) if bytes.has_remaining() => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Answer::Full(bytes) if bytes.has_remaining() => {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+            }
             Answer::Full(_) => return Poll::Ready(None),
             Answer::Stream(stream) => stream,
         };
@@ -312,13 +366,18 @@ struct Pause {
 
 impl Pause {
     const fn new(longest: Duration) -> Self {
-        Self { longest, timer: None }
+        Self {
+            longest,
+            timer: None,
+        }
     }
 
     /// Whether the pause that goes on is too long; wakes the task when it is.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let longest = self.longest;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + longest)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + longest)));
         timer.as_mut().poll(context).is_ready()
     }
 

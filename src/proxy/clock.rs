@@ -4,12 +4,14 @@ use std::time::Instant;
 
 /// The monotonic time.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
 /// The time of day, UTC.
 #[must_use]
-pub fn time_of_day() -> jiff::Timestamp {
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub fn timestamp() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

@@ -40,14 +40,28 @@ struct Exchange<'a> {
 }
 
 /// Serves one request that came over a connection from `peer`.
-pub(super) async fn serve(core: &Core, peer: IpAddr, request: Request<Incoming>) -> Response<ClientBody> {
+pub(super) async fn serve(
+    core: &Core,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<ClientBody> {
     let (mut head, body) = request.into_parts();
     let serving = core.proxy.serving.load_full();
-    let time = clock::time_of_day();
-    let id = core.proxy.ids.next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let time = clock::timestamp();
+    let id = core
+        .proxy
+        .ids
+        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
     let client = serving.trust.identify(peer, &head.headers);
     let report = Report::new(id, time, &client, &head, serving.access_log);
-    let mut exchange = Exchange { core, serving, id, began: clock::now(), client, report };
+    let mut exchange = Exchange {
+        core,
+        serving,
+        id,
+        began: clock::now(),
+        client,
+        report,
+    };
     match exchange.run(&mut head, body).await {
         Ok(response) => response,
         Err(refused) => exchange.refuse(*refused, &head),
@@ -61,7 +75,11 @@ struct Refused {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, head: &mut Parts, body: Incoming) -> Result<Response<ClientBody>, Box<Refused>> {
+    async fn run(
+        &mut self,
+        head: &mut Parts,
+        body: Incoming,
+    ) -> Result<Response<ClientBody>, Box<Refused>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
@@ -77,7 +95,14 @@ impl Exchange<'_> {
         self.report.findings(&self.core.proxy, &evaluation, head);
         let (body, progress) = received.into_upstream(self.serving.limits.body_time.get());
         let request = self.request_for_upstream(head, body);
-        let sent = send(permit_to_forward, &self.core.pool, &self.serving.upstream, request, &progress).await;
+        let sent = send(
+            permit_to_forward,
+            &self.core.pool,
+            &self.serving.upstream,
+            request,
+            &progress,
+        )
+        .await;
         let (response, lease) = match sent {
             Ok((response, _)) if response.status().is_informational() => {
                 return Err(refused(Refusal::BrokenUpstream, Some(evaluation)));
@@ -92,7 +117,12 @@ impl Exchange<'_> {
     }
 
     fn judge_head(&mut self, head: &Parts) -> (Evaluation, BodyNeed) {
-        let view = RequestView::new(&head.method, framing::target(&head.uri), &head.headers, &self.client);
+        let view = RequestView::new(
+            &head.method,
+            framing::target(&head.uri),
+            &head.headers,
+            &self.client,
+        );
         let facts = &*self.core.proxy.facts;
         let mut evaluation = Evaluation::begin(&self.serving.policy, &view);
         evaluation.on_headers(&view, facts, self.began);
@@ -110,10 +140,21 @@ impl Exchange<'_> {
     ) -> Result<Evaluation, Box<Refused>> {
         let now = clock::now();
         let judged = if bytes.len() <= Judges::INLINE {
-            judge(head, &bytes, &self.client, &mut evaluation, &*self.core.proxy.facts, now);
+            judge(
+                head,
+                &bytes,
+                &self.client,
+                &mut evaluation,
+                &*self.core.proxy.facts,
+                now,
+            );
             Some(evaluation)
         } else {
-            let (head, client, facts) = (copy_of(head), self.client.clone(), Arc::clone(&self.core.proxy.facts));
+            let (head, client, facts) = (
+                copy_of(head),
+                self.client.clone(),
+                Arc::clone(&self.core.proxy.facts),
+            );
             let job = move || {
                 judge(&head, &bytes, &client, &mut evaluation, &*facts, now);
                 evaluation
@@ -125,10 +166,23 @@ impl Exchange<'_> {
         permit(evaluation).map(|(_, evaluation)| evaluation)
     }
 
-    fn judge_answer(&mut self, head: &Parts, response: &Response<Incoming>, evaluation: &mut Evaluation) {
+    fn judge_answer(
+        &mut self,
+        head: &Parts,
+        response: &Response<Incoming>,
+        evaluation: &mut Evaluation,
+    ) {
         let now = clock::now();
-        let view = RequestView::new(&head.method, framing::target(&head.uri), &head.headers, &self.client);
-        let answer = ResponseView { status: response.status(), headers: response.headers() };
+        let view = RequestView::new(
+            &head.method,
+            framing::target(&head.uri),
+            &head.headers,
+            &self.client,
+        );
+        let answer = ResponseView {
+            status: response.status(),
+            headers: response.headers(),
+        };
         evaluation.on_response(&view, &answer, &*self.core.proxy.facts, now);
         self.report.judged += clock::now().saturating_duration_since(now);
     }
@@ -170,15 +224,25 @@ impl Exchange<'_> {
             head.headers.append(name, value);
         }
         let upstream = Some((lease.server(), head.status));
-        let access = self.report.access(&self.core.proxy, head.status, Some(evaluation), upstream, self.began);
-        let meter = access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
+        let access = self.report.access(
+            &self.core.proxy,
+            head.status,
+            Some(evaluation),
+            upstream,
+            self.began,
+        );
+        let meter =
+            access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
         let body = ClientBody::stream(body, self.serving.upstream.idle_timeout.get(), lease, meter);
         Response::from_parts(head, body)
     }
 
     /// A refused request's answer, its event, and its line in the access log.
     fn refuse(&mut self, refused: Refused, head: &Parts) -> Response<ClientBody> {
-        let Refused { refusal, mut evaluation } = refused;
+        let Refused {
+            refusal,
+            mut evaluation,
+        } = refused;
         let proxy = &self.core.proxy;
         let mut extra = Vec::new();
         match &mut evaluation {
@@ -189,7 +253,13 @@ impl Exchange<'_> {
             _ => self.report.refusal(proxy, &refusal, head),
         }
         let response = refuse(&refusal, self.id, &head.headers, extra);
-        if let Some(access) = self.report.access(proxy, response.status(), evaluation.as_ref(), None, self.began) {
+        if let Some(access) = self.report.access(
+            proxy,
+            response.status(),
+            evaluation.as_ref(),
+            None,
+            self.began,
+        ) {
             access.finish(0, response.body().length());
         }
         response
@@ -204,13 +274,21 @@ fn judge(
     facts: &dyn crate::clients::Facts,
     now: Instant,
 ) {
-    let view = RequestView::new(&head.method, framing::target(&head.uri), &head.headers, client);
+    let view = RequestView::new(
+        &head.method,
+        framing::target(&head.uri),
+        &head.headers,
+        client,
+    );
     let body = BodyView::new(&head.headers, bytes);
     evaluation.on_body(&view, &body, facts, now);
 }
 
 fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Refused> {
-    Box::new(Refused { refusal, evaluation })
+    Box::new(Refused {
+        refusal,
+        evaluation,
+    })
 }
 
 /// Leave to forward, or the chain's refusal.

@@ -2,8 +2,8 @@
 //! request came from.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
 use super::identity::X_FORWARDED_FOR;
@@ -52,22 +52,43 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Tells the upstream who asked, for what, and under which id. What a trusted proxy already said is kept and continued;
 /// what anybody else said of it is replaced.
-pub(super) fn describe(headers: &mut HeaderMap, client: &ClientIdentity, peer_is_proxy: bool, id: EventId) {
+pub(super) fn describe(
+    headers: &mut HeaderMap,
+    client: &ClientIdentity,
+    peer_is_proxy: bool,
+    id: EventId,
+) {
     let host = headers.get(HOST).cloned();
     let peer = client.peer.to_string();
     if !peer_is_proxy {
-        for name in [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, FORWARDED, X_REQUEST_ID] {
+        for name in [
+            X_FORWARDED_FOR,
+            X_FORWARDED_PROTO,
+            X_FORWARDED_HOST,
+            FORWARDED,
+            X_REQUEST_ID,
+        ] {
             headers.remove(name);
         }
     }
     continue_list(headers, X_FORWARDED_FOR, &peer);
-    let node = if client.peer.is_ipv6() { format!("for=\"[{peer}]\"") } else { format!("for={peer}") };
-    let element = match host.as_ref().and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\'])) {
+    let node = if client.peer.is_ipv6() {
+        format!("for=\"[{peer}]\"")
+    } else {
+        format!("for={peer}")
+    };
+    let element = match host
+        .as_ref()
+        .and_then(|host| host.to_str().ok())
+        .filter(|host| !host.contains(['"', '\\']))
+    {
         Some(host) => format!("{node};host=\"{host}\";proto=http"),
         None => format!("{node};proto=http"),
     };
     continue_list(headers, FORWARDED, &element);
-    headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    headers
+        .entry(X_FORWARDED_PROTO)
+        .or_insert(HeaderValue::from_static("http"));
     if let Some(host) = host {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
@@ -101,7 +122,10 @@ mod tests {
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::try_from(*name).expect("a name"), value.parse().expect("a value"));
+            headers.append(
+                HeaderName::try_from(*name).expect("a name"),
+                value.parse().expect("a value"),
+            );
         }
         headers
     }
@@ -109,7 +133,12 @@ mod tests {
     fn described(peer: &str, peer_is_proxy: bool, lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = headers(lines);
         let client = ClientIdentity::from_peer(peer.parse().expect("an address"));
-        describe(&mut headers, &client, peer_is_proxy, IdSource::new().expect("randomness").next(0));
+        describe(
+            &mut headers,
+            &client,
+            peer_is_proxy,
+            IdSource::new().expect("randomness").next(0),
+        );
         headers
     }
 
@@ -149,11 +178,19 @@ mod tests {
             ("x-request-id", "mine"),
         ];
         let seen = described("198.51.100.1", false, &sent);
-        let all = |name: &str| seen.get_all(name).iter().map(|v| v.to_str().expect("ASCII")).collect::<Vec<_>>();
+        let all = |name: &str| {
+            seen.get_all(name)
+                .iter()
+                .map(|v| v.to_str().expect("ASCII"))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(all("x-forwarded-for"), ["198.51.100.1"]);
         assert_eq!(all("x-forwarded-proto"), ["http"]);
         assert_eq!(all("x-forwarded-host"), ["example.org"]);
-        assert_eq!(all("forwarded"), ["for=198.51.100.1;host=\"example.org\";proto=http"]);
+        assert_eq!(
+            all("forwarded"),
+            ["for=198.51.100.1;host=\"example.org\";proto=http"]
+        );
         assert_eq!(all("via"), ["1.1 portcullis"]);
         assert_eq!(all("x-request-id").first().map(|id| id.len()), Some(36));
     }
@@ -169,7 +206,10 @@ mod tests {
         ];
         let seen = described("2001:db8::1", true, &sent);
         let one = |name: &str| seen.get(name).and_then(|v| v.to_str().ok());
-        assert_eq!(one("x-forwarded-for"), Some("9.9.9.9, 8.8.8.8, 2001:db8::1"));
+        assert_eq!(
+            one("x-forwarded-for"),
+            Some("9.9.9.9, 8.8.8.8, 2001:db8::1")
+        );
         assert_eq!(one("x-forwarded-proto"), Some("https"));
         assert_eq!(one("forwarded"), Some("for=\"[2001:db8::1]\";proto=http"));
         assert_eq!(one("x-request-id"), Some("theirs"));

@@ -17,14 +17,18 @@ pub(super) fn check(head: &mut Parts) -> Result<(), Refusal> {
     }
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => return Err(Refusal::Malformed("The request has several Host headers.")),
+        (Some(_), Some(_)) => {
+            return Err(Refusal::Malformed("The request has several Host headers."));
+        }
         (None, _) if head.version == Version::HTTP_11 && head.uri.authority().is_none() => {
             return Err(Refusal::Malformed("The request has no Host header."));
         }
         _ => {}
     }
     if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
-        return Err(Refusal::Malformed("The request has both Transfer-Encoding and Content-Length."));
+        return Err(Refusal::Malformed(
+            "The request has both Transfer-Encoding and Content-Length.",
+        ));
     }
     if let Some(authority) = head.uri.authority() {
         let host = HeaderValue::from_str(authority.as_str())
@@ -38,5 +42,6 @@ pub(super) fn check(head: &mut Parts) -> Result<(), Refusal> {
 
 /// The request-target in origin form: raw path and raw query.
 pub(super) fn target(uri: &Uri) -> &str {
-    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    uri.path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str)
 }

@@ -52,7 +52,8 @@ impl Trust {
             IdentityHeader::Peer => (peer, IdentitySource::Peer),
             _ if !self.is_proxy(peer) => (peer, IdentitySource::Peer),
             IdentityHeader::XForwardedFor => {
-                let entries = entries_from_the_right(headers, &X_FORWARDED_FOR, b',').map(parse_address);
+                let entries =
+                    entries_from_the_right(headers, &X_FORWARDED_FOR, b',').map(parse_address);
                 self.first_untrusted(peer, entries, IdentitySource::XForwardedFor)
             }
             IdentityHeader::Forwarded => {
@@ -60,7 +61,13 @@ impl Trust {
                 self.first_untrusted(peer, entries, IdentitySource::Forwarded)
             }
         };
-        ClientIdentity { address, peer, source, standing: self.standing(address), ipv6_prefix: self.ipv6_prefix }
+        ClientIdentity {
+            address,
+            peer,
+            source,
+            standing: self.standing(address),
+            ipv6_prefix: self.ipv6_prefix,
+        }
     }
 
     fn first_untrusted(
@@ -97,8 +104,12 @@ fn entries_from_the_right<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     separator: u8,
-) -> impl Iterator<Item = &'a [u8]> {
-    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let lines: Vec<&[u8]> = headers
+        .get_all(name)
+        .iter()
+        .map(http::HeaderValue::as_bytes)
+        .collect();
     lines
         .into_iter()
         .rev()
@@ -124,17 +135,25 @@ fn split_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
 
 /// The address of one `Forwarded` element's `for=` (RFC 7239, 5.2); `None` where it has none, or names no address.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut found = split_unquoted(element, b';').into_iter().filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let (name, value) = pair.split_at_checked(pair.iter().position(|&byte| byte == b'=')?)?;
-        name.trim_ascii().eq_ignore_ascii_case(b"for").then(|| value.get(1..).unwrap_or(&[]).trim_ascii())
-    });
+    let mut found = split_unquoted(element, b';')
+        .into_iter()
+        .filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let (name, value) =
+                pair.split_at_checked(pair.iter().position(|&byte| byte == b'=')?)?;
+            name.trim_ascii()
+                .eq_ignore_ascii_case(b"for")
+                .then(|| value.get(1..).unwrap_or(&[]).trim_ascii())
+        });
     let value = found.next()?;
     // Two `for=` in one element are malformed; which one a reader takes is anybody's guess.
     if found.next().is_some() {
         return None;
     }
-    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    let value = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""))
+        .unwrap_or(value);
     parse_address(value)
 }
 
@@ -153,7 +172,10 @@ fn parse_address(entry: &[u8]) -> Option<IpAddr> {
         },
     };
     let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
-    without_zone.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    without_zone
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 fn is_port(text: &str) -> bool {
@@ -167,13 +189,20 @@ mod tests {
     fn trust(identity: IdentityHeader) -> Trust {
         Trust::new(&ClientsConfig {
             trusted: vec!["203.0.113.7".parse().expect("a block")],
-            trusted_proxies: vec!["10.0.0.0/8".parse().expect("a block"), "fd00::/8".parse().expect("a block")],
+            trusted_proxies: vec![
+                "10.0.0.0/8".parse().expect("a block"),
+                "fd00::/8".parse().expect("a block"),
+            ],
             identity,
             ..ClientsConfig::default()
         })
     }
 
-    fn identify(identity: IdentityHeader, peer: &str, lines: &[(HeaderName, &str)]) -> ClientIdentity {
+    fn identify(
+        identity: IdentityHeader,
+        peer: &str,
+        lines: &[(HeaderName, &str)],
+    ) -> ClientIdentity {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(name, value.parse().expect("a header value"));
@@ -236,22 +265,33 @@ mod tests {
             (IdentityHeader::Forwarded, "8.8.8.8"),
             (IdentityHeader::Peer, "10.0.0.1"),
         ] {
-            assert_eq!(identify(identity, "10.0.0.1", &lines).address.to_string(), expected);
+            assert_eq!(
+                identify(identity, "10.0.0.1", &lines).address.to_string(),
+                expected
+            );
         }
     }
 
     #[test]
     fn standing_follows_the_client_and_not_the_peer() {
-        let standing = |peer, lines: &[_]| identify(IdentityHeader::XForwardedFor, peer, lines).standing;
+        let standing =
+            |peer, lines: &[_]| identify(IdentityHeader::XForwardedFor, peer, lines).standing;
         assert_eq!(standing("198.51.100.1", &[]), Standing::Ordinary);
         assert_eq!(standing("10.0.0.1", &[]), Standing::Proxy);
-        assert_eq!(standing("10.0.0.1", &[(X_FORWARDED_FOR, "203.0.113.7")]), Standing::Trusted);
-        assert_eq!(standing("198.51.100.1", &[(X_FORWARDED_FOR, "203.0.113.7")]), Standing::Ordinary);
+        assert_eq!(
+            standing("10.0.0.1", &[(X_FORWARDED_FOR, "203.0.113.7")]),
+            Standing::Trusted
+        );
+        assert_eq!(
+            standing("198.51.100.1", &[(X_FORWARDED_FOR, "203.0.113.7")]),
+            Standing::Ordinary
+        );
     }
 
     #[test]
     fn ipv6_is_counted_by_its_network() {
-        let mut client = ClientIdentity::from_peer("2001:db8:1:2:3:4:5:6".parse().expect("an address"));
+        let mut client =
+            ClientIdentity::from_peer("2001:db8:1:2:3:4:5:6".parse().expect("an address"));
         assert_eq!(client.counting_address().to_string(), "2001:db8:1:2::");
         client.ipv6_prefix = 128;
         assert_eq!(client.counting_address(), client.address);

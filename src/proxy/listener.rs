@@ -56,7 +56,11 @@ pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<StdListener>> {
 }
 
 fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
@@ -76,12 +80,21 @@ pub async fn run_core(
     slots: Arc<Semaphore>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
-    let core = Arc::new(Core { proxy, pool: Arc::new(Pool::default()) });
+    let core = Arc::new(Core {
+        proxy,
+        pool: Arc::new(Pool::default()),
+    });
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
-        let accepting = accept(Arc::clone(&core), listener, Arc::clone(&slots), stage.clone(), alive.clone());
+        let accepting = accept(
+            Arc::clone(&core),
+            listener,
+            Arc::clone(&slots),
+            stage.clone(),
+            alive.clone(),
+        );
         tokio::spawn(accepting);
     }
     drop(alive);
@@ -98,7 +111,8 @@ pub async fn run_core(
 async fn purge(core: Arc<Core>) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        core.pool.purge(core.proxy.serving.load().upstream.keep_alive.get());
+        core.pool
+            .purge(core.proxy.serving.load().upstream.keep_alive.get());
     }
 }
 
@@ -122,11 +136,22 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer, slot)) => {
-                let connection = connection(Arc::clone(&core), stream, peer.ip(), slot, stage.clone(), alive.clone());
+                let connection = connection(
+                    Arc::clone(&core),
+                    stream,
+                    peer.ip(),
+                    slot,
+                    stage.clone(),
+                    alive.clone(),
+                );
                 tokio::spawn(connection);
             }
             // The client went away before it was accepted; that is its business.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
             Err(error) => {
                 tracing::error!(%error, "Cannot accept connections.");
                 tokio::time::sleep(BREATH).await;
@@ -136,8 +161,14 @@ async fn accept(
 }
 
 /// The next connection, once there is a slot for it.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, slot))
 }

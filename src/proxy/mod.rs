@@ -74,11 +74,17 @@ impl Judges {
     /// A pool on the blocking threads of `runtime` with as many `places` for bodies that are judged or wait for it.
     #[must_use]
     pub fn new(runtime: Handle, places: usize) -> Self {
-        Self { runtime, places: Arc::new(Semaphore::new(places)) }
+        Self {
+            runtime,
+            places: Arc::new(Semaphore::new(places)),
+        }
     }
 
     /// Runs `judge` on the pool; `None` when the pool is full.
-    pub(crate) async fn run<T: Send + 'static>(&self, judge: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        judge: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let job = move || {
             let judged = judge();

@@ -34,7 +34,11 @@ enum Rest {
     /// Nothing: all of the body is in `judged`, but for these trailers.
     Trailers(Option<HeaderMap>),
     /// `judged` is a beginning; the pieces read and the rest of the body stream on, at most `limit` bytes in all.
-    Stream { read: VecDeque<Bytes>, body: Incoming, limit: u64 },
+    Stream {
+        read: VecDeque<Bytes>,
+        body: Incoming,
+        limit: u64,
+    },
 }
 
 /// Reads as much of `body` as the chain needs, within the limits.
@@ -45,9 +49,17 @@ pub(super) async fn receive(
     limits: &LimitsConfig,
 ) -> Result<Received, Refusal> {
     if body.is_end_stream() {
-        return Ok(Received { judged: None, rest: Rest::Trailers(None) });
+        return Ok(Received {
+            judged: None,
+            rest: Rest::Trailers(None),
+        });
     }
-    let untouched = |read, body, limit| Ok(Received { judged: None, rest: Rest::Stream { read, body, limit } });
+    let untouched = |read, body, limit| {
+        Ok(Received {
+            judged: None,
+            rest: Rest::Stream { read, body, limit },
+        })
+    };
     if need == BodyNeed::None {
         return untouched(VecDeque::new(), body, u64::MAX);
     }
@@ -62,7 +74,12 @@ pub(super) async fn receive(
             EncodedBody::Pass => untouched(VecDeque::new(), body, upload),
         };
     }
-    let mut reading = Reading { pieces: VecDeque::new(), length: 0, trailers: None, ended: false };
+    let mut reading = Reading {
+        pieces: VecDeque::new(),
+        length: 0,
+        trailers: None,
+        ended: false,
+    };
     let deadline = Instant::now() + limits.body_time.get();
     reading.up_to(&mut body, BEGINNING, deadline).await?;
     let kind = classify(headers, &reading.beginning());
@@ -84,10 +101,15 @@ pub(super) async fn receive(
         };
     }
     // One byte more than the limit tells a body of exactly that length from a longer one.
-    reading.up_to(&mut body, limit.saturating_add(1), deadline).await?;
+    reading
+        .up_to(&mut body, limit.saturating_add(1), deadline)
+        .await?;
     if reading.ended && reading.length <= limit {
         let trailers = reading.trailers.take();
-        return Ok(Received { judged: Some(reading.into_whole()), rest: Rest::Trailers(trailers) });
+        return Ok(Received {
+            judged: Some(reading.into_whole()),
+            rest: Rest::Trailers(trailers),
+        });
     }
     match over_limit {
         OverBody::Reject => Err(Refusal::TooLarge),
@@ -107,7 +129,9 @@ impl Received {
                 progress.end();
                 UpstreamBody::Whole { bytes, trailers }
             }
-            Rest::Stream { read, body, limit } => UpstreamBody::stream(read, body, limit, pause, Arc::clone(&progress)),
+            Rest::Stream { read, body, limit } => {
+                UpstreamBody::stream(read, body, limit, pause, Arc::clone(&progress))
+            }
         };
         (body, progress)
     }
@@ -123,7 +147,12 @@ struct Reading {
 
 impl Reading {
     /// Reads until at least `length` bytes are there or the body has ended.
-    async fn up_to(&mut self, body: &mut Incoming, length: usize, deadline: Instant) -> Result<(), Refusal> {
+    async fn up_to(
+        &mut self,
+        body: &mut Incoming,
+        length: usize,
+        deadline: Instant,
+    ) -> Result<(), Refusal> {
         while !self.ended && self.length < length {
             match timeout_at(deadline, body.frame()).await {
                 Err(_) => return Err(Refusal::BodyTimeout),
@@ -148,7 +177,9 @@ impl Reading {
             Some(only) if self.pieces.len() == 1 => only.clone(),
             _ => {
                 let mut whole = BytesMut::with_capacity(self.length);
-                self.pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+                self.pieces
+                    .iter()
+                    .for_each(|piece| whole.extend_from_slice(piece));
                 whole.freeze()
             }
         }
@@ -167,7 +198,11 @@ impl Reading {
         let rest = if self.ended {
             Rest::Trailers(self.trailers)
         } else {
-            Rest::Stream { read: self.pieces, body, limit }
+            Rest::Stream {
+                read: self.pieces,
+                body,
+                limit,
+            }
         };
         Ok(Received { judged, rest })
     }

@@ -11,7 +11,9 @@ use super::{Proxy, clock, framing};
 use crate::engine::decide::{Observation, Observed};
 use crate::engine::{Evaluation, Evidence, Finding, Outcome, Weight};
 use crate::event::access::AccessRecord;
-use crate::event::{Decision, Event, EventClient, EventEvidence, EventFinding, EventId, EventKind, secrets};
+use crate::event::{
+    Decision, Event, EventClient, EventEvidence, EventFinding, EventId, EventKind, secrets,
+};
 use crate::request::ClientIdentity;
 
 /// The longest path that an event shows, in bytes.
@@ -53,7 +55,11 @@ impl Report {
         Self {
             id,
             time,
-            client: EventClient { ip: client.address, source: client.source, peer: client.peer },
+            client: EventClient {
+                ip: client.address,
+                source: client.source,
+                peer: client.peer,
+            },
             told: 0,
             judged: Duration::ZERO,
             access,
@@ -63,15 +69,21 @@ impl Report {
     /// Tells what the chain found since it was last told.
     pub(super) fn findings(&mut self, proxy: &Proxy, evaluation: &Evaluation, head: &Parts) {
         let all = evaluation.observations();
-        let Some(new) = all.get(self.told..).filter(|new| !new.is_empty()) else { return };
+        let Some(new) = all.get(self.told..).filter(|new| !new.is_empty()) else {
+            return;
+        };
         self.told = all.len();
         let outcome = evaluation.outcome();
-        let faulty = new.iter().any(|seen| matches!(seen.what, Observed::Fault(_)));
+        let faulty = new
+            .iter()
+            .any(|seen| matches!(seen.what, Observed::Fault(_)));
         // Content below the threshold is nothing to tell: the request passed, and would have passed.
         if outcome == Outcome::Pass && !faulty {
             return;
         }
-        let Some(first) = decisive(new, evaluation) else { return };
+        let Some(first) = decisive(new, evaluation) else {
+            return;
+        };
         let mut event = self.event(head, kind_of(&first.what), message_of(&first.what));
         event.detection = Some(first.detection.to_string());
         if let Observed::Finding(finding) = &first.what {
@@ -79,9 +91,18 @@ impl Report {
             event.place = Some(finding.place.to_string());
             event.evidence = Some(shown(&finding.evidence));
         } else {
-            event.rule = Some(if faulty { "fault".into() } else { "exhausted".into() });
+            event.rule = Some(if faulty {
+                "fault".into()
+            } else {
+                "exhausted".into()
+            });
         }
-        event.score = Some(evaluation.score().0.saturating_add(evaluation.would_be_score().0));
+        event.score = Some(
+            evaluation
+                .score()
+                .0
+                .saturating_add(evaluation.would_be_score().0),
+        );
         event.decision = match outcome {
             Outcome::Block => Decision::Block,
             Outcome::WouldBlock => Decision::WouldBlock,
@@ -95,8 +116,11 @@ impl Report {
 
     /// Tells of a refusal that was not the chain's.
     pub(super) fn refusal(&self, proxy: &Proxy, refusal: &Refusal, head: &Parts) {
-        let (kind, detection) =
-            if refusal.is_upstream_fault() { (EventKind::Upstream, "upstream") } else { (EventKind::Refused, "limits") };
+        let (kind, detection) = if refusal.is_upstream_fault() {
+            (EventKind::Upstream, "upstream")
+        } else {
+            (EventKind::Refused, "limits")
+        };
         let mut event = self.event(head, kind, refusal.message());
         event.detection = Some(detection.into());
         event.rule = Some(refusal.rule().into());
@@ -122,7 +146,10 @@ impl Report {
         }
         record.action = Decision::Pass;
         if let Some(evaluation) = evaluation {
-            record.score = evaluation.score().0.saturating_add(evaluation.would_be_score().0);
+            record.score = evaluation
+                .score()
+                .0
+                .saturating_add(evaluation.would_be_score().0);
             record.inspection = self.judged;
             record.action = match evaluation.outcome() {
                 Outcome::Block => Decision::Block,
@@ -130,7 +157,11 @@ impl Report {
                 Outcome::Pass | Outcome::Exempt => Decision::Pass,
             };
         }
-        Some(Access { record, proxy: Arc::clone(proxy), began })
+        Some(Access {
+            record,
+            proxy: Arc::clone(proxy),
+            began,
+        })
     }
 
     fn event(&self, head: &Parts, kind: EventKind, message: impl Into<String>) -> Event {
@@ -159,14 +190,29 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
     if !error.is_parse() {
         return;
     }
-    let time = clock::time_of_day();
-    let id = proxy.ids.next(u64::try_from(time.as_millisecond()).unwrap_or(0));
-    let mut event = Event::new(id, time, EventKind::Refused, "What came over the connection is no well-formed request.");
+    let time = clock::timestamp();
+    let id = proxy
+        .ids
+        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let mut event = Event::new(
+        id,
+        time,
+        EventKind::Refused,
+        "What came over the connection is no well-formed request.",
+    );
     let peer = peer.to_canonical();
-    event.client = Some(EventClient { ip: peer, source: crate::request::IdentitySource::Peer, peer });
+    event.client = Some(EventClient {
+        ip: peer,
+        source: crate::request::IdentitySource::Peer,
+        peer,
+    });
     event.detection = Some("framing".into());
     event.rule = Some("malformed_head".into());
-    event.evidence = Some(EventEvidence { text: error.to_string(), origin: None, steps: Vec::new() });
+    event.evidence = Some(EventEvidence {
+        text: error.to_string(),
+        origin: None,
+        steps: Vec::new(),
+    });
     event.decision = Decision::Block;
     proxy.events.emit(event);
 }
@@ -175,12 +221,19 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
 fn decisive<'o>(new: &'o [Observation], evaluation: &Evaluation) -> Option<&'o Observation> {
     let refusing = evaluation.permit().err().map(|block| &block.detection);
     let weight = |seen: &Observation| match &seen.what {
-        Observed::Finding(Finding { weight: Weight::Score(score), .. }) => score.0,
+        Observed::Finding(Finding {
+            weight: Weight::Score(score),
+            ..
+        }) => score.0,
         Observed::Finding(_) | Observed::Exhausted(_) | Observed::Fault(_) => u32::MAX,
     };
     let is_refusing = |seen: &&Observation| refusing.is_none_or(|name| *name == seen.detection);
     // `max_by_key` takes the last of equals; the first is the one that a reader looks for.
-    new.iter().filter(is_refusing).rev().max_by_key(|seen| weight(seen)).or_else(|| new.first())
+    new.iter()
+        .filter(is_refusing)
+        .rev()
+        .max_by_key(|seen| weight(seen))
+        .or_else(|| new.first())
 }
 
 const fn kind_of(what: &Observed) -> EventKind {
@@ -200,7 +253,9 @@ fn message_of(what: &Observed) -> String {
 }
 
 fn listed(seen: &Observation) -> Option<EventFinding> {
-    let Observed::Finding(finding) = &seen.what else { return None };
+    let Observed::Finding(finding) = &seen.what else {
+        return None;
+    };
     Some(EventFinding {
         detection: seen.detection.to_string(),
         rule: finding.rule.to_string(),
@@ -216,5 +271,9 @@ fn listed(seen: &Observation) -> Option<EventFinding> {
 }
 
 fn shown(evidence: &Evidence) -> EventEvidence {
-    EventEvidence { text: evidence.text.clone(), origin: evidence.origin.clone(), steps: evidence.steps.clone() }
+    EventEvidence {
+        text: evidence.text.clone(),
+        origin: evidence.origin.clone(),
+        steps: evidence.steps.clone(),
+    }
 }

@@ -4,7 +4,9 @@
 //! evidence nor anything of the inside, only the id under which the operator finds all of it.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::ClientBody;
@@ -101,24 +103,40 @@ impl Refusal {
             Self::Malformed(why) => why,
             Self::Method => "CONNECT asks for a tunnel, which this proxy does not make.",
             Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
-            Self::Encoded => "The body has a Content-Encoding and cannot be judged; see `limits.encoded_body`.",
+            Self::Encoded => {
+                "The body has a Content-Encoding and cannot be judged; see `limits.encoded_body`."
+            }
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
             Self::Unreachable => "No connection to the upstream within `upstream.connect_timeout`.",
-            Self::BrokenUpstream => "The upstream closed the connection, or answered what is no HTTP.",
-            Self::SilentUpstream => "The upstream did not begin to answer within `upstream.first_byte_timeout`.",
+            Self::BrokenUpstream => {
+                "The upstream closed the connection, or answered what is no HTTP."
+            }
+            Self::SilentUpstream => {
+                "The upstream did not begin to answer within `upstream.first_byte_timeout`."
+            }
         }
     }
 
     /// Whether the upstream is at fault, rather than the client.
     pub(super) const fn is_upstream_fault(&self) -> bool {
-        matches!(self, Self::Unreachable | Self::BrokenUpstream | Self::SilentUpstream)
+        matches!(
+            self,
+            Self::Unreachable | Self::BrokenUpstream | Self::SilentUpstream
+        )
     }
 
     /// Whether the rest of the request's body may still be under way, so that the connection cannot be used again.
     const fn leaves_body_unread(&self) -> bool {
-        matches!(self, Self::Malformed(_) | Self::TooLarge | Self::Encoded | Self::BodyTimeout | Self::BodyBroken)
+        matches!(
+            self,
+            Self::Malformed(_)
+                | Self::TooLarge
+                | Self::Encoded
+                | Self::BodyTimeout
+                | Self::BodyBroken
+        )
     }
 }
 
@@ -134,7 +152,10 @@ pub(super) fn refuse(
     let mut id_text = [0; 36];
     let id_text = id.encode(&mut id_text);
     let (content_type, body) = match format {
-        Format::Json => ("application/json", format!("{{\"error\":\"{title}\",\"id\":\"{id_text}\"}}")),
+        Format::Json => (
+            "application/json",
+            format!("{{\"error\":\"{title}\",\"id\":\"{id_text}\"}}"),
+        ),
         Format::Problem => (
             "application/problem+json",
             format!(
@@ -158,9 +179,14 @@ pub(super) fn refuse(
     headers.insert(X_REQUEST_ID, id_value(id));
     headers.extend(extra);
     match refusal {
-        Refusal::Encoded => drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+        Refusal::Encoded => {
+            drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+        }
         Refusal::Overloaded => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
-        Refusal::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))),
+        Refusal::Method => drop(headers.insert(
+            ALLOW,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        )),
         _ => {}
     }
     if refusal.leaves_body_unread() {
@@ -173,15 +199,26 @@ pub(super) fn refuse(
 /// asks for nothing in particular.
 fn preferred(request: &HeaderMap) -> Format {
     let mut best = (Format::Json, 0);
-    for range in request.get_all(ACCEPT).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b',')) {
+    for range in request
+        .get_all(ACCEPT)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+    {
         let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_slice() {
+        let format = match parts
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_slice()
+        {
             b"application/json" => Format::Json,
             b"application/problem+json" => Format::Problem,
             b"text/html" => Format::Html,
             _ => continue,
         };
-        let quality = parts.find_map(|part| part.strip_prefix(b"q=")).map_or(1000, per_mille);
+        let quality = parts
+            .find_map(|part| part.strip_prefix(b"q="))
+            .map_or(1000, per_mille);
         if quality > best.1 {
             best = (format, quality);
         }
@@ -191,12 +228,19 @@ fn preferred(request: &HeaderMap) -> Format {
 
 /// A quality value in thousandths; 0 where it is none.
 fn per_mille(text: &[u8]) -> u32 {
-    std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f32>().ok()).map_or(0, |quality| {
-        // The clamp makes the conversion exact enough: between 0 and 1000.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
-        let thousandths = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
-        thousandths
-    })
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.trim().parse::<f32>().ok())
+        .map_or(0, |quality| {
+            // The clamp makes the conversion exact enough: between 0 and 1000.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to 0..=1000"
+            )]
+            let thousandths = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
+            thousandths
+        })
 }
 
 #[cfg(test)]
@@ -210,8 +254,14 @@ mod tests {
             ("*/*", Format::Json),
             ("application/json", Format::Json),
             ("application/problem+json", Format::Problem),
-            ("application/json, application/problem+json;q=0.5", Format::Json),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            (
+                "application/json, application/problem+json;q=0.5",
+                Format::Json,
+            ),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Format::Html,
+            ),
             ("application/json, text/html", Format::Json),
             ("text/html;q=0.3, application/json;q=0.2", Format::Html),
             ("text/html;q=0", Format::Json),

@@ -55,12 +55,22 @@ pub(super) async fn send(
     mut request: Request<UpstreamBody>,
     progress: &Progress,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
-    let Some(server) = config.servers.first().map(|server| &server.url) else { return Err(Refusal::Unreachable) };
+    let Some(server) = config.servers.first().map(|server| &server.url) else {
+        return Err(Refusal::Unreachable);
+    };
     let repeatable = request.body().is_empty()
-        && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+        && matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+        );
     while let Some(mut sender) = pool.take(server, config.keep_alive.get()) {
         let copy = repeatable.then(|| copy_of(&request));
-        let answer = within(config.first_byte_timeout.get(), progress, sender.try_send_request(request)).await?;
+        let answer = within(
+            config.first_byte_timeout.get(),
+            progress,
+            sender.try_send_request(request),
+        )
+        .await?;
         let mut error = match answer {
             Ok(response) => return Ok((response, lease(pool, sender, server))),
             Err(error) => error,
@@ -71,7 +81,12 @@ pub(super) async fn send(
         }
     }
     let mut sender = connect(server, config.connect_timeout.get()).await?;
-    let answer = within(config.first_byte_timeout.get(), progress, sender.try_send_request(request)).await?;
+    let answer = within(
+        config.first_byte_timeout.get(),
+        progress,
+        sender.try_send_request(request),
+    )
+    .await?;
     match answer {
         Ok(response) => Ok((response, lease(pool, sender, server))),
         Err(_) => Err(progress.failure().unwrap_or(Refusal::BrokenUpstream)),
@@ -79,7 +94,11 @@ pub(super) async fn send(
 }
 
 /// Waits for an answer, at most `longest` after the upstream has got the whole request.
-async fn within<T>(longest: Duration, progress: &Progress, answer: impl Future<Output = T>) -> Result<T, Refusal> {
+async fn within<T>(
+    longest: Duration,
+    progress: &Progress,
+    answer: impl Future<Output = T>,
+) -> Result<T, Refusal> {
     let mut answer = std::pin::pin!(answer);
     loop {
         let sending = !progress.has_ended();
@@ -98,9 +117,15 @@ async fn connect(server: &ServerUrl, longest: Duration) -> Result<Sender, Refusa
         stream.set_nodelay(true)?;
         Ok::<_, std::io::Error>(stream)
     };
-    let stream = timeout(longest, connecting).await.map_err(|_| Refusal::Unreachable)?.map_err(|_| Refusal::Unreachable)?;
-    let (sender, connection) =
-        http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await.map_err(|_| Refusal::BrokenUpstream)?;
+    let stream = timeout(longest, connecting)
+        .await
+        .map_err(|_| Refusal::Unreachable)?
+        .map_err(|_| Refusal::Unreachable)?;
+    let (sender, connection) = http1::Builder::new()
+        .max_headers(256)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| Refusal::BrokenUpstream)?;
     // Whatever goes wrong on the connection reaches its request as an error; nobody else waits for it.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
@@ -117,7 +142,11 @@ fn copy_of(request: &Request<UpstreamBody>) -> Request<UpstreamBody> {
 }
 
 fn lease(pool: &Arc<Pool>, sender: Sender, server: &ServerUrl) -> Lease {
-    Lease { pool: Arc::clone(pool), sender, server: server.clone() }
+    Lease {
+        pool: Arc::clone(pool),
+        sender,
+        server: server.clone(),
+    }
 }
 
 impl Pool {
@@ -126,7 +155,10 @@ impl Pool {
         let now = clock::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(last) = idle.pop_back() {
-            if last.server == *server && now.saturating_duration_since(last.since) < keep_alive && last.sender.is_ready() {
+            if last.server == *server
+                && now.saturating_duration_since(last.since) < keep_alive
+                && last.sender.is_ready()
+            {
                 return Some(last.sender);
             }
         }
@@ -136,17 +168,24 @@ impl Pool {
     /// Keeps a connection for the next request, and drops those that closed or waited longest.
     fn put(&self, sender: Sender, server: ServerUrl) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.len() >= MAX_IDLE || idle.front().is_some_and(|oldest| oldest.sender.is_closed()) {
+        while idle.len() >= MAX_IDLE || idle.front().is_some_and(|oldest| oldest.sender.is_closed())
+        {
             idle.pop_front();
         }
-        idle.push_back(Idle { sender, server, since: clock::now() });
+        idle.push_back(Idle {
+            sender,
+            server,
+            since: clock::now(),
+        });
     }
 
     /// Closes the connections that waited longer than `keep_alive`.
     pub(super) fn purge(&self, keep_alive: Duration) {
         let now = clock::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|waiting| !waiting.sender.is_closed() && now.saturating_duration_since(waiting.since) < keep_alive);
+        idle.retain(|waiting| {
+            !waiting.sender.is_closed() && now.saturating_duration_since(waiting.since) < keep_alive
+        });
     }
 }
 
@@ -158,7 +197,11 @@ impl Lease {
 
     /// The answer has ended: the connection serves the next request once the request before has been sent as well.
     pub(super) fn give_back(self) {
-        let Self { pool, mut sender, server } = self;
+        let Self {
+            pool,
+            mut sender,
+            server,
+        } = self;
         if sender.is_ready() {
             pool.put(sender, server);
         } else if !sender.is_closed() {
@@ -183,8 +226,17 @@ mod tests {
             progress.end();
             tokio::time::sleep(Duration::from_secs(9)).await;
         };
-        assert!(within(Duration::from_secs(10), &progress, answer).await.is_ok());
-        let silent = within(Duration::from_secs(10), &progress, std::future::pending::<()>()).await;
+        assert!(
+            within(Duration::from_secs(10), &progress, answer)
+                .await
+                .is_ok()
+        );
+        let silent = within(
+            Duration::from_secs(10),
+            &progress,
+            std::future::pending::<()>(),
+        )
+        .await;
         assert_eq!(silent, Err(Refusal::SilentUpstream));
     }
 }
