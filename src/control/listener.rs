@@ -1,0 +1,221 @@
+//! The connections of the control listener: few, short, and small.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::answer::answer;
+use super::health::ControlState;
+
+/// How many connections are served at a time; more wait to be accepted.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may last. Each is for one request, and every answer is made at once.
+const LIFETIME: Duration = Duration::from_secs(5);
+
+/// How long the end waits for answers that are on their way.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Serves health until `shutdown` completes. Let that be the last thing to stop: while the proxy drains, `/readyz` has to
+/// say so.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<ControlState>,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_each_for(LIFETIME, listener, state, shutdown).await;
+}
+
+async fn serve_each_for(
+    lifetime: Duration,
+    listener: TcpListener,
+    state: Arc<ControlState>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = pin!(shutdown);
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        // Those that ended, so that the set does not grow for ever.
+        while connections.try_join_next().is_some() {}
+        if let Some((stream, permit)) = accepted {
+            let state = Arc::clone(&state);
+            connections.spawn(async move {
+                let _permit = permit;
+                // Whoever is too slow, or breaks off, gets no answer.
+                let _ = tokio::time::timeout(lifetime, serve_connection(stream, state)).await;
+            });
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(LAST_ANSWERS, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// The next connection, once there is room for it. `None` when the system has none to give just now.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "The control listener could not accept a connection.");
+            // Out of file descriptors, most likely: trying at once would only burn the core.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, state: Arc<ControlState>) -> hyper::Result<()> {
+    let Ok(local) = stream.local_addr() else {
+        return Ok(());
+    };
+    let service = service_fn(|request| {
+        let answer = answer(&state, &request, local.ip());
+        async { Ok::<_, Infallible>(answer) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(LIFETIME)
+        .keep_alive(false)
+        .max_headers(64)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::control::health::{CanaryReport, Effective, PolicyHealth};
+    use crate::engine::policy::Revision;
+    use crate::engine::{Mode, Outcome};
+    use crate::event::EventBus;
+
+    fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work)
+    }
+
+    fn policy() -> PolicyHealth {
+        PolicyHealth {
+            revision: Revision {
+                number: 1,
+                hash: 0xabc,
+            },
+            loaded_at: jiff::Timestamp::UNIX_EPOCH,
+            mode: Mode::Enforce,
+            effective: Effective::Monitor,
+            canaries: vec![CanaryReport {
+                detection: "user_agent".into(),
+                outcome: Outcome::WouldBlock,
+                decided_by: None,
+            }],
+        }
+    }
+
+    /// Sends a request as it is, and returns status and body of the answer.
+    async fn ask(address: std::net::SocketAddr, request: &str) -> (u16, serde_json::Value) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap())
+    }
+
+    async fn ready(address: std::net::SocketAddr) -> (u16, serde_json::Value) {
+        ask(address, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await
+    }
+
+    #[test]
+    fn readiness_follows_the_life_of_the_proxy() {
+        on_a_runtime(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let state = Arc::new(ControlState::new(EventBus::default(), Vec::new()));
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let served = tokio::spawn(serve(listener, Arc::clone(&state), async {
+                let _ = stopped.await;
+            }));
+
+            let (status, body) = ready(address).await;
+            assert_eq!((status, &body["status"]), (503, &"starting".into()));
+
+            state.policy_loaded(policy());
+            let (status, body) = ready(address).await;
+            assert_eq!((status, &body["status"]), (200, &"ready".into()));
+            assert_eq!(body["policy"]["revision"], "1-0000000000000abc");
+            assert_eq!(body["policy"]["loaded_at"], "1970-01-01T00:00:00Z");
+            assert_eq!(body["mode"]["configured"], "enforce");
+            assert_eq!(body["mode"]["effective"], "monitor");
+            assert_eq!(body["canaries"][0]["detection"], "user_agent");
+            assert_eq!(body["canaries"][0]["outcome"], "would_block");
+            assert_eq!(body["last_reload_error"], serde_json::Value::Null);
+            assert_eq!(body["events_dropped"], 0);
+
+            state.reload_refused("rules.yaml:7: unknown key");
+            let (status, body) = ready(address).await;
+            assert_eq!(status, 200);
+            assert_eq!(body["last_reload_error"], "rules.yaml:7: unknown key");
+            state.policy_loaded(policy());
+            let (_, body) = ready(address).await;
+            assert_eq!(body["last_reload_error"], serde_json::Value::Null);
+
+            state.draining();
+            state.policy_loaded(policy());
+            let (status, body) = ready(address).await;
+            assert_eq!((status, &body["status"]), (503, &"draining".into()));
+            assert_eq!(body["draining"], true);
+            let live = ask(address, "GET /livez HTTP/1.0\r\n\r\n").await;
+            assert_eq!(live, (200, serde_json::json!({ "status": "live" })));
+
+            stop.send(()).unwrap();
+            served.await.unwrap();
+            TcpStream::connect(address).await.expect_err("it is gone");
+        });
+    }
+
+    #[test]
+    fn silent_connections_make_room_in_time() {
+        on_a_runtime(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let state = Arc::new(ControlState::new(EventBus::default(), Vec::new()));
+            let lifetime = Duration::from_millis(200);
+            let forever = std::future::pending();
+            let served = tokio::spawn(serve_each_for(lifetime, listener, state, forever));
+            let mut silent = Vec::new();
+            for _ in 0..CONNECTIONS {
+                silent.push(TcpStream::connect(address).await.unwrap());
+            }
+            let asked = ask(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            let (status, _) = tokio::time::timeout(lifetime * 20, asked).await.unwrap();
+            assert_eq!(status, 200);
+            served.abort();
+        });
+    }
+}
