@@ -17,7 +17,8 @@ use super::settings::Settings;
 use super::start::StartOptions;
 use crate::clients::Clients;
 use crate::config::environment::Process;
-use crate::control::{ControlState, PolicyHealth};
+use crate::control::ControlState;
+use crate::engine::Policy;
 use crate::event::{Decision, Event, EventKind};
 use crate::proxy::clock;
 use crate::proxy::identity::Trust;
@@ -49,11 +50,9 @@ struct Current {
 type Stamp = (SystemTime, u64);
 
 /// What requests are served under, made of a configuration.
-pub(super) fn serving(loaded: &Loaded, monitor: bool) -> Serving {
-    let settings = &loaded.settings;
-    let policy = if monitor { Arc::new(loaded.policy.monitored()) } else { Arc::clone(&loaded.policy) };
+pub(super) fn serving(settings: &Settings, policy: Policy, monitor: bool) -> Serving {
     Serving {
-        policy,
+        policy: Arc::new(if monitor { policy.monitored() } else { policy }),
         limits: settings.limits.clone(),
         trust: Trust::new(&settings.clients),
         upstream: settings.upstream.clone(),
@@ -69,7 +68,15 @@ impl Reloader {
         slots: Arc<Semaphore>,
         options: StartOptions,
     ) -> Self {
-        Self { proxy, facts, state, slots, options, loadings: AtomicU64::new(1), current: Mutex::default() }
+        Self {
+            proxy,
+            facts,
+            state,
+            slots,
+            options,
+            loadings: AtomicU64::new(1),
+            current: Mutex::default(),
+        }
     }
 
     pub(super) const fn proxy(&self) -> &Arc<Proxy> {
@@ -80,16 +87,25 @@ impl Reloader {
     ///
     /// # Errors
     /// When the policy does not do what it says.
-    pub(super) fn first(&self, loaded: Loaded) -> Result<(), String> {
+    pub(super) fn first(
+        &self,
+        settings: Settings,
+        files: &[PathBuf],
+        warnings: &[String],
+    ) -> Result<(), String> {
         let mut current = self.lock();
-        let test = self.test(&serving(&loaded, self.options.monitor))?;
-        current.files = stamps(&loaded.files);
-        current.settings = Some(loaded.settings.clone());
-        self.announce(&self.proxy.serving.load(), test);
-        for warning in &loaded.warnings {
+        let serving = self.proxy.serving.load();
+        let test = test(&serving)?;
+        current.files = stamps(files);
+        current.settings = Some(settings);
+        self.announce(&serving, &test);
+        for warning in warnings {
             tracing::warn!("{warning}");
         }
-        self.tell(EventKind::Lifecycle, format!("Started with policy {}.", self.proxy.serving.load().policy.revision));
+        self.tell(
+            EventKind::Lifecycle,
+            format!("Started with policy {}.", serving.policy.revision),
+        );
         Ok(())
     }
 
@@ -105,14 +121,20 @@ impl Reloader {
             Ok(notes) => {
                 let revision = self.proxy.serving.load().policy.revision;
                 tracing::info!(%revision, "Reloaded.");
-                self.tell(EventKind::Reload, format!("Reloaded: policy {revision} is in force.{notes}"));
+                self.tell(
+                    EventKind::Reload,
+                    format!("Reloaded: policy {revision} is in force.{notes}"),
+                );
             }
             Err(error) => {
                 let revision = self.proxy.serving.load().policy.revision;
                 tracing::error!(%revision, "The configuration was refused; the policy before it stays in force.\n{error}");
                 self.state.reload_refused(error.as_str());
                 let error = crate::event::secrets::printable(error.as_bytes(), 2000);
-                self.tell(EventKind::Reload, format!("Reload refused: policy {revision} stays in force. {error}"));
+                self.tell(
+                    EventKind::Reload,
+                    format!("Reload refused: policy {revision} stays in force. {error}"),
+                );
             }
         }
         result.map(|_| ())
@@ -120,28 +142,42 @@ impl Reloader {
 
     fn try_reload(&self, current: &mut Current, number: u64) -> Result<String, String> {
         let options = &self.options;
-        let loaded = load(&options.source, &options.registry, &options.shared, &Process, number).map_err(|report| {
+        let loaded = load(
+            &options.source,
+            &options.registry,
+            &options.shared,
+            &Process,
+            number,
+        )
+        .map_err(|report| {
             current.files = stamps(report.watched());
             report.draw(false)
         })?;
         current.files = stamps(&loaded.files);
-        let serving = serving(&loaded, options.monitor);
-        let test = self.test(&serving)?;
+        let Loaded {
+            settings,
+            policy,
+            warnings,
+            base,
+            ..
+        } = loaded;
+        let serving = serving(&settings, policy, options.monitor);
+        let test = test(&serving)?;
         self.proxy
             .events
-            .reconfigure(&loaded.settings.events, &loaded.base)
+            .reconfigure(&settings.events, &base)
             .map_err(|error| format!("the event log cannot be opened: {error}"))?;
         let mut notes = String::new();
         if let Some(before) = &current.settings {
-            notes = needs_restart(before, &loaded.settings);
-            self.resize(before, &loaded.settings);
+            notes = needs_restart(before, &settings);
+            self.resize(before, &settings);
         }
-        for warning in &loaded.warnings {
+        for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        current.settings = Some(loaded.settings);
+        current.settings = Some(settings);
         self.proxy.serving.store(Arc::new(serving));
-        self.announce(&self.proxy.serving.load(), test);
+        self.announce(&self.proxy.serving.load(), &test);
         Ok(notes)
     }
 
@@ -162,7 +198,10 @@ impl Reloader {
 
     pub(super) fn draining(&self) {
         self.state.draining();
-        self.tell(EventKind::Lifecycle, "Draining: no more requests are taken.".into());
+        self.tell(
+            EventKind::Lifecycle,
+            "Draining: no more requests are taken.".into(),
+        );
     }
 
     pub(super) fn stopped(&self) {
@@ -171,24 +210,17 @@ impl Reloader {
 
     fn has_changed(&self) -> bool {
         let current = self.lock();
-        current.files.iter().any(|(path, stamp)| stamp_of(path) != *stamp)
+        current
+            .files
+            .iter()
+            .any(|(path, stamp)| stamp_of(path) != *stamp)
     }
 
-    fn test(&self, serving: &Serving) -> Result<SelfTest, String> {
-        let test = self_test::measure(&serving.policy, &Clients::scratch(), clock::now());
-        test.failure().map_or(Ok(test), Err)
-    }
-
-    fn announce(&self, serving: &Serving, test: SelfTest) {
+    fn announce(&self, serving: &Serving, test: &SelfTest) {
         let policy = &serving.policy;
         tracing::info!(revision = %policy.revision, configured = ?policy.mode, effective = ?test.effective, "A policy is in force.");
-        self.state.policy_loaded(PolicyHealth {
-            revision: policy.revision,
-            loaded_at: clock::timestamp(),
-            mode: policy.mode,
-            effective: test.effective,
-            canaries: test.canaries,
-        });
+        self.state
+            .policy_loaded(test.health(policy, clock::timestamp()));
     }
 
     /// Fits what outlives a policy to the new sizes.
@@ -226,6 +258,11 @@ impl Reloader {
     }
 }
 
+/// Measures whether a policy does what it says.
+fn test(serving: &Serving) -> Result<SelfTest, String> {
+    self_test::measure(&serving.policy, &Clients::scratch(), clock::now()).passed()
+}
+
 /// What a reload cannot change, where it was changed.
 fn needs_restart(before: &Settings, after: &Settings) -> String {
     let mut keys = Vec::new();
@@ -244,7 +281,10 @@ fn needs_restart(before: &Settings, after: &Settings) -> String {
 }
 
 fn stamps(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Stamp>> {
-    files.iter().map(|path| (path.clone(), stamp_of(path))).collect()
+    files
+        .iter()
+        .map(|path| (path.clone(), stamp_of(path)))
+        .collect()
 }
 
 /// When a file was written and how long it is; `None` while it is not there.

@@ -42,18 +42,33 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
         }
     };
     let source = options.config.clone();
-    let running = start(loaded, StartOptions { source, monitor: options.monitor, registry, shared })?;
+    let running = start(
+        loaded,
+        StartOptions {
+            source,
+            monitor: options.monitor,
+            registry,
+            shared,
+        },
+    )?;
     for address in running.addresses() {
-        tracing::info!("Listening on http://{address}, forwarding to {}.", running.upstream());
+        tracing::info!(
+            "Listening on http://{address}, forwarding to {}.",
+            running.upstream()
+        );
     }
     if let Some(address) = running.control_address() {
         tracing::info!("Health at http://{address}/readyz.");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(until_told_to_stop(&running))?;
     tracing::info!("Draining.");
     // The second signal must not wait for the drain, so it is followed on a thread of its own.
-    std::thread::Builder::new().name("portcullis-signals".into()).spawn(move || runtime.block_on(exit_at_next_signal()))?;
+    std::thread::Builder::new()
+        .name("portcullis-signals".into())
+        .spawn(move || runtime.block_on(exit_at_next_signal()))?;
     running.stop();
     tracing::info!("Stopped.");
     Ok(ExitCode::SUCCESS)
@@ -75,7 +90,10 @@ async fn until_told_to_stop(running: &Running) -> std::io::Result<()> {
 }
 
 async fn exit_at_next_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return;
     };
     tokio::select! {
@@ -90,14 +108,24 @@ async fn exit_at_next_signal() {
 /// Diagnostics go to standard error, filtered by `PORTCULLIS_LOG` (as in `info` or `portcullis=debug`), as text or, with
 /// `PORTCULLIS_LOG_FORMAT=json`, as JSON lines.
 fn start_logging() {
-    let filter = Process.variable("PORTCULLIS_LOG").unwrap_or_else(|_| "info".into());
+    let filter = Process
+        .variable("PORTCULLIS_LOG")
+        .unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // An error means that somebody else takes the diagnostics already, which is fine.
-    let _ = if Process.variable("PORTCULLIS_LOG_FORMAT").is_ok_and(|format| format == "json") {
+    let _ = if Process
+        .variable("PORTCULLIS_LOG_FORMAT")
+        .is_ok_and(|format| format == "json")
+    {
         builder.json().try_init()
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init()
     };
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::load::{Loaded, Source};
 use super::reload::{Reloader, serving};
+use super::settings::Settings;
 use crate::clients::Clients;
 use crate::config::load::Shared;
 use crate::control::{self, ControlState};
@@ -47,7 +49,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// The policy does not do what it says.
-    #[error("the self-test failed: {0}")]
+    #[error("{0}")]
     SelfTest(String),
     /// The system refused a thread, a runtime or randomness.
     #[error("the system refused what the proxy needs: {0}")]
@@ -97,12 +99,20 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         .max_blocking_threads(cores)
         .thread_name("portcullis-judge")
         .build()?;
-    let sockets = bind_all(&loaded, cores)?;
-    let control = bind_control(&loaded)?;
-    let events = open_events(&loaded)?;
-    let facts = Arc::new(Clients::new(loaded.settings.clients.max_keys, seed()?));
+    let Loaded {
+        settings,
+        policy,
+        files,
+        warnings,
+        base,
+        ..
+    } = loaded;
+    let sockets = bind_all(&settings, cores)?;
+    let control = bind_control(&settings)?;
+    let events = open_events(&settings, &base)?;
+    let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
     let proxy = Arc::new(Proxy {
-        serving: ArcSwap::from_pointee(serving(&loaded, options.monitor)),
+        serving: ArcSwap::from_pointee(serving(&settings, policy, options.monitor)),
         facts: Arc::clone(&facts) as Arc<dyn crate::clients::Facts>,
         events: events.clone(),
         ids: IdSource::new()?,
@@ -110,28 +120,55 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
     });
     let (stage, watched) = watch::channel(Stage::Serving);
     let state = Arc::new(ControlState::new(events, Vec::new()));
-    let connections = loaded.settings.limits.connections;
-    let slots = Arc::new(Semaphore::new(connections));
-    let reloader = Arc::new(Reloader::new(Arc::clone(&proxy), facts, Arc::clone(&state), Arc::clone(&slots), options));
-    reloader.first(loaded).map_err(StartError::SelfTest)?;
+    let slots = Arc::new(Semaphore::new(settings.limits.connections));
+    let reloader = Arc::new(Reloader::new(
+        Arc::clone(&proxy),
+        facts,
+        Arc::clone(&state),
+        Arc::clone(&slots),
+        options,
+    ));
+    reloader
+        .first(settings, &files, &warnings)
+        .map_err(StartError::SelfTest)?;
 
-    let addresses = sockets.iter().filter_map(|of_core| of_core.first()?.local_addr().ok()).collect();
+    let addresses = sockets
+        .iter()
+        .filter_map(|of_core| of_core.first()?.local_addr().ok())
+        .collect();
     let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
     for of_address in sockets {
         for (core, socket) in per_core.iter_mut().zip(of_address) {
             core.push(socket);
         }
     }
-    let control_address = control.as_ref().and_then(|control| control.local_addr().ok());
-    let mut running =
-        Running { addresses, control: control_address, reloader, stage, cores: Vec::new(), service: None };
-    running.service = Some(serve_the_rest(service, control, state, Arc::clone(&running.reloader))?);
+    let control_address = control
+        .as_ref()
+        .and_then(|control| control.local_addr().ok());
+    let mut running = Running {
+        addresses,
+        control: control_address,
+        reloader,
+        stage,
+        cores: Vec::new(),
+        service: None,
+    };
+    running.service = Some(serve_the_rest(
+        service,
+        control,
+        state,
+        Arc::clone(&running.reloader),
+    )?);
     for (at, listeners) in per_core.into_iter().enumerate() {
         let (proxy, slots, stage) = (Arc::clone(&proxy), Arc::clone(&slots), watched.clone());
-        let core = thread::Builder::new().name(format!("portcullis-core-{at}")).spawn(move || {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(listener::run_core(proxy, listeners, slots, stage))
-        })?;
+        let core = thread::Builder::new()
+            .name(format!("portcullis-core-{at}"))
+            .spawn(move || {
+                let runtime = runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(listener::run_core(proxy, listeners, slots, stage))
+            })?;
         running.cores.push(core);
     }
     Ok(running)
@@ -169,14 +206,24 @@ impl Running {
         let reloader = Arc::clone(&self.reloader);
         if let Some(service) = &self.service {
             // What comes of it is in the log, in an event and in `/readyz`.
-            drop(service.handle.spawn_blocking(move || drop(reloader.reload())));
+            drop(
+                service
+                    .handle
+                    .spawn_blocking(move || drop(reloader.reload())),
+            );
         }
     }
 
     /// The upstream of the policy in force.
     pub(super) fn upstream(&self) -> String {
         let serving = self.reloader.proxy().serving.load();
-        serving.upstream.servers.iter().map(|server| server.url.to_string()).collect::<Vec<_>>().join(", ")
+        serving
+            .upstream
+            .servers
+            .iter()
+            .map(|server| server.url.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// Takes no more requests, finishes those in flight within `limits.drain_time`, writes the last events.
@@ -200,25 +247,39 @@ impl Running {
     }
 }
 
-fn bind_all(loaded: &Loaded, cores: usize) -> Result<Vec<Vec<std::net::TcpListener>>, StartError> {
+fn bind_all(
+    settings: &Settings,
+    cores: usize,
+) -> Result<Vec<Vec<std::net::TcpListener>>, StartError> {
     let bind = |address: SocketAddr| {
         listener::bind(address, cores).map_err(|error| StartError::Listen { address, error })
     };
-    loaded.settings.listen.0.iter().map(|listen| bind(listen.address)).collect()
+    settings
+        .listen
+        .0
+        .iter()
+        .map(|listen| bind(listen.address))
+        .collect()
 }
 
-fn bind_control(loaded: &Loaded) -> Result<Option<std::net::TcpListener>, StartError> {
-    let Some(address) = loaded.settings.control.listen else { return Ok(None) };
+fn bind_control(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
+    let Some(address) = settings.control.listen else {
+        return Ok(None);
+    };
     let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         Ok(listener)
     });
-    bound.map(Some).map_err(|error| StartError::Listen { address, error })
+    bound
+        .map(Some)
+        .map_err(|error| StartError::Listen { address, error })
 }
 
-fn open_events(loaded: &Loaded) -> Result<EventBus, StartError> {
-    EventBus::start(&loaded.settings.events, &loaded.base)
-        .map_err(|error| StartError::EventLog { path: loaded.settings.events.log.clone().into(), error })
+fn open_events(settings: &Settings, base: &Path) -> Result<EventBus, StartError> {
+    EventBus::start(&settings.events, base).map_err(|error| StartError::EventLog {
+        path: settings.events.log.clone().into(),
+        error,
+    })
 }
 
 /// Runs the control listener and the watch over files until told to stop.
@@ -230,27 +291,33 @@ fn serve_the_rest(
 ) -> io::Result<Service> {
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel::<()>();
-    let thread = thread::Builder::new().name("portcullis-service".into()).spawn(move || {
-        runtime.block_on(async move {
-            let watching = tokio::spawn(reloader.watch());
-            let stopped = async {
-                // An error means that nobody can stop us any more, which is the same.
-                let _ = stopped.await;
-            };
-            match control.map(tokio::net::TcpListener::from_std) {
-                Some(Ok(listener)) => control::serve(listener, state, stopped).await,
-                Some(Err(error)) => {
-                    tracing::error!(%error, "The control listener cannot serve.");
-                    stopped.await;
+    let thread = thread::Builder::new()
+        .name("portcullis-service".into())
+        .spawn(move || {
+            runtime.block_on(async move {
+                let watching = tokio::spawn(reloader.watch());
+                let stopped = async {
+                    // An error means that nobody can stop us any more, which is the same.
+                    let _ = stopped.await;
+                };
+                match control.map(tokio::net::TcpListener::from_std) {
+                    Some(Ok(listener)) => control::serve(listener, state, stopped).await,
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "The control listener cannot serve.");
+                        stopped.await;
+                    }
+                    None => stopped.await,
                 }
-                None => stopped.await,
-            }
-            watching.abort();
-        });
-        // A body that is still judged has nobody waiting for it any more.
-        runtime.shutdown_background();
-    })?;
-    Ok(Service { handle, stop, thread })
+                watching.abort();
+            });
+            // A body that is still judged has nobody waiting for it any more.
+            runtime.shutdown_background();
+        })?;
+    Ok(Service {
+        handle,
+        stop,
+        thread,
+    })
 }
 
 /// The random key of everything that an outsider must not predict.

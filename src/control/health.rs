@@ -64,11 +64,11 @@ pub enum Effective {
     Enforce,
     /// Every canary was recognised and let through.
     Monitor,
-    /// Some were refused, some only recognised.
+    /// Some were refused, some only recognised, or not even that.
     Mixed,
     /// There are detections, but none has a canary to measure it by.
     Unmeasured,
-    /// There is no detection at all.
+    /// No canary was recognised, or there is no detection at all.
     Off,
 }
 
