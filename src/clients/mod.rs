@@ -14,11 +14,14 @@ mod tests;
 mod windows;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 pub use live::{Clients, ClientsStatistics};
 pub use table::TableStatistics;
+
+use crate::request::ClientIdentity;
 
 /// What may change while a request is judged. The live table counts; `explain` and the self-test hand in a scratch one.
 ///
@@ -26,6 +29,15 @@ pub use table::TableStatistics;
 pub trait Facts: fmt::Debug + Send + Sync {
     /// The key of `value` in the key space `space` (a limit's or detection's name).
     fn key(&self, space: &str, value: &[u8]) -> Key;
+
+    /// The key of a client's counting address; `None` for one that must not be counted.
+    fn client_key(&self, space: &str, client: &ClientIdentity) -> Option<Key> {
+        let key = || match client.counting_address() {
+            IpAddr::V4(address) => self.key(space, &address.octets()),
+            IpAddr::V6(address) => self.key(space, &address.octets()),
+        };
+        client.is_countable().then(key)
+    }
 
     /// Takes one cell from `key` under `quota`. A refused request takes none.
     fn take(&self, key: Key, quota: Quota, now: Instant) -> Taken;

@@ -1,10 +1,14 @@
 //! The detections that come with portcullis: one file or folder each, and this list.
 
 pub mod ip_allowlist;
+pub mod path_pattern;
+pub mod rate_limit;
 pub mod user_agent;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod harness;
 
 use crate::engine::Registry;
 
@@ -14,5 +18,6 @@ impl Default for Registry {
         Self::empty()
             .with::<ip_allowlist::IpAllowlist>()
             .with::<user_agent::UserAgent>()
+            .with::<rate_limit::RateLimit>()
     }
 }

@@ -74,3 +74,11 @@ impl Chain {
         indexes.iter().filter_map(|&at| self.links.get(at))
     }
 }
+
+impl Link {
+    /// Whether what it finds is acted upon, under a policy of `mode`.
+    #[must_use]
+    pub fn is_enforced(&self, mode: Mode) -> bool {
+        self.mode.unwrap_or(mode) == Mode::Enforce
+    }
+}

@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::chain::Link;
 use super::detection::{BodyNeed, Context, DetectionError, Phase, ThreatDetection, Verdict};
 use super::finding::{Finding, Score, Weight};
-use super::policy::{Block, Mode, OnError, Permit, Policy};
+use super::policy::{Block, OnError, Permit, Policy};
 use super::trace::{Answer, Step};
 use crate::clients::Facts;
 use crate::request::{BodyView, RequestView, ResponseView, Standing};
@@ -129,8 +129,9 @@ impl Evaluation {
         if self.exempt || self.block.is_some() {
             return BodyNeed::None;
         }
-        let context = Context::new(now, facts);
+        let mut context = Context::new(now, facts);
         let needs = self.policy.chain.in_phase(Phase::RequestBody).map(|link| {
+            context.enforced = link.is_enforced(self.policy.mode);
             // A detection that cannot even say what it needs is shown everything, and fails again where that is judged.
             catch_unwind(AssertUnwindSafe(|| {
                 link.detection.body_need(request, &context)
@@ -250,15 +251,16 @@ impl Evaluation {
             return;
         }
         let policy = Arc::clone(&self.policy);
-        let context = Context::new(now, facts);
+        let mut context = Context::new(now, facts);
         for link in policy.chain.in_phase(phase) {
             if self.block.is_some() {
                 self.record(link, phase, || Answer::Skipped);
                 continue;
             }
+            let enforced = link.is_enforced(policy.mode);
+            context.enforced = enforced;
             let answer = catch_unwind(AssertUnwindSafe(|| ask(&*link.detection, &context)))
                 .unwrap_or_else(|panic| Err(DetectionError::Fault(panic_message(&*panic))));
-            let enforced = link.mode.unwrap_or(policy.mode) == Mode::Enforce;
             let headers = context.take_answer_headers();
             if enforced {
                 self.answer_headers.extend(headers);

@@ -128,6 +128,9 @@ pub struct Context<'a> {
     pub now: Instant,
     /// The lasting facts about clients.
     pub facts: &'a dyn Facts,
+    /// Whether the policy acts upon what this detection finds. A detection that leaves facts behind to refuse later
+    /// requests by keeps those of monitor mode apart, so that a would-be finding never feeds a real ban.
+    pub enforced: bool,
     answer: RefCell<Vec<(HeaderName, HeaderValue)>>,
 }
 
@@ -143,12 +146,13 @@ pub struct Canary {
 }
 
 impl<'a> Context<'a> {
-    /// A context at `now`.
+    /// A context at `now`, for a detection that is enforced.
     #[must_use]
     pub const fn new(now: Instant, facts: &'a dyn Facts) -> Self {
         Self {
             now,
             facts,
+            enforced: true,
             answer: RefCell::new(Vec::new()),
         }
     }
@@ -169,5 +173,79 @@ impl Verdict {
     #[must_use]
     pub fn threat(finding: Finding) -> Self {
         Self::Threat(vec![finding])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http::{HeaderMap, Method, StatusCode};
+
+    use super::*;
+    use crate::clients::Clients;
+    use crate::engine::policy::Revision;
+    use crate::engine::{Chain, Evaluation, Link, Mode, Policy, PolicyConfig};
+    use crate::request::ClientIdentity;
+
+    /// Writes down in which phase it was asked, and whether it was enforced.
+    #[derive(Debug)]
+    struct Witness(Arc<Mutex<Vec<bool>>>);
+
+    impl ThreatDetection for Witness {
+        fn phases(&self) -> &'static [Phase] {
+            &[Phase::RequestHeaders, Phase::RequestBody]
+        }
+
+        fn on_headers(
+            &self,
+            _: &RequestView<'_>,
+            context: &Context<'_>,
+        ) -> Result<Verdict, DetectionError> {
+            self.0.lock().expect("no panic").push(context.enforced);
+            Ok(Verdict::Pass)
+        }
+
+        fn body_need(&self, _: &RequestView<'_>, context: &Context<'_>) -> BodyNeed {
+            self.0.lock().expect("no panic").push(context.enforced);
+            BodyNeed::None
+        }
+    }
+
+    #[test]
+    fn each_detection_is_told_whether_it_is_enforced() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let link = |mode| Link {
+            name: "witness".into(),
+            mode,
+            on_error: None,
+            status: StatusCode::FORBIDDEN,
+            detection: Box::new(Witness(Arc::clone(&seen))),
+        };
+        let headers = HeaderMap::new();
+        let client = ClientIdentity::from_peer([192, 0, 2, 1].into());
+        let request = RequestView::new(&Method::GET, "/", &headers, &client);
+        let (facts, now) = (Clients::scratch(), Instant::now());
+        for mode in [Mode::Enforce, Mode::Monitor] {
+            let chain = Chain::new(vec![
+                link(None),
+                link(Some(Mode::Monitor)),
+                link(Some(Mode::Enforce)),
+            ]);
+            let config = PolicyConfig {
+                mode,
+                ..PolicyConfig::default()
+            };
+            let policy = Arc::new(Policy::new(Revision::default(), &config, chain));
+            let mut evaluation = Evaluation::begin(&policy, &request);
+            evaluation.on_headers(&request, &facts, now);
+            assert_eq!(evaluation.body_need(&request, &facts, now), BodyNeed::None);
+            let of_the_policy = mode == Mode::Enforce;
+            let expected = [of_the_policy, false, true].repeat(2);
+            assert_eq!(
+                std::mem::take(&mut *seen.lock().expect("no panic")),
+                expected
+            );
+        }
     }
 }

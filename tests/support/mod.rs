@@ -36,7 +36,11 @@ pub struct Recorded {
 
 impl Recorded {
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+            .collect()
     }
 
     pub fn one(&self, name: &str) -> Option<&str> {
@@ -83,12 +87,16 @@ impl Upstream {
         Self::start_at("127.0.0.1:0".parse().unwrap(), script)
     }
 
-    pub fn start_at(address: SocketAddr, script: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stopped = Arc::new(AtomicBool::new(false));
-        let (script, list, stop): (Arc<Script>, _, _) = (Arc::new(script), Arc::clone(&seen), Arc::clone(&stopped));
+        let (script, list, stop): (Arc<Script>, _, _) =
+            (Arc::new(script), Arc::clone(&seen), Arc::clone(&stopped));
         std::thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 if stop.load(Ordering::SeqCst) {
@@ -98,12 +106,21 @@ impl Upstream {
                 std::thread::spawn(move || serve(stream.unwrap(), connection, &*script, &list));
             }
         });
-        Self { address, seen, stopped }
+        Self {
+            address,
+            seen,
+            stopped,
+        }
     }
 
     /// 200 for everything, with a small JSON body.
     pub fn plain() -> Self {
-        Self::start(|_| json("200 OK", "{\"message\": \"API endpoint reached successfully\"}"))
+        Self::start(|_| {
+            json(
+                "200 OK",
+                "{\"message\": \"API endpoint reached successfully\"}",
+            )
+        })
     }
 
     pub fn seen(&self) -> Vec<Recorded> {
@@ -115,14 +132,19 @@ impl Upstream {
     }
 
     pub fn last(&self) -> Recorded {
-        self.seen().last().cloned().expect("the upstream saw a request")
+        self.seen()
+            .last()
+            .cloned()
+            .expect("the upstream saw a request")
     }
 
     /// Listens no more.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.address));
-        wait_until("the upstream to stop", || TcpStream::connect(self.address).is_err());
+        wait_until("the upstream to stop", || {
+            TcpStream::connect(self.address).is_err()
+        });
     }
 }
 
@@ -138,7 +160,11 @@ fn serve(stream: TcpStream, connection: usize, script: &Script, seen: &Mutex<Vec
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader) {
         request.connection = connection;
-        if request.headers.iter().any(|(n, v)| n == "expect" && v == "100-continue") {
+        if request
+            .headers
+            .iter()
+            .any(|(n, v)| n == "expect" && v == "100-continue")
+        {
             let _ = writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         let complete = read_body(&mut reader, &mut request).is_some();
@@ -179,7 +205,10 @@ fn serve(stream: TcpStream, connection: usize, script: &Script, seen: &Mutex<Vec
 
 fn read_line(reader: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
-    reader.read_until(b'\n', &mut line).ok().filter(|n| *n > 0)?;
+    reader
+        .read_until(b'\n', &mut line)
+        .ok()
+        .filter(|n| *n > 0)?;
     let line = line.strip_suffix(b"\r\n")?;
     // Latin-1, so that any byte can be compared.
     Some(line.iter().map(|&byte| char::from(byte)).collect())
@@ -203,14 +232,22 @@ fn read_head(reader: &mut impl BufRead) -> Option<Recorded> {
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     assert_eq!(version, "HTTP/1.1");
     let (method, target) = (method.to_owned(), target.to_owned());
-    Some(Recorded { method, target, headers: read_fields(reader)?, ..Recorded::default() })
+    Some(Recorded {
+        method,
+        target,
+        headers: read_fields(reader)?,
+        ..Recorded::default()
+    })
 }
 
 /// Reads a body framed strictly; `None` when it breaks off.
 fn read_body(reader: &mut impl BufRead, request: &mut Recorded) -> Option<()> {
     let chunked = request.all("transfer-encoding") == ["chunked"];
     if chunked {
-        assert!(request.all("content-length").is_empty(), "two framings: {request:?}");
+        assert!(
+            request.all("content-length").is_empty(),
+            "two framings: {request:?}"
+        );
         loop {
             let size = usize::from_str_radix(&read_line(reader)?, 16).ok()?;
             if size == 0 {
@@ -223,7 +260,9 @@ fn read_body(reader: &mut impl BufRead, request: &mut Recorded) -> Option<()> {
             assert_eq!(read_line(reader)?, "");
         }
     }
-    let length: usize = request.one("content-length").map_or(0, |length| length.parse().unwrap());
+    let length: usize = request
+        .one("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     request.body = vec![0; length];
     reader.read_exact(&mut request.body).ok()
 }
@@ -262,16 +301,31 @@ impl Proxy {
             }
         }
         let path = folder.path().join("rules.yaml");
-        std::fs::write(&path, format!("{header}{yaml}").replace("UPSTREAM", &upstream.to_string())).unwrap();
+        std::fs::write(
+            &path,
+            format!("{header}{yaml}").replace("UPSTREAM", &upstream.to_string()),
+        )
+        .unwrap();
         let shared = Arc::default();
         let source = Source::File(path);
         let loaded = app::load(&source, &registry, &shared, &Process, 1)
             .unwrap_or_else(|report| panic!("{}", report.draw(false)));
-        let running = app::start(loaded, StartOptions { source, monitor: false, registry, shared }).unwrap();
+        let running = app::start(
+            loaded,
+            StartOptions {
+                source,
+                monitor: false,
+                registry,
+                shared,
+            },
+        )
+        .unwrap();
         let events = Mutex::new(running.events().subscribe(100_000));
         Self {
             address: running.addresses()[0],
-            control: running.control_address().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0))),
+            control: running
+                .control_address()
+                .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0))),
             folder,
             running: Some(running),
             events,
@@ -311,7 +365,11 @@ impl Proxy {
 
     /// The only event of a request with this id.
     pub fn event(&self, id: &str) -> Arc<Event> {
-        let events: Vec<_> = self.events().into_iter().filter(|event| event.id.to_string() == id).collect();
+        let events: Vec<_> = self
+            .events()
+            .into_iter()
+            .filter(|event| event.id.to_string() == id)
+            .collect();
         assert_eq!(events.len(), 1, "events of {id}: {events:#?}");
         events[0].clone()
     }
@@ -332,10 +390,21 @@ impl Proxy {
     }
 
     pub fn post(&self, target: &str, content_type: &str, body: impl AsRef<[u8]>) -> Response {
-        self.request("POST", target, &[("Content-Type", content_type)], body.as_ref())
+        self.request(
+            "POST",
+            target,
+            &[("Content-Type", content_type)],
+            body.as_ref(),
+        )
     }
 
-    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    pub fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         let mut client = self.connect();
         client.request(method, target, headers, body);
         client.response_to(method)
@@ -403,7 +472,10 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+        Self {
+            reader: BufReader::new(stream.try_clone().unwrap()),
+            stream,
+        }
     }
 
     pub fn local(&self) -> IpAddr {
@@ -460,7 +532,14 @@ impl Client {
             let reason = parts.next().unwrap_or_default().to_owned();
             let headers = read_fields(&mut self.reader).expect("a whole head");
             if status >= 200 {
-                return Response { status, reason, headers, body: Vec::new(), trailers: Vec::new(), complete: false };
+                return Response {
+                    status,
+                    reason,
+                    headers,
+                    body: Vec::new(),
+                    trailers: Vec::new(),
+                    complete: false,
+                };
             }
         }
     }
@@ -474,7 +553,9 @@ impl Client {
             response.complete = self.chunks(&mut response).is_some();
         } else if let Some(length) = response.header("content-length") {
             let length: u64 = length.parse().unwrap();
-            let read = (&mut self.reader).take(length).read_to_end(&mut response.body);
+            let read = (&mut self.reader)
+                .take(length)
+                .read_to_end(&mut response.body);
             response.complete = read.is_ok() && response.body.len() as u64 == length;
         } else {
             response.complete = self.reader.read_to_end(&mut response.body).is_ok();
@@ -512,7 +593,10 @@ impl Client {
 
 impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -520,7 +604,8 @@ impl Response {
     }
 
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The id of a refusal.
@@ -531,7 +616,10 @@ impl Response {
 
 /// Waits for something that is bound to happen.
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    #[expect(clippy::disallowed_methods, reason = "the patience of a test is real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the patience of a test is real time"
+    )]
     let now = Instant::now;
     let deadline = now() + PATIENCE;
     while !happened() {
