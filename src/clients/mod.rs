@@ -3,10 +3,22 @@
 //! Facts live here and never in a policy, so a reload forgets nothing. Everything is bounded: a table holds at most its
 //! cap of keys, and a key that does not fit pushes out an idle one (see [`Facts`]). Keys are 128-bit keyed hashes: an
 //! outsider can neither aim at a shard nor find out what is stored.
+//!
+//! [`Clients`] is the live implementation: `table` is the bounded map, `rates` and `windows` say what is kept in one.
+
+mod live;
+mod rates;
+mod table;
+#[cfg(test)]
+mod tests;
+mod windows;
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
+
+pub use live::{Clients, ClientsStatistics};
+pub use table::TableStatistics;
 
 /// What may change while a request is judged. The live table counts; `explain` and the self-test hand in a scratch one.
 ///
@@ -65,3 +77,7 @@ pub struct Taken {
     /// How long until the full burst is there again.
     pub reset: Duration,
 }
+
+/// The longest span that the tables count with, 73 years of nanoseconds; a longer one is taken for this. Sums of a few of
+/// them stay far from overflowing.
+const LONGEST: u64 = 1 << 61;

@@ -44,6 +44,8 @@ pub struct Entry {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Its configuration with every key at its default.
     pub default_config: fn() -> serde_yaml::Value,
+    /// Its section with every key that the section leaves out at its default, secrets masked.
+    pub complete: fn(serde_yaml::Value) -> Result<serde_yaml::Value, ConfigError>,
     /// Makes it from its section (without the keys that every detection has).
     pub build: Build,
 }
@@ -70,6 +72,10 @@ impl Registry {
             documentation: D::documentation,
             schema: D::Config::json_schema,
             default_config: || serde_yaml::to_value(D::Config::default()).unwrap_or_default(),
+            complete: |section| {
+                serde_yaml::to_value(read::<D::Config>(section)?)
+                    .map_err(|error| ConfigError::new(error.to_string()))
+            },
             build: |section, load| {
                 let config = read::<D::Config>(section).map_err(|error| vec![error])?;
                 D::from_config(config, load)

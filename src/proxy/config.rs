@@ -330,7 +330,7 @@ impl std::str::FromStr for ServerUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| {
+        let wrong = |why| {
             format!("`{text}` {why}; write `http://HOST:PORT`, as in `http://127.0.0.1:5000`")
         };
         let uri: http::Uri = text.parse().map_err(|_| wrong("is no URL"))?;
@@ -353,20 +353,36 @@ impl std::str::FromStr for ServerUrl {
         if host.is_empty() {
             return Err(wrong("names no host"));
         }
+        // What `http` cannot read as a port it leaves out; what stands after the host must not be lost so.
+        let after_host = authority.as_str().rsplit(']').next();
+        let has_port = after_host.is_some_and(|after| after.contains(':'));
+        let port = match (has_port, authority.port_u16()) {
+            (false, _) => 80,
+            (true, Some(port)) if port != 0 => port,
+            (true, _) => return Err(wrong("has a port that is no number from 1 to 65535")),
+        };
         Ok(Self {
             host: host.into(),
-            port: authority.port_u16().unwrap_or(80),
+            port,
         })
+    }
+}
+
+impl ServerUrl {
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
 impl std::fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "http://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "http://{}:{}", self.host, self.port)
-        }
+        write!(f, "http://{}", self.authority())
     }
 }
 

@@ -1,4 +1,96 @@
 //! The traffic listener: accepting, identifying, judging and forwarding requests.
+//!
+//! A request's life is one page, `exchange.rs`; the other files are its steps. Each core runs them on a runtime of its
+//! own, with its own listening sockets and its own idle upstream connections; what cores share is in [`Proxy`].
 
+mod body;
 pub mod clock;
 pub mod config;
+mod exchange;
+mod forward;
+mod framing;
+pub mod identity;
+
+pub mod listener;
+mod receive;
+mod report;
+mod respond;
+mod upstream;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use self::config::{LimitsConfig, UpstreamConfig};
+use self::identity::Trust;
+use crate::clients::Facts;
+use crate::engine::Policy;
+use crate::event::EventBus;
+use crate::event::id::IdSource;
+
+/// Everything that the cores share.
+#[derive(Debug)]
+pub struct Proxy {
+    /// What requests that begin now are served under. Swapped whole by a reload.
+    pub serving: ArcSwap<Serving>,
+    /// The lasting facts about clients.
+    pub facts: Arc<dyn Facts>,
+    /// Who is told.
+    pub events: EventBus,
+    /// Ids of requests and events.
+    pub ids: IdSource,
+    /// Where large bodies are judged, so that one request never stalls a core.
+    pub judges: Judges,
+}
+
+/// One revision of everything that a request needs; a request keeps the one that it began with.
+#[derive(Debug)]
+pub struct Serving {
+    /// The judgement.
+    pub policy: Arc<Policy>,
+    /// The hard limits.
+    pub limits: LimitsConfig,
+    /// Whom to believe.
+    pub trust: Trust,
+    /// Where to forward to.
+    pub upstream: UpstreamConfig,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// The bounded pool that judges bodies over [`Judges::INLINE`] bytes.
+#[derive(Debug)]
+pub struct Judges {
+    runtime: Handle,
+    places: Arc<Semaphore>,
+}
+
+impl Judges {
+    /// The longest body that is judged on the core that received it.
+    pub const INLINE: usize = 64 * 1024;
+
+    /// A pool on the blocking threads of `runtime` with as many `places` for bodies that are judged or wait for it.
+    #[must_use]
+    pub fn new(runtime: Handle, places: usize) -> Self {
+        Self {
+            runtime,
+            places: Arc::new(Semaphore::new(places)),
+        }
+    }
+
+    /// Runs `judge` on the pool; `None` when the pool is full.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        judge: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let job = move || {
+            let judged = judge();
+            drop(place);
+            judged
+        };
+        self.runtime.spawn_blocking(job).await.ok()
+    }
+}

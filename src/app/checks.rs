@@ -1,0 +1,225 @@
+//! What a configuration must not mean, though its structure is right: numbers out of range, addresses in each other's
+//! way.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::settings::{Settings, VERSION};
+use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
+
+/// Every mistake of meaning outside the detections, which check their own sections. `earlier` are the mistakes of
+/// structure: a section that has one is at its default, which must not be held against the others.
+#[must_use]
+pub fn mistakes(
+    settings: &Settings,
+    document: &Document,
+    earlier: &[ConfigError],
+) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    if settings.version != VERSION {
+        let wrong = ConfigError::new(format!("version {} is unknown", settings.version));
+        errors.push(wrong.help("write `version: 1`").under("version"));
+    }
+    numbers(settings, &mut errors);
+    times(settings, &mut errors);
+    let unsure = earlier.iter().any(|error| {
+        let section = error.path.first();
+        ["listen", "control", "upstream"]
+            .iter()
+            .any(|name| section == Some(&Segment::Key((*name).into())))
+    });
+    if !unsure {
+        addresses(settings, document, &mut errors);
+    }
+    errors
+}
+
+fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
+    let Settings {
+        clients,
+        limits,
+        policy,
+        events,
+        ..
+    } = settings;
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let ranges = [
+        (
+            ["policy", "threshold"],
+            u64::from(policy.threshold.0),
+            1,
+            u64::from(u32::MAX),
+        ),
+        (
+            ["clients", "ipv6_prefix"],
+            u64::from(clients.ipv6_prefix),
+            1,
+            128,
+        ),
+        (
+            ["clients", "max_keys"],
+            count(clients.max_keys),
+            1024,
+            100_000_000,
+        ),
+        (["limits", "headers"], count(limits.headers), 1, 1000),
+        (
+            ["limits", "connections"],
+            count(limits.connections),
+            1,
+            10_000_000,
+        ),
+        (["events", "queue"], count(events.queue), 1, 10_000_000),
+        (["events", "keep"], count(events.keep), 0, 10_000),
+    ];
+    for ([section, key], number, least, most) in ranges {
+        if !(least..=most).contains(&number) {
+            let wrong = ConfigError::new(format!("{number} is out of range"))
+                .help(format!("write a number from {least} to {most}"));
+            errors.push(wrong.under(key).under(section));
+        }
+    }
+    let sizes = [
+        (
+            ["limits", "head"],
+            limits.head,
+            ByteSize::kib(8),
+            ByteSize::mib(1),
+        ),
+        (
+            ["limits", "body"],
+            limits.body,
+            ByteSize::bytes(1),
+            ByteSize::mib(1024),
+        ),
+        (
+            ["limits", "upload"],
+            limits.upload,
+            ByteSize::bytes(1),
+            ByteSize::bytes(u64::MAX),
+        ),
+        (
+            ["events", "rotate"],
+            events.rotate,
+            ByteSize::kib(4),
+            ByteSize::bytes(u64::MAX),
+        ),
+    ];
+    for ([section, key], size, least, most) in sizes {
+        let wrong = if size < least {
+            ConfigError::new(format!("{size} is too little"))
+                .help(format!("write at least {least}"))
+        } else if size > most {
+            ConfigError::new(format!("{size} is too much")).help(format!("write at most {most}"))
+        } else {
+            continue;
+        };
+        errors.push(wrong.under(key).under(section));
+    }
+}
+
+fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
+    let Settings {
+        limits, upstream, ..
+    } = settings;
+    let spans = [
+        (["limits", "header_time"], limits.header_time),
+        (["limits", "body_time"], limits.body_time),
+        (["upstream", "connect_timeout"], upstream.connect_timeout),
+        (
+            ["upstream", "first_byte_timeout"],
+            upstream.first_byte_timeout,
+        ),
+        (["upstream", "idle_timeout"], upstream.idle_timeout),
+    ];
+    for ([section, key], span) in spans {
+        if span == Duration::milliseconds(0) {
+            let wrong = ConfigError::new("a time of zero would let nothing pass")
+                .help("write a span like `10s`");
+            errors.push(wrong.under(key).under(section));
+        }
+    }
+}
+
+fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigError>) {
+    let listen: Vec<SocketAddr> = settings.listen.0.iter().map(|at| at.address).collect();
+    let in_list = document
+        .section("listen")
+        .is_some_and(|value| value.is_sequence());
+    for (index, address) in listen.iter().enumerate() {
+        if listen
+            .iter()
+            .take(index)
+            .any(|earlier| clash(*earlier, *address))
+        {
+            let wrong = ConfigError::new(format!("{address} is already listened on"))
+                .help("give each address once");
+            let wrong = if in_list {
+                wrong.under("address").item(index)
+            } else {
+                wrong
+            };
+            errors.push(wrong.under("listen"));
+        }
+    }
+    let control = settings.control.listen;
+    if let Some(control) = control
+        && listen.iter().any(|address| clash(*address, control))
+    {
+        let wrong = ConfigError::new(format!(
+            "{control} is the address of the traffic listener, too"
+        ))
+        .help("give the control listener a port of its own, as in `127.0.0.1:9090`");
+        errors.push(wrong.under("listen").under("control"));
+    }
+    let as_map = document
+        .section("upstream")
+        .is_some_and(|value| value.is_mapping());
+    for (index, server) in settings.upstream.servers.iter().enumerate() {
+        let is_ours = |ours: SocketAddr| reaches(&server.url.host, server.url.port, ours);
+        let (what, danger) = if listen.iter().any(|address| is_ours(*address)) {
+            (
+                "the address that portcullis listens on",
+                "requests would go round in circles",
+            )
+        } else if control.is_some_and(is_ours) {
+            (
+                "the control listener",
+                "everybody could reach it through the proxy",
+            )
+        } else {
+            continue;
+        };
+        let wrong = ConfigError::new(format!("the upstream is {what}: {danger}"))
+            .help("write the address of the application, as in `http://127.0.0.1:5000`");
+        let wrong = if as_map {
+            wrong.under("url").item(index).under("servers")
+        } else {
+            wrong
+        };
+        errors.push(wrong.under("upstream"));
+    }
+}
+
+/// Whether two listeners get in each other's way. Port 0 is a different free port each time.
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let overlap = a.ip() == b.ip()
+        || (a.ip().is_unspecified() || b.ip().is_unspecified()) && a.is_ipv4() == b.is_ipv4();
+    a.port() != 0 && a.port() == b.port() && overlap
+}
+
+/// Whether a connection to `host:port` would end at our own listener, as far as that can be known without asking DNS.
+fn reaches(host: &str, port: u16, ours: SocketAddr) -> bool {
+    if port == 0 || port != ours.port() {
+        return false;
+    }
+    let ours = ours.ip().to_canonical();
+    if host.eq_ignore_ascii_case("localhost") {
+        return ours.is_loopback() || ours.is_unspecified();
+    }
+    host.parse::<IpAddr>().is_ok_and(|host| {
+        let host = host.to_canonical();
+        host == ours
+            || ours.is_unspecified() && (host.is_loopback() || host.is_unspecified())
+            || host.is_unspecified() && ours.is_loopback()
+    })
+}

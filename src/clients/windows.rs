@@ -1,0 +1,76 @@
+//! Sliding windows over distinct things: which ones a key asked for lately, and how much they weigh together.
+
+use super::Window;
+use super::table::{Entry, Worth};
+
+/// The distinct items seen under one key, the least recently seen first.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    items: Vec<Item>,
+    /// When the last item will have left the window, in nanoseconds since the tables' epoch.
+    empty_at: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    hash: u64,
+    at: u64,
+    weight: u32,
+}
+
+/// However large a window is asked for, one key remembers no more items than this (96 KiB).
+const MOST_ITEMS: usize = 4096;
+
+impl Seen {
+    /// Notes an item at `now` and returns the weight of all within the window. Once the weight is beyond the window's
+    /// limit, the items seen longest ago are forgotten as far as it stays beyond: what is remembered is bounded, and it
+    /// is the most recent.
+    pub(super) fn note(&mut self, hash: u64, weight: u32, window: Window, now: u64) -> u32 {
+        let within = u64::try_from(window.within.as_nanos()).unwrap_or(u64::MAX);
+        let weight = weight.max(1);
+        let mut known = 0;
+        self.items.retain(|item| {
+            let same = item.hash == hash;
+            if same {
+                known = item.weight;
+            }
+            !same && now.saturating_sub(item.at) < within
+        });
+        self.items.push(Item {
+            hash,
+            at: now,
+            weight: weight.max(known),
+        });
+        self.empty_at = now.saturating_add(within);
+
+        let mut total = self.total();
+        let mut forgotten = 0;
+        for item in &self.items {
+            let without = total.saturating_sub(item.weight);
+            if without <= window.limit && self.items.len() - forgotten <= MOST_ITEMS {
+                break;
+            }
+            total = without;
+            forgotten += 1;
+        }
+        self.items.drain(..forgotten);
+        total
+    }
+
+    fn total(&self) -> u32 {
+        self.items
+            .iter()
+            .fold(0, |total: u32, item| total.saturating_add(item.weight))
+    }
+}
+
+impl Entry for Seen {
+    /// A key is worth the weight that would be forgotten with it.
+    fn worth(&self, now: u64) -> Worth {
+        if self.empty_at <= now {
+            Worth::Idle
+        } else {
+            Worth::Some(u64::from(self.total()))
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Which patterns of a set may match a value.
+
+/// A set of pattern indexes. Up to 256 patterns it lives on the stack; beyond, it is allocated with the first member.
+pub(super) enum Candidates {
+    Few([u64; 4]),
+    Many(Vec<u64>),
+}
+
+impl Candidates {
+    pub(super) const fn new(patterns: usize) -> Self {
+        if patterns <= 256 {
+            Self::Few([0; 4])
+        } else {
+            Self::Many(Vec::new())
+        }
+    }
+
+    pub(super) fn insert(&mut self, index: usize) {
+        let (word, bit) = (index / 64, 1 << (index % 64));
+        if let Self::Many(words) = self
+            && words.len() <= word
+        {
+            words.resize(word + 1, 0);
+        }
+        let words: &mut [u64] = match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        };
+        if let Some(word) = words.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    pub(super) fn for_each(&self, mut visit: impl FnMut(usize)) {
+        let words: &[u64] = match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        };
+        for (at, &word) in words.iter().enumerate() {
+            let mut rest = word;
+            while rest != 0 {
+                visit(at * 64 + rest.trailing_zeros() as usize);
+                rest &= rest - 1;
+            }
+        }
+    }
+}

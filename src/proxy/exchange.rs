@@ -1,0 +1,309 @@
+//! A request's life, on one page: identify, judge the head, take in and judge the body, forward, judge the answer.
+//!
+//! Whatever goes wrong on the way is a [`Refusal`]; it leaves here as one response and one event with the same id.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::Incoming;
+
+use super::body::{ClientBody, Meter, Progress, UpstreamBody};
+use super::receive::receive;
+use super::report::Report;
+use super::respond::{Refusal, refuse};
+use super::upstream::{Lease, Pool, send};
+use super::{Judges, Proxy, Serving, clock, forward, framing};
+use crate::engine::{BodyNeed, Evaluation, Permit};
+use crate::event::EventId;
+use crate::request::{BodyView, ClientIdentity, RequestView, ResponseView};
+
+/// What a core has of its own.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) pool: Arc<Pool>,
+}
+
+/// One request on its way.
+struct Exchange<'a> {
+    core: &'a Core,
+    serving: Arc<Serving>,
+    id: EventId,
+    began: Instant,
+    client: ClientIdentity,
+    report: Report,
+}
+
+/// Serves one request that came over a connection from `peer`.
+pub(super) async fn serve(
+    core: &Core,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<ClientBody> {
+    let (mut head, body) = request.into_parts();
+    let serving = core.proxy.serving.load_full();
+    let time = clock::timestamp();
+    let id = core
+        .proxy
+        .ids
+        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let client = serving.trust.identify(peer, &head.headers);
+    let report = Report::new(id, time, &client, &head, serving.access_log);
+    let mut exchange = Exchange {
+        core,
+        serving,
+        id,
+        began: clock::now(),
+        client,
+        report,
+    };
+    match exchange.run(&mut head, body).await {
+        Ok(response) => response,
+        Err(refused) => exchange.refuse(*refused, &head),
+    }
+}
+
+/// A refusal, and the judgement where there was one.
+struct Refused {
+    refusal: Refusal,
+    evaluation: Option<Evaluation>,
+}
+
+impl Exchange<'_> {
+    async fn run(
+        &mut self,
+        head: &mut Parts,
+        body: Incoming,
+    ) -> Result<Response<ClientBody>, Box<Refused>> {
+        framing::check(head).map_err(|refusal| refused(refusal, None))?;
+        let (evaluation, need) = self.judge_head(head);
+        let (_, evaluation) = permit(evaluation)?;
+        let received = match receive(&head.headers, body, need, &self.serving.limits).await {
+            Ok(received) => received,
+            Err(refusal) => return Err(refused(refusal, Some(evaluation))),
+        };
+        let evaluation = match &received.judged {
+            Some(bytes) => self.judge_body(head, bytes.clone(), evaluation).await?,
+            None => evaluation,
+        };
+        let (permit_to_forward, mut evaluation) = permit(evaluation)?;
+        self.report.findings(&self.core.proxy, &evaluation, head);
+        let (body, progress) = received.into_upstream(self.serving.limits.body_time.get());
+        let request = self.request_for_upstream(head, body);
+        let sent = send(
+            permit_to_forward,
+            &self.core.pool,
+            &self.serving.upstream,
+            request,
+            &progress,
+        )
+        .await;
+        let (response, lease) = match sent {
+            Ok((response, _)) if response.status().is_informational() => {
+                return Err(refused(Refusal::BrokenUpstream, Some(evaluation)));
+            }
+            Ok(answer) => answer,
+            Err(refusal) => return Err(refused(refusal, Some(evaluation))),
+        };
+        self.judge_answer(head, &response, &mut evaluation);
+        let (_, mut evaluation) = permit(evaluation)?;
+        self.report.findings(&self.core.proxy, &evaluation, head);
+        Ok(self.answer(response, lease, progress, &mut evaluation))
+    }
+
+    fn judge_head(&mut self, head: &Parts) -> (Evaluation, BodyNeed) {
+        let view = RequestView::new(
+            &head.method,
+            framing::target(&head.uri),
+            &head.headers,
+            &self.client,
+        );
+        let facts = &*self.core.proxy.facts;
+        let mut evaluation = Evaluation::begin(&self.serving.policy, &view);
+        evaluation.on_headers(&view, facts, self.began);
+        let need = evaluation.body_need(&view, facts, self.began);
+        self.report.judged += clock::now().saturating_duration_since(self.began);
+        (evaluation, need)
+    }
+
+    /// Judges a body: here if it is small, on the pool if it is large.
+    async fn judge_body(
+        &mut self,
+        head: &Parts,
+        bytes: Bytes,
+        mut evaluation: Evaluation,
+    ) -> Result<Evaluation, Box<Refused>> {
+        let now = clock::now();
+        let judged = if bytes.len() <= Judges::INLINE {
+            judge(
+                head,
+                &bytes,
+                &self.client,
+                &mut evaluation,
+                &*self.core.proxy.facts,
+                now,
+            );
+            Some(evaluation)
+        } else {
+            let (head, client, facts) = (
+                copy_of(head),
+                self.client.clone(),
+                Arc::clone(&self.core.proxy.facts),
+            );
+            let job = move || {
+                judge(&head, &bytes, &client, &mut evaluation, &*facts, now);
+                evaluation
+            };
+            self.core.proxy.judges.run(job).await
+        };
+        self.report.judged += clock::now().saturating_duration_since(now);
+        let evaluation = judged.ok_or_else(|| refused(Refusal::Overloaded, None))?;
+        permit(evaluation).map(|(_, evaluation)| evaluation)
+    }
+
+    fn judge_answer(
+        &mut self,
+        head: &Parts,
+        response: &Response<Incoming>,
+        evaluation: &mut Evaluation,
+    ) {
+        let now = clock::now();
+        let view = RequestView::new(
+            &head.method,
+            framing::target(&head.uri),
+            &head.headers,
+            &self.client,
+        );
+        let answer = ResponseView {
+            status: response.status(),
+            headers: response.headers(),
+        };
+        evaluation.on_response(&view, &answer, &*self.core.proxy.facts, now);
+        self.report.judged += clock::now().saturating_duration_since(now);
+    }
+
+    /// The request as the upstream gets it: the same method, target, headers and body, but for the headers that belong
+    /// to one connection and those that describe the way.
+    fn request_for_upstream(&self, head: &Parts, body: UpstreamBody) -> Request<UpstreamBody> {
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(&head.method);
+        request.uri_mut().clone_from(&head.uri);
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
+        headers.clone_from(&head.headers);
+        forward::strip_hop_by_hop(headers);
+        let peer_is_proxy = self.serving.trust.is_proxy(self.client.peer);
+        forward::describe(headers, &self.client, peer_is_proxy, self.id);
+        // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
+        if !headers.contains_key(HOST)
+            && let Some(server) = self.serving.upstream.servers.first()
+            && let Ok(host) = HeaderValue::from_str(&server.url.authority())
+        {
+            headers.insert(HOST, host);
+        }
+        request
+    }
+
+    /// The upstream's answer as the client gets it.
+    fn answer(
+        &mut self,
+        response: Response<Incoming>,
+        lease: Lease,
+        progress: Arc<Progress>,
+        evaluation: &mut Evaluation,
+    ) -> Response<ClientBody> {
+        let (mut head, body) = response.into_parts();
+        forward::strip_hop_by_hop(&mut head.headers);
+        head.version = Version::HTTP_11;
+        for (name, value) in evaluation.take_answer_headers() {
+            head.headers.append(name, value);
+        }
+        let upstream = Some((lease.server(), head.status));
+        let access = self.report.access(
+            &self.core.proxy,
+            head.status,
+            Some(evaluation),
+            upstream,
+            self.began,
+        );
+        let meter =
+            access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
+        let body = ClientBody::stream(body, self.serving.upstream.idle_timeout.get(), lease, meter);
+        Response::from_parts(head, body)
+    }
+
+    /// A refused request's answer, its event, and its line in the access log.
+    fn refuse(&mut self, refused: Refused, head: &Parts) -> Response<ClientBody> {
+        let Refused {
+            refusal,
+            mut evaluation,
+        } = refused;
+        let proxy = &self.core.proxy;
+        let mut extra = Vec::new();
+        match &mut evaluation {
+            Some(evaluation) if matches!(refusal, Refusal::Denied(_)) => {
+                self.report.findings(proxy, evaluation, head);
+                extra = evaluation.take_answer_headers();
+            }
+            _ => self.report.refusal(proxy, &refusal, head),
+        }
+        let response = refuse(&refusal, self.id, &head.headers, extra);
+        if let Some(access) = self.report.access(
+            proxy,
+            response.status(),
+            evaluation.as_ref(),
+            None,
+            self.began,
+        ) {
+            access.finish(0, response.body().length());
+        }
+        response
+    }
+}
+
+fn judge(
+    head: &Parts,
+    bytes: &[u8],
+    client: &ClientIdentity,
+    evaluation: &mut Evaluation,
+    facts: &dyn crate::clients::Facts,
+    now: Instant,
+) {
+    let view = RequestView::new(
+        &head.method,
+        framing::target(&head.uri),
+        &head.headers,
+        client,
+    );
+    let body = BodyView::new(&head.headers, bytes);
+    evaluation.on_body(&view, &body, facts, now);
+}
+
+fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Refused> {
+    Box::new(Refused {
+        refusal,
+        evaluation,
+    })
+}
+
+/// Leave to forward, or the chain's refusal.
+fn permit(evaluation: Evaluation) -> Result<(Permit, Evaluation), Box<Refused>> {
+    match evaluation.permit().map_err(|block| block.status) {
+        Ok(permit) => Ok((permit, evaluation)),
+        Err(status) => Err(refused(Refusal::Denied(status), Some(evaluation))),
+    }
+}
+
+/// A copy of a head without its extensions, to be judged elsewhere.
+fn copy_of(head: &Parts) -> Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method.clone_from(&head.method);
+    copy.uri.clone_from(&head.uri);
+    copy.headers.clone_from(&head.headers);
+    copy
+}

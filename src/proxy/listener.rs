@@ -1,0 +1,216 @@
+//! Listening sockets and the connections that they accept.
+//!
+//! Every core listens on every address with a socket of its own (`SO_REUSEPORT`), so that the kernel spreads connections
+//! and no lock is taken to accept one. The sockets belong to the process, not to a policy: a reload leaves them alone.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::config::LimitsConfig;
+use super::exchange::{Core, serve};
+use super::upstream::Pool;
+use super::{Proxy, report};
+
+/// How many connections may wait in the kernel to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// How long a core waits before it accepts again after the system had no descriptor or memory for a connection.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// What the data plane is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Accept and serve.
+    Serving,
+    /// Accept nothing more, finish what is in flight.
+    Draining,
+}
+
+/// Binds one socket for each of `cores` on `address`. Port 0 takes a free port, the same for all of them.
+///
+/// # Errors
+/// When the address is in use, by whatever socket options, or may not be bound.
+pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<StdListener>> {
+    // Sockets that share a port would also share it with another process that asks for the same, and each would get half
+    // of the requests: so first the port is asked for alone.
+    drop(socket(address, false)?);
+    let first = socket(address, true)?;
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..cores.max(1) {
+        listeners.push(socket(bound, true)?);
+    }
+    Ok(listeners)
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+/// Runs one core until it is asked to drain and has drained, or until `limits.drain_time` after that.
+///
+/// `slots` is shared by all cores: a connection holds one, and none is accepted without.
+pub async fn run_core(
+    proxy: Arc<Proxy>,
+    listeners: Vec<StdListener>,
+    slots: Arc<Semaphore>,
+    mut stage: watch::Receiver<Stage>,
+) -> io::Result<()> {
+    let core = Arc::new(Core {
+        proxy,
+        pool: Arc::new(Pool::default()),
+    });
+    // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
+    let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
+    for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        let accepting = accept(
+            Arc::clone(&core),
+            listener,
+            Arc::clone(&slots),
+            stage.clone(),
+            alive.clone(),
+        );
+        tokio::spawn(accepting);
+    }
+    drop(alive);
+    let purging = tokio::spawn(purge(Arc::clone(&core)));
+    wait_for_drain(&mut stage).await;
+    let longest = core.proxy.serving.load().limits.drain_time.get();
+    // A timeout leaves connections open; they end with the runtime.
+    let _ = tokio::time::timeout(longest, drained.recv()).await;
+    purging.abort();
+    Ok(())
+}
+
+/// Closes idle upstream connections that nobody came back for.
+async fn purge(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        core.pool
+            .purge(core.proxy.serving.load().upstream.keep_alive.get());
+    }
+}
+
+async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
+    // An error means that whoever asks is gone, which asks for the same.
+    let _ = stage.wait_for(|stage| *stage == Stage::Draining).await;
+}
+
+async fn accept(
+    core: Arc<Core>,
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    mut stage: watch::Receiver<Stage>,
+    alive: tokio::sync::mpsc::Sender<Infallible>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = wait_for_drain(&mut stage) => return,
+            accepted = next(&listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, slot)) => {
+                let connection = connection(
+                    Arc::clone(&core),
+                    stream,
+                    peer.ip(),
+                    slot,
+                    stage.clone(),
+                    alive.clone(),
+                );
+                tokio::spawn(connection);
+            }
+            // The client went away before it was accepted; that is its business.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) => {}
+            Err(error) => {
+                tracing::error!(%error, "Cannot accept connections.");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+/// The next connection, once there is a slot for it.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, slot))
+}
+
+/// Serves one connection to its end.
+async fn connection(
+    core: Arc<Core>,
+    stream: TcpStream,
+    peer: IpAddr,
+    slot: OwnedSemaphorePermit,
+    mut stage: watch::Receiver<Stage>,
+    alive: tokio::sync::mpsc::Sender<Infallible>,
+) {
+    // Answers are small and complete; waiting to fill a packet would only delay them.
+    let _ = stream.set_nodelay(true);
+    let builder = builder(&core.proxy.serving.load().limits);
+    let service = service_fn(|request: Request<Incoming>| {
+        let core = Arc::clone(&core);
+        async move { Ok::<_, Infallible>(serve(&core, peer, request).await) }
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = &mut served => ended,
+        () = wait_for_drain(&mut stage) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        report::malformed(&core.proxy, peer, &error);
+    }
+    drop((slot, alive));
+}
+
+fn builder(limits: &LimitsConfig) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time.get())
+        .max_headers(limits.headers)
+        .max_header_size(limits.head.as_usize())
+        .max_buf_size(limits.head.as_usize().max(64 * 1024));
+    builder
+}

@@ -1,0 +1,279 @@
+//! What is told of a request: its event, if there is anything to tell, and its line in the access log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use http::request::Parts;
+
+use super::respond::Refusal;
+use super::{Proxy, clock, framing};
+use crate::engine::decide::{Observation, Observed};
+use crate::engine::{Evaluation, Evidence, Finding, Outcome, Weight};
+use crate::event::access::AccessRecord;
+use crate::event::{
+    Decision, Event, EventClient, EventEvidence, EventFinding, EventId, EventKind, secrets,
+};
+use crate::request::ClientIdentity;
+
+/// The longest path that an event shows, in bytes.
+const SHOWN_PATH: usize = 512;
+
+/// The telling of one request.
+#[derive(Debug)]
+pub(super) struct Report {
+    id: EventId,
+    time: jiff::Timestamp,
+    client: EventClient,
+    told: usize,
+    /// How long the judgement took so far.
+    pub(super) judged: Duration,
+    access: Option<Box<AccessRecord>>,
+}
+
+/// An access record that waits for the end of its answer.
+pub(super) struct Access {
+    record: Box<AccessRecord>,
+    proxy: Arc<Proxy>,
+    began: Instant,
+}
+
+impl Report {
+    /// The report of a request whose head has arrived.
+    pub(super) fn new(
+        id: EventId,
+        time: jiff::Timestamp,
+        client: &ClientIdentity,
+        head: &Parts,
+        access_log: bool,
+    ) -> Self {
+        let target = framing::target(&head.uri);
+        let access = access_log.then(|| {
+            let line = (&head.method, target, head.version);
+            Box::new(AccessRecord::new(id, time, client, line, &head.headers))
+        });
+        Self {
+            id,
+            time,
+            client: EventClient {
+                ip: client.address,
+                source: client.source,
+                peer: client.peer,
+            },
+            told: 0,
+            judged: Duration::ZERO,
+            access,
+        }
+    }
+
+    /// Tells what the chain found since it was last told.
+    pub(super) fn findings(&mut self, proxy: &Proxy, evaluation: &Evaluation, head: &Parts) {
+        let all = evaluation.observations();
+        let Some(new) = all.get(self.told..).filter(|new| !new.is_empty()) else {
+            return;
+        };
+        self.told = all.len();
+        let outcome = evaluation.outcome();
+        let faulty = new
+            .iter()
+            .any(|seen| matches!(seen.what, Observed::Fault(_)));
+        // Content below the threshold is nothing to tell: the request passed, and would have passed.
+        if outcome == Outcome::Pass && !faulty {
+            return;
+        }
+        let Some(first) = decisive(new, evaluation) else {
+            return;
+        };
+        let mut event = self.event(head, kind_of(&first.what), message_of(&first.what));
+        event.detection = Some(first.detection.to_string());
+        if let Observed::Finding(finding) = &first.what {
+            event.rule = Some(finding.rule.to_string());
+            event.place = Some(finding.place.to_string());
+            event.evidence = Some(shown(&finding.evidence));
+        } else {
+            event.rule = Some(if faulty {
+                "fault".into()
+            } else {
+                "exhausted".into()
+            });
+        }
+        event.score = Some(
+            evaluation
+                .score()
+                .0
+                .saturating_add(evaluation.would_be_score().0),
+        );
+        event.decision = match outcome {
+            Outcome::Block => Decision::Block,
+            Outcome::WouldBlock => Decision::WouldBlock,
+            Outcome::Pass | Outcome::Exempt => Decision::Pass,
+        };
+        event.status = evaluation.permit().err().map(|block| block.status.as_u16());
+        event.findings = new.iter().filter_map(listed).collect();
+        event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
+        proxy.events.emit(event);
+    }
+
+    /// Tells of a refusal that was not the chain's.
+    pub(super) fn refusal(&self, proxy: &Proxy, refusal: &Refusal, head: &Parts) {
+        let (kind, detection) = if refusal.is_upstream_fault() {
+            (EventKind::Upstream, "upstream")
+        } else {
+            (EventKind::Refused, "limits")
+        };
+        let mut event = self.event(head, kind, refusal.message());
+        event.detection = Some(detection.into());
+        event.rule = Some(refusal.rule().into());
+        event.decision = Decision::Block;
+        event.status = Some(refusal.status().as_u16());
+        proxy.events.emit(event);
+    }
+
+    /// The access record, filled in with what is known once the answer's head is; `None` when there is no access log.
+    pub(super) fn access(
+        &mut self,
+        proxy: &Arc<Proxy>,
+        status: StatusCode,
+        evaluation: Option<&Evaluation>,
+        upstream: Option<(Arc<str>, StatusCode)>,
+        began: Instant,
+    ) -> Option<Access> {
+        let mut record = self.access.take()?;
+        record.status = Some(status.as_u16());
+        if let Some((server, status)) = upstream {
+            record.upstream = Some(server);
+            record.upstream_status = Some(status.as_u16());
+        }
+        record.action = Decision::Pass;
+        if let Some(evaluation) = evaluation {
+            record.score = evaluation
+                .score()
+                .0
+                .saturating_add(evaluation.would_be_score().0);
+            record.inspection = self.judged;
+            record.action = match evaluation.outcome() {
+                Outcome::Block => Decision::Block,
+                Outcome::WouldBlock => Decision::WouldBlock,
+                Outcome::Pass | Outcome::Exempt => Decision::Pass,
+            };
+        }
+        Some(Access {
+            record,
+            proxy: Arc::clone(proxy),
+            began,
+        })
+    }
+
+    fn event(&self, head: &Parts, kind: EventKind, message: impl Into<String>) -> Event {
+        let mut event = Event::new(self.id, self.time, kind, message);
+        let target = framing::target(&head.uri);
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        event.client = Some(self.client.clone());
+        event.method = Some(secrets::printable(head.method.as_str().as_bytes(), 32));
+        event.path = Some(secrets::printable(path.as_bytes(), SHOWN_PATH));
+        event
+    }
+}
+
+impl Access {
+    /// Writes the line, now that the answer has ended.
+    pub(super) fn finish(mut self, bytes_in: u64, bytes_out: u64) {
+        self.record.bytes_in = bytes_in;
+        self.record.bytes_out = bytes_out;
+        self.record.duration = clock::now().saturating_duration_since(self.began);
+        self.proxy.events.emit_access(*self.record);
+    }
+}
+
+/// Tells of a connection that ended because what came over it was no HTTP.
+pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Error) {
+    if !error.is_parse() {
+        return;
+    }
+    let time = clock::timestamp();
+    let id = proxy
+        .ids
+        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let mut event = Event::new(
+        id,
+        time,
+        EventKind::Refused,
+        "What came over the connection is no well-formed request.",
+    );
+    let peer = peer.to_canonical();
+    event.client = Some(EventClient {
+        ip: peer,
+        source: crate::request::IdentitySource::Peer,
+        peer,
+    });
+    event.detection = Some("framing".into());
+    event.rule = Some("malformed_head".into());
+    event.evidence = Some(EventEvidence {
+        text: error.to_string(),
+        origin: None,
+        steps: Vec::new(),
+    });
+    event.decision = Decision::Block;
+    proxy.events.emit(event);
+}
+
+/// The observation that an event is named after: what the refusing detection saw, and of that what weighs most.
+fn decisive<'o>(new: &'o [Observation], evaluation: &Evaluation) -> Option<&'o Observation> {
+    let refusing = evaluation.permit().err().map(|block| &block.detection);
+    let weight = |seen: &Observation| match &seen.what {
+        Observed::Finding(Finding {
+            weight: Weight::Score(score),
+            ..
+        }) => score.0,
+        Observed::Finding(_) | Observed::Exhausted(_) | Observed::Fault(_) => u32::MAX,
+    };
+    let is_refusing = |seen: &&Observation| refusing.is_none_or(|name| *name == seen.detection);
+    // `max_by_key` takes the last of equals; the first is the one that a reader looks for.
+    new.iter()
+        .filter(is_refusing)
+        .rev()
+        .max_by_key(|seen| weight(seen))
+        .or_else(|| new.first())
+}
+
+const fn kind_of(what: &Observed) -> EventKind {
+    match what {
+        Observed::Finding(_) => EventKind::Threat,
+        Observed::Exhausted(_) => EventKind::Refused,
+        Observed::Fault(_) => EventKind::Fault,
+    }
+}
+
+fn message_of(what: &Observed) -> String {
+    match what {
+        Observed::Finding(finding) => finding.message.to_string(),
+        Observed::Exhausted(what) => format!("The request exhausts {what}."),
+        Observed::Fault(what) => format!("The detection failed: {what}."),
+    }
+}
+
+fn listed(seen: &Observation) -> Option<EventFinding> {
+    let Observed::Finding(finding) = &seen.what else {
+        return None;
+    };
+    Some(EventFinding {
+        detection: seen.detection.to_string(),
+        rule: finding.rule.to_string(),
+        place: finding.place.to_string(),
+        evidence: shown(&finding.evidence),
+        score: match finding.weight {
+            Weight::Decisive => None,
+            Weight::Score(score) => Some(score.0),
+        },
+        enforced: seen.enforced,
+        message: finding.message.to_string(),
+    })
+}
+
+fn shown(evidence: &Evidence) -> EventEvidence {
+    EventEvidence {
+        text: evidence.text.clone(),
+        origin: evidence.origin.clone(),
+        steps: evidence.steps.clone(),
+    }
+}

@@ -1,0 +1,279 @@
+//! Every answer of our own on the traffic listener: refusals and errors become responses here and nowhere else.
+//!
+//! What the client may read and what the operator must read are different texts: an answer names neither rule nor
+//! evidence nor anything of the inside, only the id under which the operator finds all of it.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::body::ClientBody;
+use super::forward::{X_REQUEST_ID, id_value};
+use crate::event::EventId;
+
+/// Why a request is not answered by the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The chain refused it, with this status.
+    Denied(StatusCode),
+    /// It is no well-formed HTTP request; the operator reads why.
+    Malformed(&'static str),
+    /// Its method is not for a proxy of this kind (`CONNECT`).
+    Method,
+    /// Its body is longer than it may be.
+    TooLarge,
+    /// Its body is encoded, and cannot be judged.
+    Encoded,
+    /// Its body did not arrive in time.
+    BodyTimeout,
+    /// Its body broke off.
+    BodyBroken,
+    /// Too many bodies wait to be judged.
+    Overloaded,
+    /// No connection to the upstream.
+    Unreachable,
+    /// The upstream broke off, or answered what is no HTTP.
+    BrokenUpstream,
+    /// The upstream did not answer in time.
+    SilentUpstream,
+}
+
+/// In which form an answer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Problem,
+    Html,
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Denied(status) => *status,
+            Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreachable | Self::BrokenUpstream => StatusCode::BAD_GATEWAY,
+            Self::SilentUpstream => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// What the client reads.
+    const fn title(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "Access Denied",
+            Self::Malformed(_) | Self::BodyBroken => "Bad Request",
+            Self::Method => "Method Not Allowed",
+            Self::TooLarge => "Payload Too Large",
+            Self::Encoded => "Unsupported Content-Encoding",
+            Self::BodyTimeout => "Request Timeout",
+            Self::Overloaded => "Service Unavailable",
+            Self::Unreachable | Self::BrokenUpstream => "Bad Gateway",
+            Self::SilentUpstream => "Gateway Timeout",
+        }
+    }
+
+    /// The rule that the event names.
+    pub(super) const fn rule(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Malformed(_) => "malformed",
+            Self::Method => "method",
+            Self::TooLarge => "body_too_large",
+            Self::Encoded => "encoded_body",
+            Self::BodyTimeout => "body_time",
+            Self::BodyBroken => "body_broken",
+            Self::Overloaded => "overloaded",
+            Self::Unreachable => "unreachable",
+            Self::BrokenUpstream => "broken",
+            Self::SilentUpstream => "silent",
+        }
+    }
+
+    /// What the operator reads.
+    pub(super) const fn message(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "The chain refused the request.",
+            Self::Malformed(why) => why,
+            Self::Method => "CONNECT asks for a tunnel, which this proxy does not make.",
+            Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
+            Self::Encoded => {
+                "The body has a Content-Encoding and cannot be judged; see `limits.encoded_body`."
+            }
+            Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
+            Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
+            Self::Overloaded => "Too many large bodies wait to be judged.",
+            Self::Unreachable => "No connection to the upstream within `upstream.connect_timeout`.",
+            Self::BrokenUpstream => {
+                "The upstream closed the connection, or answered what is no HTTP."
+            }
+            Self::SilentUpstream => {
+                "The upstream did not begin to answer within `upstream.first_byte_timeout`."
+            }
+        }
+    }
+
+    /// Whether the upstream is at fault, rather than the client.
+    pub(super) const fn is_upstream_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::BrokenUpstream | Self::SilentUpstream
+        )
+    }
+
+    /// Whether the rest of the request's body may still be under way, so that the connection cannot be used again.
+    const fn leaves_body_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_)
+                | Self::TooLarge
+                | Self::Encoded
+                | Self::BodyTimeout
+                | Self::BodyBroken
+        )
+    }
+}
+
+/// The answer to a refused request, in the form that its `Accept` prefers. `extra` are headers that detections added.
+pub(super) fn refuse(
+    refusal: &Refusal,
+    id: EventId,
+    request: &HeaderMap,
+    extra: Vec<(http::HeaderName, HeaderValue)>,
+) -> Response<ClientBody> {
+    let format = preferred(request);
+    let (status, title) = (refusal.status(), refusal.title());
+    let mut id_text = [0; 36];
+    let id_text = id.encode(&mut id_text);
+    let (content_type, body) = match format {
+        Format::Json => (
+            "application/json",
+            format!("{{\"error\":\"{title}\",\"id\":\"{id_text}\"}}"),
+        ),
+        Format::Problem => (
+            "application/problem+json",
+            format!(
+                "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"instance\":\"urn:uuid:{id_text}\"}}",
+                status.as_u16()
+            ),
+        ),
+        Format::Html => (
+            "text/html; charset=utf-8",
+            format!(
+                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+                 <h1>{title}</h1><p>If this is a mistake, tell the operator this id:</p><p><code>{id_text}</code></p></html>\n"
+            ),
+        ),
+    };
+    let mut response = Response::new(ClientBody::full(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_REQUEST_ID, id_value(id));
+    headers.extend(extra);
+    match refusal {
+        Refusal::Encoded => {
+            drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+        }
+        Refusal::Overloaded => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        Refusal::Method => drop(headers.insert(
+            ALLOW,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        )),
+        _ => {}
+    }
+    if refusal.leaves_body_unread() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The form that `Accept` prefers (RFC 9110, 12.5.1). JSON, unless another is named itself and not less wanted: `*/*`
+/// asks for nothing in particular.
+fn preferred(request: &HeaderMap) -> Format {
+    let mut best = (Format::Json, 0);
+    for range in request
+        .get_all(ACCEPT)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+    {
+        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let format = match parts
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_slice()
+        {
+            b"application/json" => Format::Json,
+            b"application/problem+json" => Format::Problem,
+            b"text/html" => Format::Html,
+            _ => continue,
+        };
+        let quality = parts
+            .find_map(|part| part.strip_prefix(b"q="))
+            .map_or(1000, per_mille);
+        if quality > best.1 {
+            best = (format, quality);
+        }
+    }
+    best.0
+}
+
+/// A quality value in thousandths; 0 where it is none.
+fn per_mille(text: &[u8]) -> u32 {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.trim().parse::<f32>().ok())
+        .map_or(0, |quality| {
+            // The clamp makes the conversion exact enough: between 0 and 1000.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to 0..=1000"
+            )]
+            let thousandths = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
+            thousandths
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_refusal_follows_accept() {
+        let cases = [
+            ("", Format::Json),
+            ("*/*", Format::Json),
+            ("application/json", Format::Json),
+            ("application/problem+json", Format::Problem),
+            (
+                "application/json, application/problem+json;q=0.5",
+                Format::Json,
+            ),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Format::Html,
+            ),
+            ("application/json, text/html", Format::Json),
+            ("text/html;q=0.3, application/json;q=0.2", Format::Html),
+            ("text/html;q=0", Format::Json),
+            ("text/*", Format::Json),
+            ("text/html;q=oops, image/png", Format::Json),
+        ];
+        for (accept, expected) in cases {
+            let mut headers = HeaderMap::new();
+            if !accept.is_empty() {
+                headers.insert(ACCEPT, accept.parse().expect("a value"));
+            }
+            assert_eq!(preferred(&headers), expected, "{accept}");
+        }
+    }
+}
