@@ -3,9 +3,12 @@
 pub mod checks;
 pub mod effective;
 pub mod load;
+mod reload;
 pub mod run;
 pub mod self_test;
 pub mod settings;
+pub mod start;
 
 pub use load::{Loaded, Source, load};
 pub use settings::Settings;
+pub use start::{Running, StartError, StartOptions, start};

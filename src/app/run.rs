@@ -1,9 +1,20 @@
-//! The running proxy: listeners, workers, signals, reload and drain.
+//! `portcullis run`: load, start, and follow signals until told to stop.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use super::load::Source;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::load::{Source, load};
+use super::start::{Running, StartOptions, start};
+use crate::config::environment::{Environment, Process};
+use crate::config::load::Shared;
 use crate::engine::Registry;
+
+/// EX_CONFIG of sysexits.h: the configuration is wrong, and starting again will not help.
+pub const EXIT_CONFIG: u8 = 78;
 
 /// What `portcullis run` is told on its command line.
 #[derive(Clone, Debug)]
@@ -14,11 +25,107 @@ pub struct RunOptions {
     pub monitor: bool,
 }
 
-/// Runs until told to stop.
+/// Runs until told to stop: SIGTERM or SIGINT drains and ends, the second one ends at once, SIGHUP reloads, SIGUSR1
+/// opens the event log again.
 ///
 /// # Errors
 /// When it cannot start.
 pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> {
-    drop((options, registry));
-    anyhow::bail!("not built yet")
+    start_logging();
+    let shared = Arc::new(Shared::default());
+    let loaded = match load(&options.config, &registry, &shared, &Process, 1) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            let text = report.draw(std::io::stderr().is_terminal());
+            std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes())?;
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    let source = options.config.clone();
+    let running = start(
+        loaded,
+        StartOptions {
+            source,
+            monitor: options.monitor,
+            registry,
+            shared,
+        },
+    )?;
+    for address in running.addresses() {
+        tracing::info!(
+            "Listening on http://{address}, forwarding to {}.",
+            running.upstream()
+        );
+    }
+    if let Some(address) = running.control_address() {
+        tracing::info!("Health at http://{address}/readyz.");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(until_told_to_stop(&running))?;
+    tracing::info!("Draining.");
+    // The second signal must not wait for the drain, so it is followed on a thread of its own.
+    std::thread::Builder::new()
+        .name("portcullis-signals".into())
+        .spawn(move || runtime.block_on(exit_at_next_signal()))?;
+    running.stop();
+    tracing::info!("Stopped.");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn until_told_to_stop(running: &Running) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut reopen = signal(SignalKind::user_defined1())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => running.reload_in_background(),
+            _ = reopen.recv() => running.events().reopen(),
+        }
+    }
+}
+
+async fn exit_at_next_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::warn!("Told to stop a second time: stopping without draining.");
+    #[expect(clippy::exit, reason = "the operator asked for it twice")]
+    std::process::exit(1);
+}
+
+/// Diagnostics go to standard error, filtered by `PORTCULLIS_LOG` (as in `info` or `portcullis=debug`), as text or, with
+/// `PORTCULLIS_LOG_FORMAT=json`, as JSON lines.
+fn start_logging() {
+    let filter = Process
+        .variable("PORTCULLIS_LOG")
+        .unwrap_or_else(|_| "info".into());
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // An error means that somebody else takes the diagnostics already, which is fine.
+    let _ = if Process
+        .variable("PORTCULLIS_LOG_FORMAT")
+        .is_ok_and(|format| format == "json")
+    {
+        builder.json().try_init()
+    } else {
+        builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init()
+    };
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }

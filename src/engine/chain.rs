@@ -56,6 +56,13 @@ impl Chain {
         &self.links
     }
 
+    /// Takes every detection's own mode away, so that the policy's holds.
+    pub(super) fn forget_modes(&mut self) {
+        for link in &mut self.links {
+            link.mode = None;
+        }
+    }
+
     /// The detections to be asked in a phase, in order.
     pub fn in_phase(&self, phase: Phase) -> impl Iterator<Item = &Link> {
         let [headers, body, response] = &self.by_phase;

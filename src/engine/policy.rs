@@ -109,6 +109,16 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The same policy with nothing enforced, not even where a detection asks for it: `portcullis run --monitor`.
+    #[must_use]
+    pub fn monitored(mut self) -> Self {
+        self.mode = Mode::Monitor;
+        self.chain.forget_modes();
+        self
+    }
+}
+
 impl Permit {
     /// For `decide.rs` alone.
     pub(super) const fn grant() -> Self {

@@ -48,10 +48,7 @@ pub(super) async fn serve(
     let (mut head, body) = request.into_parts();
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
-    let id = core
-        .proxy
-        .ids
-        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let id = core.proxy.ids.next(clock::unix_milliseconds(time));
     let client = serving.trust.identify(peer, &head.headers);
     let report = Report::new(id, time, &client, &head, serving.access_log);
     let mut exchange = Exchange {

@@ -191,9 +191,7 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
         return;
     }
     let time = clock::timestamp();
-    let id = proxy
-        .ids
-        .next(u64::try_from(time.as_millisecond()).unwrap_or(0));
+    let id = proxy.ids.next(clock::unix_milliseconds(time));
     let mut event = Event::new(
         id,
         time,

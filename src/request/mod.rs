@@ -10,6 +10,10 @@ pub mod cookies;
 pub mod decode;
 pub mod identity;
 pub mod input;
+pub mod name;
+mod normalize;
+mod offsets;
+mod pairs;
 pub mod target;
 
 use std::cell::OnceCell;
@@ -19,7 +23,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
 pub use identity::{ClientIdentity, IdentitySource, Standing};
-pub use input::{Ambiguity, DecodeStep, Form, Input, OffsetMap, Origin, Place, PlaceKind, Source};
+pub use input::{
+    Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source,
+};
+pub use offsets::OffsetMap;
 
 /// The head of a request, seen by every detection; made once per request.
 ///
@@ -32,7 +39,7 @@ pub struct RequestView<'a> {
     headers: &'a HeaderMap,
     client: &'a ClientIdentity,
     normalized_path: OnceCell<std::borrow::Cow<'a, str>>,
-    inputs: OnceCell<Vec<Input<'a>>>,
+    parsed: OnceCell<Parsed<'a>>,
 }
 
 /// The head of the upstream's answer, seen in the response phase.
@@ -59,7 +66,7 @@ impl<'a> RequestView<'a> {
             headers,
             client,
             normalized_path: OnceCell::new(),
-            inputs: OnceCell::new(),
+            parsed: OnceCell::new(),
         }
     }
 
@@ -120,15 +127,29 @@ impl<'a> RequestView<'a> {
         self.client
     }
 
-    /// Every value of the head: path segments, query keys and values, header values, cookies; in the order of arrival,
-    /// each decoded once. The body's values are in [`BodyView::inputs`].
+    /// Every value of the head: path, query keys and values, header values, cookies; in the order of arrival, each decoded
+    /// once. The body's values are in [`BodyView::inputs`].
     #[must_use]
     pub fn inputs(&self) -> &[Input<'a>] {
-        self.inputs.get_or_init(|| {
-            let mut inputs = Vec::with_capacity(16);
-            target::inputs(self.target, &mut inputs);
-            input::header_inputs(self.headers, &mut inputs);
-            inputs
+        &self.parsed().inputs
+    }
+
+    /// What two parsers would read differently in the head.
+    #[must_use]
+    pub fn ambiguities(&self) -> &[Ambiguity] {
+        &self.parsed().ambiguities
+    }
+
+    fn parsed(&self) -> &Parsed<'a> {
+        self.parsed.get_or_init(|| {
+            let mut parsed = Parsed::default();
+            // A path, a few parameters, a few cookies.
+            const USUAL_OTHERS: usize = 16;
+            parsed.inputs.reserve(self.headers.len() + USUAL_OTHERS);
+            target::inputs(self.target, &mut parsed);
+            input::header_inputs(self.headers, &mut parsed.inputs);
+            Ambiguity::of_inputs(&parsed.inputs, &mut parsed.ambiguities);
+            parsed
         })
     }
 

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::input::{Ambiguity, Input, Origin, Source};
+use super::input::{Ambiguity, Input, Origin, Parsed, Source};
 
 /// A complete body, taken apart on demand and once.
 #[derive(Debug)]
@@ -35,15 +35,6 @@ pub enum BodyKind {
     Text,
     /// Said to be binary, and looks it. Nothing is taken apart.
     Opaque,
-}
-
-/// The values of a body and what is odd about it.
-#[derive(Debug, Default)]
-pub struct Parsed<'a> {
-    /// Keys, values, file names, text; in order.
-    pub inputs: Vec<Input<'a>>,
-    /// What two parsers would read differently.
-    pub ambiguities: Vec<Ambiguity>,
 }
 
 impl<'a> BodyView<'a> {

@@ -1,0 +1,328 @@
+//! Assembly: from a configuration that is in order to a proxy that serves.
+//!
+//! One thread per core carries traffic, each on a runtime of its own; one thread more carries everything else: the
+//! control listener, the watch over files, and the pool that judges large bodies.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::{self, Handle, Runtime};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::load::{Loaded, Source};
+use super::reload::{Reloader, serving};
+use super::settings::Settings;
+use crate::clients::Clients;
+use crate::config::load::Shared;
+use crate::control::{self, ControlState};
+use crate::engine::Registry;
+use crate::event::EventBus;
+use crate::event::id::IdSource;
+use crate::proxy::listener::{self, Stage};
+use crate::proxy::{Judges, Proxy};
+
+/// How long the end waits for events to be written.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// Why the proxy cannot start. What is wrong with the configuration is a [`Report`](crate::config::Report) instead.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The event log cannot be opened.
+    #[error("cannot open the event log `{path}`: {error}")]
+    EventLog {
+        /// The path, as the configuration names it.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The policy does not do what it says.
+    #[error("{0}")]
+    SelfTest(String),
+    /// The system refused a thread, a runtime or randomness.
+    #[error("the system refused what the proxy needs: {0}")]
+    System(#[from] io::Error),
+}
+
+/// What a start needs to know besides the configuration.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// Where the configuration came from, for reloads.
+    pub source: Source,
+    /// Whether nothing is refused by a detection, whatever the configuration says.
+    pub monitor: bool,
+    /// The detections that can be named.
+    pub registry: Registry,
+    /// What the first loading compiled, so that reloads find it again.
+    pub shared: Arc<Shared>,
+}
+
+/// A proxy that serves. Dropped, it stops without draining.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    control: Option<SocketAddr>,
+    reloader: Arc<Reloader>,
+    stage: watch::Sender<Stage>,
+    cores: Vec<JoinHandle<io::Result<()>>>,
+    service: Option<Service>,
+}
+
+/// The thread that carries everything but traffic.
+#[derive(Debug)]
+struct Service {
+    handle: Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts a proxy of a configuration.
+///
+/// # Errors
+/// When an address cannot be listened on, the event log cannot be opened, or the self-test fails.
+pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let service = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(cores)
+        .thread_name("portcullis-judge")
+        .build()?;
+    let Loaded {
+        settings,
+        policy,
+        files,
+        warnings,
+        base,
+        ..
+    } = loaded;
+    let sockets = bind_all(&settings, cores)?;
+    let control = bind_control(&settings)?;
+    let events = open_events(&settings, &base)?;
+    let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
+    let proxy = Arc::new(Proxy {
+        serving: ArcSwap::from_pointee(serving(&settings, policy, options.monitor)),
+        facts: Arc::clone(&facts) as Arc<dyn crate::clients::Facts>,
+        events: events.clone(),
+        ids: IdSource::new()?,
+        judges: Judges::new(service.handle().clone(), cores * 8),
+    });
+    let (stage, watched) = watch::channel(Stage::Serving);
+    let state = Arc::new(ControlState::new(events, Vec::new()));
+    let slots = Arc::new(Semaphore::new(settings.limits.connections));
+    let reloader = Arc::new(Reloader::new(
+        Arc::clone(&proxy),
+        facts,
+        Arc::clone(&state),
+        Arc::clone(&slots),
+        options,
+    ));
+    reloader
+        .first(settings, &files, &warnings)
+        .map_err(StartError::SelfTest)?;
+
+    let addresses = sockets
+        .iter()
+        .filter_map(|of_core| of_core.first()?.local_addr().ok())
+        .collect();
+    let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
+    for of_address in sockets {
+        for (core, socket) in per_core.iter_mut().zip(of_address) {
+            core.push(socket);
+        }
+    }
+    let control_address = control
+        .as_ref()
+        .and_then(|control| control.local_addr().ok());
+    let mut running = Running {
+        addresses,
+        control: control_address,
+        reloader,
+        stage,
+        cores: Vec::new(),
+        service: None,
+    };
+    running.service = Some(serve_the_rest(
+        service,
+        control,
+        state,
+        Arc::clone(&running.reloader),
+    )?);
+    for (at, listeners) in per_core.into_iter().enumerate() {
+        let (proxy, slots, stage) = (Arc::clone(&proxy), Arc::clone(&slots), watched.clone());
+        let core = thread::Builder::new()
+            .name(format!("portcullis-core-{at}"))
+            .spawn(move || {
+                let runtime = runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(listener::run_core(proxy, listeners, slots, stage))
+            })?;
+        running.cores.push(core);
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// The addresses that traffic is taken on, with the ports that were given where port 0 was asked for.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The address of the control listener.
+    #[must_use]
+    pub const fn control_address(&self) -> Option<SocketAddr> {
+        self.control
+    }
+
+    /// Who is told of events; subscribe to see them.
+    #[must_use]
+    pub fn events(&self) -> &EventBus {
+        &self.reloader.proxy().events
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// What is wrong with it, drawn for a person; the policy before it stays in force.
+    pub fn reload(&self) -> Result<(), String> {
+        self.reloader.reload()
+    }
+
+    /// The same, without waiting for it.
+    pub(super) fn reload_in_background(&self) {
+        let reloader = Arc::clone(&self.reloader);
+        if let Some(service) = &self.service {
+            // What comes of it is in the log, in an event and in `/readyz`.
+            drop(
+                service
+                    .handle
+                    .spawn_blocking(move || drop(reloader.reload())),
+            );
+        }
+    }
+
+    /// The upstream of the policy in force.
+    pub(super) fn upstream(&self) -> String {
+        let serving = self.reloader.proxy().serving.load();
+        serving
+            .upstream
+            .servers
+            .iter()
+            .map(|server| server.url.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Takes no more requests, finishes those in flight within `limits.drain_time`, writes the last events.
+    pub fn stop(mut self) {
+        self.reloader.draining();
+        self.stage.send_replace(Stage::Draining);
+        for core in self.cores.drain(..) {
+            match core.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "A core ended with an error."),
+                Err(_) => tracing::error!("A core panicked."),
+            }
+        }
+        if let Some(service) = self.service.take() {
+            // An error means that the thread has ended already.
+            let _ = service.stop.send(());
+            let _ = service.thread.join();
+        }
+        self.reloader.stopped();
+        self.events().close(LAST_EVENTS);
+    }
+}
+
+fn bind_all(
+    settings: &Settings,
+    cores: usize,
+) -> Result<Vec<Vec<std::net::TcpListener>>, StartError> {
+    let bind = |address: SocketAddr| {
+        listener::bind(address, cores).map_err(|error| StartError::Listen { address, error })
+    };
+    settings
+        .listen
+        .0
+        .iter()
+        .map(|listen| bind(listen.address))
+        .collect()
+}
+
+fn bind_control(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
+    let Some(address) = settings.control.listen else {
+        return Ok(None);
+    };
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound
+        .map(Some)
+        .map_err(|error| StartError::Listen { address, error })
+}
+
+fn open_events(settings: &Settings, base: &Path) -> Result<EventBus, StartError> {
+    EventBus::start(&settings.events, base).map_err(|error| StartError::EventLog {
+        path: settings.events.log.clone().into(),
+        error,
+    })
+}
+
+/// Runs the control listener and the watch over files until told to stop.
+fn serve_the_rest(
+    runtime: Runtime,
+    control: Option<std::net::TcpListener>,
+    state: Arc<ControlState>,
+    reloader: Arc<Reloader>,
+) -> io::Result<Service> {
+    let handle = runtime.handle().clone();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let thread = thread::Builder::new()
+        .name("portcullis-service".into())
+        .spawn(move || {
+            runtime.block_on(async move {
+                let watching = tokio::spawn(reloader.watch());
+                let stopped = async {
+                    // An error means that nobody can stop us any more, which is the same.
+                    let _ = stopped.await;
+                };
+                match control.map(tokio::net::TcpListener::from_std) {
+                    Some(Ok(listener)) => control::serve(listener, state, stopped).await,
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "The control listener cannot serve.");
+                        stopped.await;
+                    }
+                    None => stopped.await,
+                }
+                watching.abort();
+            });
+            // A body that is still judged has nobody waiting for it any more.
+            runtime.shutdown_background();
+        })?;
+    Ok(Service {
+        handle,
+        stop,
+        thread,
+    })
+}
+
+/// The random key of everything that an outsider must not predict.
+fn seed() -> io::Result<[u8; 16]> {
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(seed)
+}
