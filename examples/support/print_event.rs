@@ -17,7 +17,11 @@ pub(crate) fn line(event: &Event, colour: bool) -> String {
         }
     };
     let time = event.time.strftime("%H:%M:%S%.3f").to_string();
-    let mut line = format!("{}  {}", paint("2", &time), paint(code, &format!("{word:<11}")));
+    let mut line = format!(
+        "{}  {}",
+        paint("2", &time),
+        paint(code, &format!("{word:<11}"))
+    );
     let mut add = |text: &str| {
         let _ = write!(line, "  {text}");
     };
