@@ -11,6 +11,10 @@ use super::{Clients, Facts, Key, Quota, Window};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test begins at some moment, and goes on from there by adding"
+)]
 fn start() -> Instant {
     Instant::now()
 }
