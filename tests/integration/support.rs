@@ -1,6 +1,5 @@
 //! What the tests over real sockets share: a proxy in this process, an upstream that records, a client that sees bytes.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

@@ -1,11 +1,10 @@
 //! The acceptance checks A1 to A16 over real sockets, each in both directions: what must be refused is, what must pass
 //! passes. Named after the table that they come from.
 
-mod support;
 
 use std::time::Duration;
 
-use support::{Answer, Client, Proxy, Response, Upstream, json, wait_until};
+use crate::support::{Answer, Client, Proxy, Response, Upstream, json, wait_until};
 
 const MESSAGE: &str = "{\"message\": \"API endpoint reached successfully\"}";
 

@@ -1,0 +1,13 @@
+//! Tests over real sockets, against a real upstream, one file for each thing that is promised.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that meets the unexpected should end there"
+)]
+
+mod checks;
+mod forwarding;
+mod source_bugs;
+mod support;
