@@ -1,5 +1,6 @@
 //! The detections that come with portcullis: one file or folder each, and this list.
 
+pub mod enumeration;
 #[cfg(test)]
 mod harness;
 pub mod path_pattern;
@@ -10,6 +11,8 @@ use crate::engine::Registry;
 impl Default for Registry {
     /// Every detection that comes with portcullis, in the default order of the chain.
     fn default() -> Self {
-        Self::empty().with::<rate_limit::RateLimit>()
+        Self::empty()
+            .with::<rate_limit::RateLimit>()
+            .with::<enumeration::Enumeration>()
     }
 }
