@@ -14,8 +14,9 @@ use super::{Facts, Key, LONGEST, Quota, Taken, Window};
 /// The facts of a running process: one bounded table for rates, one for windows, one for holds.
 ///
 /// The tables are apart so that a flood of one kind of fact pushes out none of another. The rates get the whole of
-/// `max_keys`; windows and holds, which only clients get that already behaved badly, an eighth each. A million rate keys
-/// occupy 82 MiB (measured by `a_million_rates_fit`), windows at most 24 bytes more for each remembered item.
+/// `max_keys`; windows and holds, which only clients get that already behaved badly, a sixteenth and a quarter. A million
+/// rate keys occupy 82 MiB (measured by `a_million_rates_fit`). Windows need 16 bytes more for each remembered item: with
+/// the default limit of `enumeration` at most 2 KiB for a client, so 122 MiB if 62,500 clients guess at once.
 ///
 /// When a table is full, the idle keys go first and then those with the least to forget; a hold never goes before its
 /// time. [`Self::statistics`] counts what went.
@@ -46,8 +47,11 @@ struct Hold {
     until: u64,
 }
 
-/// The share of `max_keys` that windows and holds get: one in so many.
-const SHARE: usize = 8;
+/// The share of `max_keys` that windows get, one in so many: they are the largest.
+const WINDOWS_SHARE: usize = 16;
+
+/// The share of `max_keys` that holds get, one in so many: they are small, and one that finds no place is a client let go.
+const HOLDS_SHARE: usize = 4;
 
 impl Clients {
     /// The keys that a process remembers where nothing else is configured.
@@ -61,8 +65,8 @@ impl Clients {
             seed,
             epoch: OnceLock::new(),
             rates: Table::new(max_keys),
-            windows: Table::new(max_keys / SHARE),
-            holds: Table::new(max_keys / SHARE),
+            windows: Table::new(max_keys / WINDOWS_SHARE),
+            holds: Table::new(max_keys / HOLDS_SHARE),
         }
     }
 
@@ -75,8 +79,8 @@ impl Clients {
     /// Changes the caps, as a reload may. What is stored stays; tables that are now too large shrink as new keys come.
     pub fn resize(&self, max_keys: usize) {
         self.rates.resize(max_keys);
-        self.windows.resize(max_keys / SHARE);
-        self.holds.resize(max_keys / SHARE);
+        self.windows.resize(max_keys / WINDOWS_SHARE);
+        self.holds.resize(max_keys / HOLDS_SHARE);
     }
 
     /// How full the tables are, and what that cost so far.

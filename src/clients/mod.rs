@@ -90,6 +90,21 @@ pub struct Taken {
     pub reset: Duration,
 }
 
+impl Key {
+    /// Half of the key, where 64 bits tell enough things apart: the items of a window.
+    #[must_use]
+    pub const fn short(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+/// A span in whole seconds, rounded up and at least one: who waits as long as told must not come too early.
+#[must_use]
+pub fn whole_seconds(span: Duration) -> u64 {
+    let more = u64::from(span.subsec_nanos() > 0);
+    span.as_secs().saturating_add(more).max(1)
+}
+
 /// The longest span that the tables count with, 73 years of nanoseconds; a longer one is taken for this. Sums of a few of
 /// them stay far from overflowing.
 const LONGEST: u64 = 1 << 61;

@@ -116,7 +116,7 @@ impl<V: Entry> Table<V> {
             return change(None).0;
         };
         let mut facts = shard.write();
-        if let Some((_, fact)) = facts.get_mut(short(key), |(other, _)| *other == key) {
+        if let Some((_, fact)) = facts.get_mut(key.short(), |(other, _)| *other == key) {
             return change(Some(fact.get_mut())).0;
         }
         let (answer, fresh) = change(None);
@@ -128,20 +128,20 @@ impl<V: Entry> Table<V> {
         for _ in 0..2 {
             let worth = |candidate: Key| {
                 facts
-                    .get(short(candidate), |(other, _)| *other == candidate)
+                    .get(candidate.short(), |(other, _)| *other == candidate)
                     .map_or(Worth::Idle, |(_, fact)| fact.get().worth(now))
             };
             let Some(given_up) = ring.give_up(keys_per_shard, worth) else {
                 break;
             };
-            facts.remove_entry(short(given_up), |(other, _)| *other == given_up);
+            facts.remove_entry(given_up.short(), |(other, _)| *other == given_up);
             self.entries.fetch_sub(1, Ordering::Relaxed);
             self.evictions.fetch_add(1, Ordering::Relaxed);
         }
         if ring.keys.len() < keys_per_shard {
             ring.keys.push(key);
-            facts.insert_entry(short(key), (key, SharedValue::new(fact)), |(key, _)| {
-                short(*key)
+            facts.insert_entry(key.short(), (key, SharedValue::new(fact)), |(key, _)| {
+                key.short()
             });
             self.entries.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -154,7 +154,7 @@ impl<V: Entry> Table<V> {
     pub(super) fn look<R>(&self, key: Key, look: impl FnOnce(&V) -> R) -> Option<R> {
         let index = self.map.determine_shard(self.map.hash_usize(&key));
         let facts = self.map.shards().get(index)?.read();
-        let (_, fact) = facts.get(short(key), |(other, _)| *other == key)?;
+        let (_, fact) = facts.get(key.short(), |(other, _)| *other == key)?;
         Some(look(fact.get()))
     }
 
@@ -243,7 +243,7 @@ impl Hasher for LowBits {
     }
 
     fn write_u128(&mut self, key: u128) {
-        self.0 = short(Key(key));
+        self.0 = Key(key).short();
     }
 
     /// Keys are hashed by [`Self::write_u128`]; nothing else comes here.
@@ -252,11 +252,6 @@ impl Hasher for LowBits {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
         }
     }
-}
-
-/// The part of a key that says where in the map it lies.
-const fn short(key: Key) -> u64 {
-    key.0 as u64
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ pub(super) struct Seen {
 
 #[derive(Clone, Copy, Debug)]
 struct Item {
-    hash: u64,
     at: u64,
+    /// Folded from 64 bits: that two of one client's few items are taken for one is rare and costs one count.
+    hash: u32,
     weight: u32,
 }
 
-/// However large a window is asked for, one key remembers no more items than this (96 KiB).
+/// However large a window is asked for, one key remembers no more items than this (64 KiB).
 const MOST_ITEMS: usize = 4096;
 
 impl Seen {
@@ -27,6 +28,7 @@ impl Seen {
     /// is the most recent.
     pub(super) fn note(&mut self, hash: u64, weight: u32, window: Window, now: u64) -> u32 {
         let within = u64::try_from(window.within.as_nanos()).unwrap_or(u64::MAX);
+        let hash = (hash ^ (hash >> 32)) as u32;
         let weight = weight.max(1);
         let mut known = 0;
         self.items.retain(|item| {

@@ -1,5 +1,6 @@
 //! The detections that come with portcullis: one file or folder each, and this list.
 
+pub mod enumeration;
 pub mod ip_allowlist;
 pub mod path_pattern;
 pub mod rate_limit;
@@ -19,5 +20,6 @@ impl Default for Registry {
             .with::<ip_allowlist::IpAllowlist>()
             .with::<user_agent::UserAgent>()
             .with::<rate_limit::RateLimit>()
+            .with::<enumeration::Enumeration>()
     }
 }

@@ -39,7 +39,6 @@ mod config;
 mod tests;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use http::Method;
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
@@ -47,7 +46,7 @@ use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 pub use config::{AnswerHeaders, LimitConfig, LimitKey, RateLimitConfig};
 
 use super::path_pattern::PathPattern;
-use crate::clients::{Facts, Key, Quota, Taken};
+use crate::clients::{Facts, Key, Quota, Taken, whole_seconds};
 use crate::config::{ConfigError, Load};
 use crate::engine::registry::module_documentation;
 use crate::engine::{
@@ -217,10 +216,4 @@ impl Limit {
             message: Cow::Borrowed(MESSAGE),
         }
     }
-}
-
-/// A span in whole seconds, rounded up and at least one: who waits as long as told must not come too early.
-fn whole_seconds(span: Duration) -> u64 {
-    let more = u64::from(span.subsec_nanos() > 0);
-    span.as_secs().saturating_add(more).max(1)
 }
