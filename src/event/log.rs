@@ -174,7 +174,10 @@ impl<'q> Writer<'q> {
         }
     }
 
-    fn report_rest(&self) {
+    /// The last try to tell what is missing; the operator reads it among the diagnostics where it fails.
+    fn report_rest(&mut self) {
+        self.failing = false;
+        self.tell_loss();
         if self.loss != Loss::default() {
             tracing::error!(sink = %self.sink, events = self.loss.events, access_lines = self.loss.access_lines, "Events were lost at the end.");
         }

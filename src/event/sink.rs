@@ -210,7 +210,7 @@ impl LogFile {
             beyond = beyond.saturating_add(1);
         }
         if self.keep == 0 {
-            return fs::remove_file(&self.path);
+            return unless_gone(fs::remove_file(&self.path));
         }
         // Only as far as files exist, whatever number `keep` is.
         let last = (1..self.keep)
@@ -222,7 +222,7 @@ impl LogFile {
                 self.numbered(number.saturating_add(1)),
             )?;
         }
-        fs::rename(&self.path, self.numbered(1))
+        unless_gone(fs::rename(&self.path, self.numbered(1)))
     }
 
     fn numbered(&self, number: usize) -> PathBuf {
@@ -230,6 +230,14 @@ impl LogFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// A file that somebody else moved away needs no moving.
+fn unless_gone(moved: io::Result<()>) -> io::Result<()> {
+    moved.or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// Writes all bytes, and in any case says how many went out.

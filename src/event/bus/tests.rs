@@ -239,6 +239,23 @@ fn files_are_rotated_before_they_grow_beyond_their_size_and_only_so_many_are_kep
 }
 
 #[test]
+fn a_file_that_cannot_be_rotated_is_written_to_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = EventsConfig {
+        rotate: ByteSize::bytes(1),
+        keep: 1,
+        ..to_file("events.jsonl")
+    };
+    // A folder is in the way, and cannot be replaced by a file.
+    fs::create_dir(folder.path().join("events.jsonl.1")).unwrap();
+    let bus = EventBus::start(&config, folder.path()).unwrap();
+    (0..3).for_each(|_| bus.emit(event("one")));
+    assert!(bus.close(PATIENCE));
+    assert_eq!(lines(folder.path().join("events.jsonl")).len(), 3);
+    assert_eq!(bus.dropped(), 0);
+}
+
+#[test]
 fn a_start_goes_on_where_the_file_ends_and_ends_a_torn_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
