@@ -1,7 +1,6 @@
 //! The acceptance checks A1 to A16 over real sockets, each in both directions: what must be refused is, what must pass
 //! passes. Named after the table that they come from.
 
-
 use std::time::Duration;
 
 use crate::support::{Answer, Client, Proxy, Response, Upstream, json, wait_until};

@@ -1,6 +1,5 @@
 //! What the tests over real sockets share: a proxy in this process, an upstream that records, a client that sees bytes.
 
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

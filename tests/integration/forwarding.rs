@@ -1,0 +1,479 @@
+//! Forwarding: streams, pools, timeouts, limits, and what the upstream is told.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use crate::support::{Answer, Client, Proxy, Upstream, json, wait_until};
+
+const NO_CHAIN: &str = "detections: []\n";
+const WORD: &str =
+    "detections:\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
+
+#[test]
+fn the_upstream_is_told_where_a_request_came_from() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let forged = [
+        ("X-Forwarded-For", "9.9.9.9"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("Forwarded", "for=9.9.9.9"),
+        ("X-Request-Id", "forged"),
+        ("Proxy", "http://evil.example"),
+    ];
+    proxy.get_with("/", &forged);
+    let seen = upstream.last();
+    assert_eq!(seen.one("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.one("x-forwarded-proto"), Some("http"));
+    assert_eq!(seen.one("x-forwarded-host"), Some("example.org"));
+    assert_eq!(
+        seen.one("forwarded"),
+        Some("for=127.0.0.1;host=\"example.org\";proto=http")
+    );
+    assert_eq!(seen.one("via"), Some("1.1 portcullis"));
+    assert_eq!(seen.one("x-request-id").map(str::len), Some(36));
+    assert_eq!(seen.one("proxy"), None);
+}
+
+#[test]
+fn a_trusted_proxy_is_continued_and_its_request_id_kept() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(
+        &upstream,
+        "clients: { trusted_proxies: [127.0.0.1] }\ndetections: []\n",
+    );
+    proxy.get_with(
+        "/",
+        &[
+            ("X-Forwarded-For", "192.0.2.7"),
+            ("X-Request-Id", "theirs"),
+            ("X-Forwarded-Proto", "https"),
+        ],
+    );
+    let seen = upstream.last();
+    assert_eq!(seen.one("x-forwarded-for"), Some("192.0.2.7, 127.0.0.1"));
+    assert_eq!(seen.one("x-forwarded-proto"), Some("https"));
+    assert_eq!(seen.one("x-request-id"), Some("theirs"));
+}
+
+#[test]
+fn an_absolute_target_is_forwarded_in_origin_form_with_its_own_host() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let response =
+        proxy.raw("GET http://other.example:81/x?y=1 HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    assert_eq!(response.status, 200);
+    let seen = upstream.last();
+    assert_eq!(
+        (seen.target.as_str(), seen.one("host")),
+        ("/x?y=1", Some("other.example:81"))
+    );
+}
+
+#[test]
+fn malformed_requests_are_refused_with_an_id_and_an_event() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    for (what, bytes) in [
+        ("no Host", "GET / HTTP/1.1\r\n\r\n"),
+        ("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+    ] {
+        let response = proxy.raw(bytes);
+        assert_eq!(response.status, 400, "{what}");
+        assert_eq!(
+            proxy.event(&response.id()).rule.as_deref(),
+            Some("malformed"),
+            "{what}"
+        );
+    }
+    let response = proxy.raw("CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n");
+    assert_eq!(response.status, 405);
+    let mut client = proxy.connect();
+    client.send("NONSENSE\r\n\r\n");
+    assert_eq!(client.response().status, 400);
+    wait_until("its event", || {
+        proxy
+            .events()
+            .iter()
+            .any(|event| event.rule.as_deref() == Some("malformed_head"))
+    });
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn old_clients_get_answers_that_they_can_read() {
+    let upstream = Upstream::start(|_| {
+        Answer::Bytes(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_vec(),
+        )
+    });
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let mut client = proxy.connect();
+    client.send("GET /old HTTP/1.0\r\n\r\n");
+    let response = client.response();
+    assert_eq!(
+        (
+            response.status,
+            response.body.as_slice(),
+            response.header("transfer-encoding")
+        ),
+        (200, &b"abc"[..], None)
+    );
+    assert_eq!(
+        upstream.last().one("host"),
+        Some(upstream.address.to_string().as_str())
+    );
+}
+
+#[test]
+fn connections_are_kept_on_both_sides() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, "");
+    let mut client = proxy.connect();
+    for n in 0..50 {
+        client.request(
+            "POST",
+            "/",
+            &[("Content-Type", "text/plain")],
+            format!("body {n}").as_bytes(),
+        );
+        assert_eq!(client.response().status, 200);
+    }
+    // A refusal in between breaks nothing.
+    client.request("GET", "/", &[("User-Agent", "sqlmap/1.8")], b"");
+    assert_eq!(client.response().status, 403);
+    client.request("GET", "/", &[], b"");
+    assert_eq!(client.response().status, 200);
+    assert_eq!(upstream.last().connection, 0);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let upstream = Upstream::start(|request| json("200 OK", &format!("\"{}\"", request.target)));
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let mut client = proxy.connect();
+    client.send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(
+        [(); 3].map(|()| client.response().text()),
+        ["\"/1\"", "\"/2\"", "\"/3\""]
+    );
+}
+
+#[test]
+fn a_closed_pooled_connection_costs_a_request_nothing() {
+    let upstream = Upstream::start(|_| {
+        Answer::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec())
+    });
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let mut client = proxy.connect();
+    for _ in 0..30 {
+        client.request("GET", "/", &[], b"");
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
+fn a_cut_answer_is_never_presented_whole() {
+    let upstream = Upstream::start(|request| {
+        Answer::Close(if request.target == "/chunked" {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec()
+        } else {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello".to_vec()
+        })
+    });
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    for target in ["/chunked", "/length"] {
+        let response = proxy.get(target);
+        assert!(!response.complete, "{target}");
+        assert_eq!(response.text(), "hello");
+    }
+}
+
+#[test]
+fn garbage_from_the_upstream_is_a_502_that_shows_nothing_of_it() {
+    for garbage in [
+        "not http at all\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "",
+    ] {
+        let upstream = Upstream::start(move |_| Answer::Close(garbage.as_bytes().to_vec()));
+        let proxy = Proxy::start(&upstream, NO_CHAIN);
+        let response = proxy.get("/");
+        assert_eq!(response.status, 502, "{garbage}");
+        assert!(!response.text().contains("http at all"));
+        assert_eq!(proxy.event(&response.id()).rule.as_deref(), Some("broken"));
+    }
+}
+
+#[test]
+fn an_answer_that_pauses_too_long_is_cut() {
+    let upstream = Upstream::start(|_| {
+        Answer::Drip(
+            vec![
+                b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".to_vec(),
+                b"world".to_vec(),
+            ],
+            Duration::from_secs(5),
+        )
+    });
+    let proxy = Proxy::start(
+        &upstream,
+        "upstream: { servers: [{ url: 'http://UPSTREAM' }], idle_timeout: 200ms }\ndetections: []\n",
+    );
+    let response = proxy.get("/");
+    assert_eq!(
+        (response.status, response.text().as_str(), response.complete),
+        (200, "hello", false)
+    );
+}
+
+#[test]
+fn a_slow_answer_streams_as_it_comes() {
+    let pieces = vec![
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n".to_vec(),
+        b"data: 2\n\n".to_vec(),
+    ];
+    let upstream = Upstream::start(move |_| Answer::Drip(pieces.clone(), Duration::from_secs(2)));
+    let proxy = Proxy::start(&upstream, "");
+    let mut client = proxy.connect();
+    client.request("GET", "/events", &[], b"");
+    assert_eq!(client.head().status, 200);
+    // The first event arrives while the second is still to be written.
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"data: 1\n\n") && !seen.ends_with(b"data: 1\n\n\r\n") {
+        let mut byte = [0];
+        client.reader().read_exact(&mut byte).unwrap();
+        seen.extend_from_slice(&byte);
+    }
+    assert!(!String::from_utf8_lossy(&seen).contains("data: 2"));
+}
+
+#[test]
+fn a_body_beyond_its_limit_is_refused_by_its_length_and_by_its_bytes() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, &format!("limits: {{ body: 10KiB }}\n{WORD}"));
+    let fits = "x".repeat(10 * 1024);
+    assert_eq!(proxy.post("/", "text/plain", &fits).status, 200);
+    let long = format!("{fits}x");
+    let refused = proxy.post("/", "text/plain", &long);
+    assert_eq!(
+        (refused.status, refused.json()["error"].as_str()),
+        (413, Some("Payload Too Large"))
+    );
+    assert_eq!(
+        proxy.event(&refused.id()).rule.as_deref(),
+        Some("body_too_large")
+    );
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n{:x}\r\n{long}\r\n0\r\n\r\n",
+        long.len()
+    );
+    assert_eq!(proxy.raw(chunked).status, 413);
+    assert_eq!(upstream.count(), 1);
+}
+
+#[test]
+fn a_large_body_is_judged_on_the_pool_and_forwarded_whole() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, WORD);
+    let innocent = format!("{{\"a\":\"{}\"}}", "delicious ".repeat(60_000));
+    assert_eq!(proxy.post("/", "application/json", &innocent).status, 200);
+    assert_eq!(upstream.last().body, innocent.as_bytes());
+    let guilty = format!("{{\"a\":\"{}malicious\"}}", "delicious ".repeat(60_000));
+    assert_eq!(proxy.post("/", "application/json", &guilty).status, 403);
+}
+
+#[test]
+fn a_binary_upload_streams_past_the_chain() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("limits: {{ body: 10KiB, upload: 8MiB }}\n{WORD}"),
+    );
+    let binary: Vec<u8> = (0..4 << 20)
+        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    assert_eq!(
+        proxy.post("/", "application/octet-stream", &binary).status,
+        200
+    );
+    assert_eq!(upstream.last().body, binary);
+    let too_long = binary.repeat(3);
+    let mut client = proxy.connect();
+    client.try_send(format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n", too_long.len()));
+    assert_eq!(client.response().status, 413);
+    // Without a length it is cut when it is too long: the upstream never sees it end.
+    let mut client = proxy.connect();
+    client.send("POST /chunked HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in too_long.chunks(1 << 20) {
+        if !client.try_send(format!("{:x}\r\n", piece.len()))
+            || !client.try_send(piece)
+            || !client.try_send("\r\n")
+        {
+            break;
+        }
+    }
+    wait_until("the upload to be cut", || {
+        upstream
+            .seen()
+            .iter()
+            .any(|seen| seen.target == "/chunked" && !seen.complete)
+    });
+}
+
+#[test]
+fn a_client_that_breaks_off_takes_its_request_with_it() {
+    let upstream = Upstream::plain();
+    for chain in [NO_CHAIN, WORD] {
+        let proxy = Proxy::start(&upstream, chain);
+        let mut client = proxy.connect();
+        client.send("POST /broken HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\nContent-Type: text/plain\r\n\r\nonly this");
+        drop(client);
+        assert_eq!(proxy.get("/next").status, 200);
+        assert!(
+            !upstream
+                .seen()
+                .iter()
+                .any(|seen| seen.target == "/broken" && seen.complete)
+        );
+    }
+}
+
+#[test]
+fn an_abandoned_request_is_cancelled_at_the_upstream() {
+    let upstream = Upstream::start(|request| {
+        if request.target == "/hang" {
+            Answer::Silence
+        } else {
+            json("200 OK", "{}")
+        }
+    });
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let mut client = proxy.connect();
+    client.request("GET", "/hang", &[], b"");
+    wait_until("the request to arrive", || upstream.count() == 1);
+    drop(client);
+    assert_eq!(proxy.get("/next").status, 200);
+}
+
+#[test]
+fn expectations_are_met_only_when_the_body_is_wanted() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, "");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nUser-Agent: sqlmap\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let mut first = [0; 12];
+    client.reader().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 403");
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nUser-Agent: curl/8\r\nExpect: 100-continue\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n");
+    client.reader().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 100");
+    client.send("hello");
+    let mut rest = String::new();
+    client.stream().shutdown(std::net::Shutdown::Write).unwrap();
+    client.reader().read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("HTTP/1.1 200"), "{rest}");
+}
+
+#[test]
+fn requests_in_flight_are_finished_when_the_proxy_stops() {
+    let upstream = Upstream::start(|_| {
+        Answer::Late(
+            Duration::from_secs(1),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate".to_vec(),
+        )
+    });
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    let (mut busy, idle) = (proxy.connect(), proxy.connect());
+    busy.request("GET", "/", &[], b"");
+    wait_until("the request to arrive", || upstream.count() == 1);
+    let address = proxy.address;
+    let stopping = std::thread::spawn(move || proxy.stop());
+    assert_eq!(busy.response().text(), "late");
+    stopping.join().unwrap();
+    drop(idle);
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+/// A gibibyte up and down, while the process stays small. The figure is taken from the kernel's account of the process.
+#[test]
+#[ignore = "soak"]
+fn soak_a_gibibyte_streams_in_constant_memory() {
+    let share: f64 = std::env::var("PORTCULLIS_SOAK")
+        .ok()
+        .and_then(|share| share.parse().ok())
+        .unwrap_or(0.1);
+    let length = (share.clamp(0.01, 1.0) * f64::from(1 << 30)) as usize;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        let mut head = Vec::new();
+        while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+            let read = stream.read(&mut buffer).unwrap();
+            head.extend_from_slice(&buffer[..read]);
+        }
+        let at = head
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap()
+            + 4;
+        let mut received = head.len() - at;
+        while received < length {
+            received += stream.read(&mut buffer).unwrap();
+        }
+        stream
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut left = length;
+        while left > 0 {
+            let piece = left.min(buffer.len());
+            stream.write_all(&buffer[..piece]).unwrap();
+            left -= piece;
+        }
+    });
+    let proxy = Proxy::start_with(address, NO_CHAIN, portcullis::engine::Registry::default());
+    let before = resident();
+    let mut client = Client::connect(proxy.address);
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    let piece = vec![7; 1 << 16];
+    let mut left = length;
+    while left > 0 {
+        let now = left.min(piece.len());
+        client.send(&piece[..now]);
+        left -= now;
+    }
+    let response = client.head();
+    assert_eq!(
+        response.header("content-length"),
+        Some(length.to_string().as_str())
+    );
+    let mut buffer = vec![0; 1 << 16];
+    let mut received = 0;
+    while received < length {
+        received += client.reader().read(&mut buffer).unwrap();
+    }
+    let grown = resident().saturating_sub(before);
+    println!(
+        "{length} bytes up and down: {} KiB more than before",
+        grown / 1024
+    );
+    assert!(grown < 16 << 20, "{grown}");
+    server.join().unwrap();
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<usize>()
+        .unwrap()
+        * 4096
+}
