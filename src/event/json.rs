@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-use super::secrets;
+use crate::request::name::is_unprintable;
 
 /// Appends `value` and a newline to `buffer`. On an error `buffer` is as it was.
 ///
@@ -36,7 +36,7 @@ impl Formatter for Escaping {
         let mut rest = fragment;
         while let Some((at, character)) = rest
             .char_indices()
-            .find(|&(_, character)| secrets::is_unprintable(character))
+            .find(|&(_, character)| is_unprintable(character))
         {
             let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
             CompactFormatter.write_string_fragment(writer, plain)?;
@@ -69,7 +69,7 @@ mod tests {
             append_line(&mut line, &text).expect("a string serialises");
             let line = String::from_utf8(line).expect("UTF-8");
             let body = line.strip_suffix('\n').expect("ends its line");
-            assert!(!body.chars().any(secrets::is_unprintable), "{body:?}");
+            assert!(!body.chars().any(is_unprintable), "{body:?}");
             let back: String = serde_json::from_str(body).expect("JSON");
             assert_eq!(back, text);
         }

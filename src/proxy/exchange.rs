@@ -102,7 +102,8 @@ impl Exchange<'_> {
         .await;
         let (response, lease) = match sent {
             Ok((response, _)) if response.status().is_informational() => {
-                return Err(refused(Refusal::BrokenUpstream, Some(evaluation)));
+                let why = format!("{} came unasked", response.status());
+                return Err(refused(Refusal::BrokenUpstream(why), Some(evaluation)));
             }
             Ok(answer) => answer,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),

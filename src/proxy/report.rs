@@ -91,6 +91,12 @@ impl Report {
             event.place = Some(finding.place.to_string());
             event.evidence = Some(shown(&finding.evidence));
         } else {
+            event.place = Some("detection".into());
+            event.evidence = Some(EventEvidence {
+                text: event.message.clone(),
+                origin: None,
+                steps: Vec::new(),
+            });
             event.rule = Some(if faulty {
                 "fault".into()
             } else {
@@ -109,7 +115,11 @@ impl Report {
             Outcome::Pass | Outcome::Exempt => Decision::Pass,
         };
         event.status = evaluation.permit().err().map(|block| block.status.as_u16());
-        event.findings = new.iter().filter_map(listed).collect();
+        event.findings = new
+            .iter()
+            .filter(|seen| !std::ptr::eq(*seen, first))
+            .filter_map(listed)
+            .collect();
         event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
     }
@@ -124,6 +134,12 @@ impl Report {
         let mut event = self.event(head, kind, refusal.message());
         event.detection = Some(detection.into());
         event.rule = Some(refusal.rule().into());
+        event.place = Some(refusal.place().into());
+        event.evidence = Some(EventEvidence {
+            text: refusal.evidence(head),
+            origin: None,
+            steps: Vec::new(),
+        });
         event.decision = Decision::Block;
         event.status = Some(refusal.status().as_u16());
         proxy.events.emit(event);
@@ -206,6 +222,7 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
     });
     event.detection = Some("framing".into());
     event.rule = Some("malformed_head".into());
+    event.place = Some("request".into());
     event.evidence = Some(EventEvidence {
         text: error.to_string(),
         origin: None,

@@ -5,13 +5,17 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, HeaderName, RETRY_AFTER,
 };
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::ClientBody;
 use super::forward::{X_REQUEST_ID, id_value};
+use crate::engine::Evidence;
 use crate::event::EventId;
+use crate::event::secrets::printable;
 
 /// Why a request is not answered by the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +36,10 @@ pub(super) enum Refusal {
     BodyBroken,
     /// Too many bodies wait to be judged.
     Overloaded,
-    /// No connection to the upstream.
-    Unreachable,
-    /// The upstream broke off, or answered what is no HTTP.
-    BrokenUpstream,
+    /// No connection to the upstream; the operator reads why.
+    Unreachable(String),
+    /// The upstream broke off, or answered what is no HTTP; the operator reads what was wrong.
+    BrokenUpstream(String),
     /// The upstream did not answer in time.
     SilentUpstream,
 }
@@ -59,7 +63,7 @@ impl Refusal {
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable | Self::BrokenUpstream => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(_) | Self::BrokenUpstream(_) => StatusCode::BAD_GATEWAY,
             Self::SilentUpstream => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -74,7 +78,7 @@ impl Refusal {
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
             Self::Overloaded => "Service Unavailable",
-            Self::Unreachable | Self::BrokenUpstream => "Bad Gateway",
+            Self::Unreachable(_) | Self::BrokenUpstream(_) => "Bad Gateway",
             Self::SilentUpstream => "Gateway Timeout",
         }
     }
@@ -90,8 +94,8 @@ impl Refusal {
             Self::BodyTimeout => "body_time",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
-            Self::Unreachable => "unreachable",
-            Self::BrokenUpstream => "broken",
+            Self::Unreachable(_) => "unreachable",
+            Self::BrokenUpstream(_) => "broken",
             Self::SilentUpstream => "silent",
         }
     }
@@ -109,8 +113,10 @@ impl Refusal {
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
-            Self::Unreachable => "No connection to the upstream within `upstream.connect_timeout`.",
-            Self::BrokenUpstream => {
+            Self::Unreachable(_) => {
+                "No connection to the upstream within `upstream.connect_timeout`."
+            }
+            Self::BrokenUpstream(_) => {
                 "The upstream closed the connection, or answered what is no HTTP."
             }
             Self::SilentUpstream => {
@@ -119,11 +125,45 @@ impl Refusal {
         }
     }
 
+    /// The part of the exchange that the event names.
+    pub(super) const fn place(&self) -> &'static str {
+        match self {
+            Self::Denied(_) | Self::Malformed(_) | Self::Method => "request",
+            Self::TooLarge
+            | Self::Encoded
+            | Self::BodyTimeout
+            | Self::BodyBroken
+            | Self::Overloaded => "body",
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream => "upstream",
+        }
+    }
+
+    /// What the event shows of the refused request.
+    pub(super) fn evidence(&self, head: &Parts) -> String {
+        let header = |name: HeaderName| {
+            let value = head
+                .headers
+                .get(&name)
+                .map(HeaderValue::as_bytes)
+                .unwrap_or_default();
+            format!("{name}: {}", printable(value, Evidence::MAX_BYTES))
+        };
+        match self {
+            Self::Unreachable(why) | Self::BrokenUpstream(why) => why.clone(),
+            Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
+            Self::Encoded => header(CONTENT_ENCODING),
+            _ => printable(
+                format!("{} {:?}", head.method, head.version).as_bytes(),
+                Evidence::MAX_BYTES,
+            ),
+        }
+    }
+
     /// Whether the upstream is at fault, rather than the client.
     pub(super) const fn is_upstream_fault(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::BrokenUpstream | Self::SilentUpstream
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream
         )
     }
 
@@ -145,7 +185,7 @@ pub(super) fn refuse(
     refusal: &Refusal,
     id: EventId,
     request: &HeaderMap,
-    extra: Vec<(http::HeaderName, HeaderValue)>,
+    extra: Vec<(HeaderName, HeaderValue)>,
 ) -> Response<ClientBody> {
     let format = preferred(request);
     let (status, title) = (refusal.status(), refusal.title());

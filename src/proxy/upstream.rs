@@ -56,41 +56,37 @@ pub(super) async fn send(
     progress: &Progress,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let Some(server) = config.servers.first().map(|server| &server.url) else {
-        return Err(Refusal::Unreachable);
+        return Err(Refusal::Unreachable("no server is configured".into()));
     };
     let repeatable = request.body().is_empty()
         && matches!(
             *request.method(),
             Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
         );
+    let longest = config.first_byte_timeout.get();
     while let Some(mut sender) = pool.take(server, config.keep_alive.get()) {
         let copy = repeatable.then(|| copy_of(&request));
-        let answer = within(
-            config.first_byte_timeout.get(),
-            progress,
-            sender.try_send_request(request),
-        )
-        .await?;
-        let mut error = match answer {
+        let mut error = match within(longest, progress, sender.try_send_request(request)).await? {
             Ok(response) => return Ok((response, lease(pool, sender, server))),
             Err(error) => error,
         };
         match error.take_message().or(copy) {
             Some(again) => request = again,
-            None => return Err(progress.failure().unwrap_or(Refusal::BrokenUpstream)),
+            None => return Err(broken(server, progress, error.error())),
         }
     }
     let mut sender = connect(server, config.connect_timeout.get()).await?;
-    let answer = within(
-        config.first_byte_timeout.get(),
-        progress,
-        sender.try_send_request(request),
-    )
-    .await?;
-    match answer {
+    match within(longest, progress, sender.try_send_request(request)).await? {
         Ok(response) => Ok((response, lease(pool, sender, server))),
-        Err(_) => Err(progress.failure().unwrap_or(Refusal::BrokenUpstream)),
+        Err(error) => Err(broken(server, progress, error.error())),
     }
+}
+
+/// Whose fault it is that there is no answer: the client's, if its body failed, or else the upstream's.
+fn broken(server: &ServerUrl, progress: &Progress, error: &hyper::Error) -> Refusal {
+    progress
+        .failure()
+        .unwrap_or_else(|| Refusal::BrokenUpstream(format!("{server}: {error}")))
 }
 
 /// Waits for an answer, at most `longest` after the upstream has got the whole request.
@@ -117,15 +113,18 @@ async fn connect(server: &ServerUrl, longest: Duration) -> Result<Sender, Refusa
         stream.set_nodelay(true)?;
         Ok::<_, std::io::Error>(stream)
     };
-    let stream = timeout(longest, connecting)
-        .await
-        .map_err(|_| Refusal::Unreachable)?
-        .map_err(|_| Refusal::Unreachable)?;
-    let (sender, connection) = http1::Builder::new()
-        .max_headers(256)
+    let unreachable = |why: String| Refusal::Unreachable(format!("{server}: {why}"));
+    let stream = match timeout(longest, connecting).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(unreachable(error.to_string())),
+        Err(_) => return Err(unreachable("no connection in time".into())),
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_headers(256);
+    let (sender, connection) = builder
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|_| Refusal::BrokenUpstream)?;
+        .map_err(|error| unreachable(error.to_string()))?;
     // Whatever goes wrong on the connection reaches its request as an error; nobody else waits for it.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)

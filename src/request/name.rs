@@ -56,7 +56,7 @@ pub fn head(bytes: &[u8], max: usize) -> &[u8] {
 pub fn push_printable(text: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() || is_invisible(character) {
+            if is_unprintable(character) {
                 text.extend(character.escape_unicode());
             } else {
                 text.push(character);
@@ -69,7 +69,12 @@ pub fn push_printable(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Characters that change how their neighbours are shown, or are not shown at all.
+/// Characters that end lines, drive terminals, change how their neighbours are shown, or are not shown at all.
+#[must_use]
+pub fn is_unprintable(character: char) -> bool {
+    character.is_control() || is_invisible(character)
+}
+
 const fn is_invisible(character: char) -> bool {
     matches!(
         character,

@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::disallowed_methods,
+    unreachable_pub,
     reason = "a test that meets the unexpected should end there"
 )]
 

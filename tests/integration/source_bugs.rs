@@ -30,10 +30,6 @@ fn bug_01_the_limit_holds_in_every_window() {
         per: Duration::from_secs(60),
         burst: 5.try_into().unwrap(),
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a beginning for times that are passed in"
-    )]
     let start = Instant::now();
     for round in 0..100 {
         let now = start + Duration::from_secs(61 * round);
@@ -275,10 +271,6 @@ fn bug_12_counters_are_bounded_and_shared_by_all_cores() {
         per: Duration::from_secs(60),
         burst: 5.try_into().unwrap(),
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a beginning for times that are passed in"
-    )]
     let now = Instant::now();
     std::thread::scope(|scope| {
         for part in 0..4_u32 {

@@ -1,7 +1,7 @@
 //! What the tests over real sockets share: a proxy in this process, an upstream that records, a client that sees bytes.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -476,10 +476,6 @@ impl Client {
         }
     }
 
-    pub fn local(&self) -> IpAddr {
-        self.stream.local_addr().unwrap().ip()
-    }
-
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
@@ -575,11 +571,6 @@ impl Client {
         }
     }
 
-    /// Whether the other side closes the connection without sending more.
-    pub fn is_closed(&mut self) -> bool {
-        matches!(self.reader.read(&mut [0]), Ok(0) | Err(_))
-    }
-
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
@@ -614,10 +605,6 @@ impl Response {
 
 /// Waits for something that is bound to happen.
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the patience of a test is real time"
-    )]
     let now = Instant::now;
     let deadline = now() + PATIENCE;
     while !happened() {

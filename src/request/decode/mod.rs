@@ -18,7 +18,7 @@ use super::input::{DecodeStep, Form, Input, Oddities, Origin, Place, Source};
 use super::offsets::OffsetMap;
 
 pub(super) use percent::{hex_digit, hex_unit};
-pub(super) use utf8::overlong_at;
+pub(super) use utf8::{from_utf16, overlong_at};
 
 /// How many forms a value has at most beside its first.
 pub const MAX_FURTHER: usize = 4;
@@ -65,6 +65,14 @@ pub fn input<'a>(
     let mut input = Input::new(place, origin, form);
     input.oddities = oddities;
     further(&mut input, syntax);
+    input
+}
+
+/// Takes apart a value whose first form is not to be had by a [`Syntax`]: bytes already decoded by `form`.
+#[must_use]
+pub(super) fn decoded<'a>(place: Place<'a>, origin: Origin, form: Form<'a>) -> Input<'a> {
+    let mut input = Input::new(place, origin, form);
+    further(&mut input, Syntax::Text);
     input
 }
 

@@ -236,6 +236,21 @@ proptest! {
         let theirs = htmlize::unescape_bytes_in(raw.as_slice(), htmlize::Context::General);
         prop_assert_eq!(ours, theirs.into_owned());
     }
+
+    #[test]
+    fn utf16_leads_back(text in "\\PC{0,20}", big_endian: bool) {
+        let raw: Vec<u8> = text
+            .encode_utf16()
+            .flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect();
+        let form = from_utf16(&raw, 0..raw.len(), big_endian);
+        prop_assert_eq!(&*form.text, text.as_bytes());
+        let mut raw_at = 0;
+        for (at, character) in text.char_indices() {
+            prop_assert_eq!(form.offsets.raw(at), raw_at);
+            raw_at += 2 * character.len_utf16();
+        }
+    }
 }
 
 /// A character and one of its spellings, none of which a neighbour can change: a letter that no escape uses, or escapes
