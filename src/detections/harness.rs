@@ -86,7 +86,10 @@ impl Harness {
                 &PolicyConfig::default(),
                 Chain::default(),
             )),
-            started: Instant::now(),
+            started: {
+                #[expect(clippy::disallowed_methods, reason = "a beginning for times that are passed in")]
+                Instant::now()
+            },
             elapsed: Duration::ZERO,
         };
         harness.reload(name, section, Mode::Enforce);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::request::{RequestView, target};
 
-/// A path, `/login`, or the beginning of one with a `*` at its end, `/api/*`. It is compared with the normalized path of
+/// A path, `/login`, or the beginning of one with a `*` at its end, `/api/*`, which covers `/api`, too. It is compared with the normalized path of
 /// a request, so one pattern covers every spelling of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
@@ -23,7 +23,8 @@ impl PathPattern {
     pub fn matches(&self, request: &RequestView<'_>) -> bool {
         let path = request.normalized_path();
         if self.is_prefix {
-            path.starts_with(&self.normalized)
+            // A path has no slash at its end once it is normalized, so `/api/*` has to cover `/api` by itself.
+            path.starts_with(&self.normalized) || self.normalized.strip_suffix('/') == Some(path)
         } else {
             path == self.normalized
         }
@@ -109,7 +110,8 @@ mod tests {
         assert!(!matches("/login", "/"));
         assert!(matches("/api/*", "/api/users"));
         assert!(matches("/api/*", "/api/"));
-        assert!(!matches("/api/*", "/api"));
+        assert!(matches("/api/*", "/api"));
+        assert!(!matches("/api/*", "/apis"));
         assert!(matches("/.*", "/.git"));
         assert!(!matches("/.*", "/login"));
         assert!(matches("/*", "/login"));

@@ -225,6 +225,7 @@ mod tests {
         let headers = HeaderMap::new();
         let client = ClientIdentity::from_peer([192, 0, 2, 1].into());
         let request = RequestView::new(&Method::GET, "/", &headers, &client);
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let (facts, now) = (Clients::scratch(), Instant::now());
         for mode in [Mode::Enforce, Mode::Monitor] {
             let chain = Chain::new(vec![

@@ -245,7 +245,7 @@ mod tests {
 
         #[test]
         fn a_named_secret_is_never_shown(
-            before in "[a-z&={\":, ]{0,10}", name in "(password|api_key|x-token|client[pass])",
+            before in "[a-z&={\":, ]{0,10}", name in r"(password|api_key|x-token|client\[pass\])",
             between in "(=|:|\": ?\"|' : ')", after in "[&\"}]?",
         ) {
             let text = format!("{before} {name}{between}hunter2{after}");
