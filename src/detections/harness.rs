@@ -87,7 +87,10 @@ impl Harness {
                 Chain::default(),
             )),
             started: {
-                #[expect(clippy::disallowed_methods, reason = "a beginning for times that are passed in")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a beginning for times that are passed in"
+                )]
                 Instant::now()
             },
             elapsed: Duration::ZERO,
