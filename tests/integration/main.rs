@@ -11,5 +11,6 @@
 
 mod checks;
 mod forwarding;
+mod process;
 mod source_bugs;
 mod support;

@@ -1,0 +1,328 @@
+//! The program as it is run: signals, exit codes, what it prints.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::support::{Answer, Client, Upstream, replace, wait_until};
+
+/// The program, running.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn command(path: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(path)
+        .env_remove("PORTCULLIS_CONFIG")
+        .env_remove("PORTCULLIS_LOG");
+    command
+}
+
+fn rules(address: SocketAddr, upstream: &Upstream, more: &str) -> String {
+    format!(
+        "version: 1\nlisten: {address}\nupstream: http://{}\ncontrol: {{ listen: null }}\n{more}",
+        upstream.address
+    )
+}
+
+impl Program {
+    fn start(upstream: &Upstream, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yaml");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        std::fs::write(&path, rules(address, upstream, more)).unwrap();
+        let child = command(&path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let program = Self {
+            child,
+            address,
+            _folder: folder,
+            path,
+        };
+        wait_until("the program to listen", || {
+            std::net::TcpStream::connect(address).is_ok()
+        });
+        program
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    fn get(&self, target: &str) -> u16 {
+        let mut client = Client::connect(self.address);
+        client.request("GET", target, &[], b"");
+        client.response().status
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("the program to end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    fn output(&mut self) -> (String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        (out, err)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const WORD: &str =
+    "detections:\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
+
+#[test]
+fn sigterm_finishes_what_is_in_flight_and_ends_well() {
+    let upstream = Upstream::start(|_| {
+        Answer::Late(
+            Duration::from_secs(1),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate".to_vec(),
+        )
+    });
+    for signal in ["TERM", "INT"] {
+        let before = upstream.count();
+        let mut program = Program::start(&upstream, WORD);
+        let idle = Client::connect(program.address);
+        let mut busy = Client::connect(program.address);
+        busy.request("GET", "/", &[], b"");
+        wait_until("the request to arrive", || upstream.count() > before);
+        program.signal(signal);
+        assert_eq!(busy.response().text(), "late");
+        assert_eq!(program.ended().code(), Some(0));
+        drop(idle);
+        let (out, _) = program.output();
+        let last = out.lines().last().unwrap();
+        assert!(last.contains("Stopped."), "{out}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let upstream = Upstream::start(|_| Answer::Silence);
+    let mut program = Program::start(&upstream, "limits: { drain_time: 1h }\ndetections: []\n");
+    let mut busy = Client::connect(program.address);
+    busy.request("GET", "/", &[], b"");
+    wait_until("the request to arrive", || upstream.count() == 1);
+    program.signal("TERM");
+    wait_until("the drain to begin", || {
+        std::net::TcpStream::connect(program.address).is_err()
+    });
+    assert!(program.child.try_wait().unwrap().is_none());
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(1));
+}
+
+#[test]
+fn a_drain_ends_at_its_limit() {
+    let upstream = Upstream::start(|_| Answer::Silence);
+    let mut program = Program::start(&upstream, "limits: { drain_time: 300ms }\ndetections: []\n");
+    let mut busy = Client::connect(program.address);
+    busy.request("GET", "/", &[], b"");
+    wait_until("the request to arrive", || upstream.count() == 1);
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(0));
+}
+
+#[test]
+fn sighup_reloads_and_a_bad_file_changes_nothing() {
+    let upstream = Upstream::plain();
+    let mut program = Program::start(&upstream, WORD);
+    assert_eq!(
+        (program.get("/?q=malicious"), program.get("/?q=forbidden")),
+        (403, 200)
+    );
+    replace(
+        &program.path,
+        &rules(
+            program.address,
+            &upstream,
+            &WORD.replace("malicious]", "forbidden]"),
+        ),
+    );
+    program.signal("HUP");
+    wait_until("the new rules", || program.get("/?q=forbidden") == 403);
+    assert_eq!(program.get("/?q=malicious"), 200);
+    replace(&program.path, "version: 1\ndetections: {\n");
+    program.signal("HUP");
+    assert_eq!(program.get("/?q=forbidden"), 403);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(program.get("/?q=forbidden"), 403);
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(0));
+    let (out, err) = program.output();
+    assert!(
+        out.contains("\"kind\":\"reload\"") && out.contains("Reload refused"),
+        "{out}"
+    );
+    assert!(err.contains("The configuration was refused"), "{err}");
+    assert!(
+        out.lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "{out}"
+    );
+}
+
+#[test]
+fn sigusr1_opens_the_log_again() {
+    let upstream = Upstream::plain();
+    let mut program = Program::start(
+        &upstream,
+        &format!("events: {{ log: events.jsonl }}\n{WORD}"),
+    );
+    let log = program.path.with_file_name("events.jsonl");
+    let moved = program.path.with_file_name("moved.jsonl");
+    program.get("/?q=malicious");
+    wait_until("the event", || {
+        std::fs::read_to_string(&log).is_ok_and(|text| text.contains("malicious_payload"))
+    });
+    std::fs::rename(&log, &moved).unwrap();
+    program.signal("USR1");
+    wait_until("the new log", || {
+        program.get("/?q=malicious");
+        std::fs::read_to_string(&log).is_ok_and(|text| text.contains("malicious_payload"))
+    });
+    program.signal("TERM");
+    program.ended();
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78_and_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    std::fs::write(&path, "version: 1\nlimitz: {}\n").unwrap();
+    let output = command(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("rules.yaml:2:1") && said.contains("limits"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let upstream = Upstream::plain();
+    let program = Program::start(&upstream, WORD);
+    let output = command(&program.path).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains(&format!("cannot listen on {}", program.address)),
+        "{said}"
+    );
+    // The one that runs is not disturbed.
+    assert_eq!(program.get("/"), 200);
+}
+
+#[test]
+fn a_killed_program_starts_again_at_once() {
+    let upstream = Upstream::plain();
+    let mut program = Program::start(&upstream, WORD);
+    program.get("/?q=malicious");
+    program.signal("KILL");
+    program.ended();
+    let mut again = command(&program.path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the program to serve again", || {
+        std::net::TcpStream::connect(program.address).is_ok_and(|stream| {
+            let mut client = Client::from_stream(stream);
+            client.request("GET", "/?q=malicious", &[], b"");
+            client.response().status == 403
+        })
+    });
+    let mut first = String::new();
+    BufReader::new(again.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert!(first.contains("Started with policy"), "{first}");
+    again.kill().unwrap();
+    again.wait().unwrap();
+}
+
+#[test]
+fn monitor_refuses_nothing_by_a_detection() {
+    let upstream = Upstream::plain();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    std::fs::write(
+        &path,
+        rules(
+            address,
+            &upstream,
+            &WORD.replace("{ patterns", "{ mode: enforce, patterns"),
+        ),
+    )
+    .unwrap();
+    let mut child = command(&path)
+        .arg("--monitor")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the program to listen", || {
+        std::net::TcpStream::connect(address).is_ok()
+    });
+    let mut client = Client::connect(address);
+    client.request("GET", "/?q=malicious", &[], b"");
+    assert_eq!(client.response().status, 200);
+    let lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let told = lines
+        .into_iter()
+        .find(|line| line.contains("malicious_payload"))
+        .unwrap();
+    assert!(told.contains("\"decision\":\"would_block\""), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
