@@ -127,8 +127,8 @@ impl<'a> RequestView<'a> {
         self.client
     }
 
-    /// Every value of the head: path, query keys and values, header values, cookies; in the order of arrival, each decoded
-    /// once. The body's values are in [`BodyView::inputs`].
+    /// Every value of the head: path, query keys and values, then header values and cookies in the order of the header map;
+    /// each decoded once. The body's values are in [`BodyView::inputs`].
     #[must_use]
     pub fn inputs(&self) -> &[Input<'a>] {
         &self.parsed().inputs
@@ -171,5 +171,78 @@ impl<'a> RequestView<'a> {
     #[must_use]
     pub fn slice(&self, origin: &Origin) -> Option<&'a [u8]> {
         self.source(origin.source)?.get(Range::clone(&origin.range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_head_is_its_path_its_query_and_its_headers() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("cookie", HeaderValue::from_static("c=%2541"));
+        headers.append("x-a", HeaderValue::from_static("2"));
+        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+        let view = RequestView::new(&Method::GET, "/p/?q=%zz", &headers, &client);
+        let values: Vec<_> = view
+            .inputs()
+            .iter()
+            .map(|input| format!("{}={}", input.place, input.value().escape_ascii()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                "path=/p/",
+                "query.q (name)=q",
+                "query.q=%zz",
+                "headers.x-a=1",
+                "headers.x-a=2",
+                "cookies.c (name)=c",
+                "cookies.c=%41",
+            ]
+        );
+        let [ambiguity] = view.ambiguities() else {
+            panic!("one ambiguity");
+        };
+        assert_eq!(ambiguity.kind, "invalid_percent");
+        assert_eq!(view.slice(&ambiguity.origin), Some(&b"%zz"[..]));
+        let cookie = view.inputs().last().unwrap();
+        let last = cookie.forms().last().unwrap();
+        let raw = view.slice(&cookie.origin_of(last, 0..1));
+        assert_eq!((&*last.text, raw), (&b"A"[..], Some(&b"%2541"[..])));
+        assert_eq!(view.normalized_path(), "/p");
+    }
+
+    proptest! {
+        /// No head breaks anything, and every form of every value leads to bytes that are there.
+        #[test]
+        fn every_value_of_a_head_leads_back(
+            target in "/(\\PC|[%&=+;?\\\\]|%[0-9a-f]{2}){0,30}",
+            cookie in proptest::collection::vec(any::<u8>(), 0..40),
+            agent in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("cookie", cookie), ("user-agent", agent)] {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(name, value);
+                }
+            }
+            let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+            let view = RequestView::new(&Method::GET, &target, &headers, &client);
+            for input in view.inputs() {
+                for form in input.forms() {
+                    let origin = input.origin_of(form, 0..form.text.len());
+                    prop_assert_eq!(&origin, &input.origin);
+                    prop_assert!(view.slice(&origin).is_some());
+                }
+            }
+            prop_assert!(view.normalized_path().starts_with('/'));
+        }
     }
 }

@@ -13,8 +13,7 @@ pub const MAX_BYTES: usize = 128;
 pub(super) fn of<'a>(key: &Cow<'a, [u8]>) -> Cow<'a, str> {
     if let Cow::Borrowed(bytes) = key
         && bytes.len() <= MAX_BYTES
-        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        && let Ok(text) = std::str::from_utf8(bytes)
+        && let Some(text) = plain(bytes)
     {
         return Cow::Borrowed(text);
     }
@@ -54,6 +53,10 @@ pub fn head(bytes: &[u8], max: usize) -> &[u8] {
 /// Appends bytes of an outsider as harmless text on one line: control characters, characters that are not seen or that
 /// change how their neighbours are shown, and bytes that are no UTF-8 are written as escapes.
 pub fn push_printable(text: &mut String, bytes: &[u8]) {
+    if let Some(plain) = plain(bytes) {
+        text.push_str(plain);
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
             if is_unprintable(character) {
@@ -66,6 +69,15 @@ pub fn push_printable(text: &mut String, bytes: &[u8]) {
             // Writing to a string does not fail.
             let _ = write!(text, "\\x{byte:02x}");
         }
+    }
+}
+
+/// Bytes that are harmless as they are, which most are: printable ASCII.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        std::str::from_utf8(bytes).ok()
+    } else {
+        None
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) fn inputs<'a>(
     parsed: &mut Parsed<'a>,
 ) {
     let full = parsed.inputs.len().saturating_add(MAX_VALUES);
+    let text = raw.get(range.clone()).unwrap_or_default();
+    let pieces = 2 * (1 + memchr::memchr_iter(b'&', text).count());
+    parsed.inputs.reserve(pieces.min(MAX_VALUES));
     let input = |place, range| decode::input(place, source, raw, range, Syntax::Form);
     let mut start = range.start;
     while start < range.end {

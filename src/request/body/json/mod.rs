@@ -29,6 +29,8 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
         out.note("json_bom", start..start + 3);
         start += 3;
     }
+    // A value for every sixteen bytes is usual; what a sender makes of it beyond a thousand grows by itself.
+    out.parsed.inputs.reserve((range.len() / 16).min(1024));
     let mut reader = Reader {
         full: out.full(),
         out,
