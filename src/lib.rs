@@ -1,4 +1,69 @@
 //! portcullis: an inline security reverse proxy.
+//!
+//! It stands in front of an HTTP API, runs every request through an ordered chain of
+//! [`ThreatDetection`](engine::ThreatDetection)s, forwards clean requests and answers 403 to the rest. This page is how
+//! it is built; README.md is how it is used, and `rules.yaml` is the manual of every key.
+//!
+//! # The sentence
+//!
+//! Something arrives → its sender is identified → it is parsed and decoded **once** → an ordered chain judges it → the
+//! policy turns findings into forward or block → one [`Event`](event::Event) tells what happened.
+//!
+//! ```text
+//!           accept            identify           decode once           judge              act
+//! client ─► proxy/listener ─► ClientIdentity ──► RequestView ────────► Chain ─► Policy ─► Permit ─► upstream
+//!             framing                             ▲  │ body wanted?     │ Block            │
+//!                                         BodyView┘  ▼                  ▼                  ▼
+//!                                            receive.rs            respond.rs ◄── Chain on the ResponseView
+//!                                                                       │
+//!                                             report.rs ────────────────┴─► Event ─► EventBus ─► log, subscribers
+//! ```
+//!
+//! From [`RequestView`](request::RequestView) to [`Permit`](engine::Permit) everything is synchronous, does no I/O and
+//! reads no clock: [`engine::decide::decide`] is the whole judgement. It changes nothing but the
+//! [`Facts`](clients::Facts) that it is given: live ones count, while `explain` and the self-test hand in scratch ones.
+//!
+//! # Rooms
+//!
+//! What a room may import, lower ← higher; a test reads the imports and holds them:
+//!
+//! `config` ← `event`, `request` ← `clients` ← `engine` ← `detections` ← `proxy`, `control` ← `app` ← `cli`
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`config`] | how values, files and errors of a configuration are read; knows no section |
+//! | [`request`] | what a detection may look at: values with places and offsets into the raw bytes |
+//! | [`event`] | what is told, and the way to whoever is told |
+//! | [`clients`] | the lasting facts per client: limiter state, windows, holds; bounded; survive reloads |
+//! | [`engine`] | the trait, the registry, the chain, the policy, the decision |
+//! | [`detections`] | one file or folder each, and the list of them |
+//! | [`proxy`] | the traffic listener: a request's life is one page, `exchange.rs` |
+//! | [`control`] | the second listener, for operators |
+//! | [`app`] | assembly: configuration → policy → listeners; reload, drain |
+//! | [`cli`] | one file per verb |
+//!
+//! A new detection is one new file and its lines in `detections/mod.rs`. A detection of one's own is registered at run
+//! time ([`run`]), and its name then works in `rules.yaml`, `check`, `explain` and `schema`;
+//! `examples/custom_detection.rs` shows it.
+//!
+//! # Decisions
+//!
+//! * **Proof by type.** Forwarding demands a [`Permit`](engine::Permit), which only a judgement makes: there is no way
+//!   to the upstream around the chain.
+//! * **A verdict carries a list of findings**, because the scores of several rules in one request add up.
+//! * **Answer headers are a side channel of the context**, so that a rate limit can announce itself without costing
+//!   anything where nobody asked for it. What a detection in monitor mode adds is dropped.
+//! * **A detection is told whether it is enforced** ([`Context::enforced`](engine::Context)), since one that keeps facts
+//!   must keep would-be ones apart: monitor mode never feeds a real refusal.
+//! * **Values have forms, not one decoding.** A form is what an application sees after some decodings; each keeps the
+//!   way back to the raw bytes. The first form is what the place itself demands.
+//! * **Two kinds of failure.** *Exhausted* is the sender's choice and refused; a *fault* is ours, and `on_error` decides.
+//! * **Start and reload are the same function**: load → compile → self-test → swap. Lists and automata are shared across
+//!   revisions by the hash of what they were made of.
+//! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one
+//!   more carries everything else. Bodies over 64 KiB are judged on a bounded pool.
+//! * **The seam of the framing gate** is `proxy/framing.rs`: today it judges the head that hyper parsed; the strict
+//!   byte-level gate in front of hyper takes its place.
 
 pub mod app;
 pub mod cli;
