@@ -225,3 +225,77 @@ fn mistakes_say_where_they_are() {
         }
     }
 }
+
+/// Check A12 of the source's contract, and its bugs 3, 4 and 5.
+#[test]
+fn a_listed_word_is_found_wherever_a_value_can_hide() {
+    let yaml = "{ builtin: false, patterns: [{ id: w, words: [malicious] }] }";
+    let policy = policy(detection::<MaliciousPayload>(yaml));
+    let json = [("content-type", "application/json")];
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let parts = [("content-type", "multipart/form-data; boundary=b")];
+    let cookie = [("cookie", "a=1; b=WORD")];
+    let none: [(&'static str, &str); 0] = [];
+    let field = "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nWORD\r\n--b--\r\n";
+    let file = "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"WORD.txt\"\r\n\r\ny\r\n--b--\r\n";
+    let hiding: [(&str, &[(&'static str, &str)], Option<&str>); 19] = [
+        ("/?q=WORD", &none, None),
+        ("/?WORD=1", &none, None),
+        ("/?q=fine&q=WORD", &none, None),
+        ("/a/WORD/b", &none, None),
+        ("/", &cookie, None),
+        ("/", &json, Some(r#"{"a":"WORD"}"#)),
+        ("/", &json, Some(r#"{"WORD":1}"#)),
+        ("/", &json, Some(r#"{"a":{"b":[{"c":"WORD"}]}}"#)),
+        ("/", &json, Some(r#"["x","WORD"]"#)),
+        ("/", &json, Some(r#""WORD""#)),
+        ("/", &json, Some(r#"{bad WORD"#)),
+        ("/", &form, Some("a=1&b=WORD")),
+        ("/", &form, Some("a=1&WORD=2")),
+        ("/", &parts, Some(field)),
+        ("/", &parts, Some(file)),
+        ("/", &none, Some("some WORD here")),
+        ("/", &json, Some("[1, \"WORD\"]")),
+        ("/", &form, Some("a[b]=WORD")),
+        ("/?q=fine", &none, Some("WORD")),
+    ];
+    for spelling in [
+        "malicious",
+        "MaLiCiouS",
+        "%6dalicious",
+        "%256dalicious",
+        "benign",
+    ] {
+        for (target, headers, body) in hiding {
+            let in_json = headers == json && spelling.starts_with('%');
+            let plain = body.is_some() && headers != form && spelling.starts_with('%');
+            if in_json || plain {
+                continue;
+            }
+            let fill = |text: &str| text.replace("WORD", spelling);
+            let values: Vec<String> = headers.iter().map(|(_, value)| fill(value)).collect();
+            let headers: Vec<(&'static str, &str)> = headers
+                .iter()
+                .zip(&values)
+                .map(|((name, _), value)| (*name, value.as_str()))
+                .collect();
+            let body = body.map(fill);
+            let target = fill(target);
+            let sent = Sent {
+                target: &target,
+                headers: &headers,
+                body: body.as_deref(),
+                ..Sent::default()
+            };
+            let expected = match spelling {
+                "benign" => Outcome::Pass,
+                _ => Outcome::Block,
+            };
+            assert_eq!(
+                judge(&policy, &sent).outcome(),
+                expected,
+                "{target} {body:?}"
+            );
+        }
+    }
+}
