@@ -2,6 +2,7 @@
 
 pub mod enumeration;
 pub mod ip_allowlist;
+pub mod malicious_payload;
 pub mod path_pattern;
 pub mod rate_limit;
 pub mod user_agent;
@@ -20,6 +21,7 @@ impl Default for Registry {
             .with::<ip_allowlist::IpAllowlist>()
             .with::<user_agent::UserAgent>()
             .with::<rate_limit::RateLimit>()
+            .with::<malicious_payload::MaliciousPayload>()
             .with::<enumeration::Enumeration>()
     }
 }

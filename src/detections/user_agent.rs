@@ -335,5 +335,4 @@ fn expression(pattern: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[path = "user_agent_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! A set of address blocks, made for a million of them: built once, never changed, asked for every request.
 //!
 //! Two blocks are either disjoint or one lies in the other, so dropping every block that lies in another leaves disjoint
-//! ones. Those are sorted and cut into 65536 sections by 16 leading bits; a lookup goes to the section of the address
+//! ones. Those are sorted and cut into sections by 16 (IPv6: 18) leading bits; a lookup goes to the section of the address
 //! and searches it by halving. Nothing is chased through memory, as it would be in a tree: two cache misses are the
 //! rule.
 
@@ -24,6 +24,9 @@ struct Table<A> {
     starts: Box<[A]>,
     /// How many leading bits the block at the same position in `starts` fixes.
     prefixes: Box<[u8]>,
+    /// How many leading bits the widest block fixes. An address that shares fewer with the start before it is in no
+    /// block, which most lookups learn without touching `prefixes`.
+    widest: u32,
     /// How many leading bits all starts share. The sections are cut by the bits that follow: public IPv6 addresses
     /// begin alike, and cutting by their very first bits would put most of them into few sections.
     shared: u32,
@@ -35,10 +38,14 @@ struct Table<A> {
 trait Bits: Copy + Ord {
     const WIDTH: u32;
 
+    /// How many bits choose a section. IPv6 has more of them, because its blocks are four times as long in memory and a
+    /// section should still lie in one or two cache lines.
+    const SECTION_BITS: u32;
+
     /// How many leading bits `self` and `other` share.
     fn common(self, other: Self) -> u32;
 
-    /// The 16 bits after the first `skip`.
+    /// The [`SECTION_BITS`](Self::SECTION_BITS) bits after the first `skip`.
     fn section(self, skip: u32) -> usize;
 }
 
@@ -125,6 +132,7 @@ impl<A> Default for Table<A> {
         Self {
             starts: Box::default(),
             prefixes: Box::default(),
+            widest: 0,
             shared: 0,
             sections: Box::default(),
         }
@@ -139,8 +147,8 @@ impl<A: Bits> Table<A> {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
             return Self::default();
         };
-        let shared = first.0.common(last.0).min(A::WIDTH - 16);
-        let mut sections = vec![0u32; (1 << 16) + 1];
+        let shared = first.0.common(last.0).min(A::WIDTH - A::SECTION_BITS);
+        let mut sections = vec![0u32; (1 << A::SECTION_BITS) + 1];
         for (start, _) in &blocks {
             if let Some(count) = sections.get_mut(start.section(shared) + 1) {
                 *count += 1;
@@ -154,6 +162,11 @@ impl<A: Bits> Table<A> {
         Self {
             starts: blocks.iter().map(|block| block.0).collect(),
             prefixes: blocks.iter().map(|block| block.1).collect(),
+            widest: blocks
+                .iter()
+                .map(|block| u32::from(block.1))
+                .min()
+                .unwrap_or(0),
             shared,
             sections: sections.into(),
         }
@@ -162,8 +175,13 @@ impl<A: Bits> Table<A> {
     fn find(&self, address: A) -> Option<(A, u8)> {
         // Only the last block that begins at or before the address can hold it.
         let at = self.begin_until(address)?.checked_sub(1)?;
-        let (&start, &prefix) = self.starts.get(at).zip(self.prefixes.get(at))?;
-        (start.common(address) >= u32::from(prefix)).then_some((start, prefix))
+        let &start = self.starts.get(at)?;
+        let common = start.common(address);
+        if common < self.widest {
+            return None;
+        }
+        let &prefix = self.prefixes.get(at)?;
+        (common >= u32::from(prefix)).then_some((start, prefix))
     }
 
     /// How many blocks begin at or before `address`.
@@ -190,26 +208,28 @@ impl<A: Bits> Table<A> {
 
 impl Bits for u32 {
     const WIDTH: u32 = Self::BITS;
+    const SECTION_BITS: u32 = 16;
 
     fn common(self, other: Self) -> u32 {
         (self ^ other).leading_zeros()
     }
 
     fn section(self, skip: u32) -> usize {
-        ((self << skip) >> (Self::BITS - 16)) as usize
+        ((self << skip) >> (Self::BITS - Self::SECTION_BITS)) as usize
     }
 }
 
 impl Bits for u128 {
     const WIDTH: u32 = Self::BITS;
+    const SECTION_BITS: u32 = 18;
 
     fn common(self, other: Self) -> u32 {
         (self ^ other).leading_zeros()
     }
 
     fn section(self, skip: u32) -> usize {
-        // At most 16 bits are left.
-        usize::try_from((self << skip) >> (Self::BITS - 16)).unwrap_or(0)
+        // At most 18 bits are left.
+        usize::try_from((self << skip) >> (Self::BITS - Self::SECTION_BITS)).unwrap_or(0)
     }
 }
 

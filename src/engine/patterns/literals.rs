@@ -12,10 +12,13 @@ type Literals = Vec<Vec<u8>>;
 
 /// The most literals that one expression contributes. More of them make the automaton larger than the selectivity is
 /// worth.
-const MAX_LITERALS: usize = 64;
+const MAX_LITERALS: usize = 96;
 
 /// The longest literal that is searched for. A longer one is cut: what begins it is required just as well.
 pub(super) const MAX_LENGTH: usize = 24;
+
+/// The most repetitions that are written out.
+const MAX_TIMES: u32 = 4;
 
 /// The widest class that is written out member by member.
 const MAX_CLASS: usize = 6;
@@ -94,7 +97,13 @@ fn repeated(repetition: &Repetition) -> Known {
             with_nothing.map_or(Known::NOTHING, Known::exactly)
         }
         (0, _) => Known::NOTHING,
-        _ => Known::at_least(inner.best()),
+        // `[.]{3,}` requires three of them in a row.
+        (times, _) => {
+            let longer = inner.exact.as_ref().and_then(|exact| {
+                (1..times.min(MAX_TIMES)).try_fold(exact.clone(), |run, _| product(&run, exact))
+            });
+            Known::at_least(better(longer, inner.best()))
+        }
     }
 }
 
@@ -277,7 +286,7 @@ mod tests {
             ("a?", None),
             ("^abc$|abcd", Some(&["abc"])),
             (r"[<>]script", Some(&["<script", ">script"])),
-            ("x{3}", Some(&["x"])),
+            ("x{3}", Some(&["xxx"])),
         ];
         for (regex, expected) in cases {
             let expected = expected.map(|all| all.iter().map(ToString::to_string).collect());

@@ -3,14 +3,17 @@
 //!
 //! The automaton (Aho–Corasick) reads the value once. Words enter it as they are; a regular expression enters it by the
 //! literals that each of its matches must contain. A pattern none of whose literals occurs cannot match and costs
-//! nothing more. A pattern that has no such literal (`[0-9]{16}`) is run on every value; whoever loads patterns of a
-//! user tells them so ([`PatternSet::always_run`]).
+//! nothing more, and an expression that needs a byte (a quote, a semicolon) that the value has not is not run either. A
+//! pattern that has no such literal (`[0-9]{16}`) is run on every value; whoever loads patterns of a user tells them so
+//! ([`PatternSet::always_run`]).
 //!
 //! Everything is linear in the value. Nothing is allocated while nothing matches, but for the working memory that a
 //! regular expression keeps for each thread from its first use on.
 
+mod bytes;
 mod candidates;
 mod literals;
+mod prefilter;
 
 use std::fmt;
 use std::ops::Range;
@@ -18,16 +21,16 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
 use regex::bytes::Regex;
 
+use self::bytes::ByteSet;
 use self::candidates::Candidates;
+use self::prefilter::Prefilter;
 use crate::config;
 
 /// Patterns compiled for searching all of them at once.
 pub struct PatternSet {
     patterns: Vec<Compiled>,
     /// Finds literals; `None` where there are none.
-    prefilter: Option<AhoCorasick>,
-    /// The pattern that the n-th literal belongs to.
-    owners: Vec<u32>,
+    prefilter: Option<Prefilter>,
     /// The patterns that no literal stands for.
     always: Vec<u32>,
 }
@@ -54,11 +57,15 @@ pub struct RegexError {
 #[derive(Debug)]
 struct Compiled {
     words: Option<AhoCorasick>,
-    regexes: Vec<Regex>,
+    regexes: Vec<Confirming>,
 }
 
-/// Up to this size of all literals together the automaton is a DFA, which is the fastest and the largest.
-const DFA_LITERAL_BYTES: usize = 16 << 10;
+/// A regular expression, and the bytes that it cannot match without.
+#[derive(Debug)]
+struct Confirming {
+    regex: Regex,
+    needs: Vec<ByteSet>,
+}
 
 // === impl PatternSet ===
 
@@ -101,10 +108,12 @@ impl PatternSet {
         mut wanted: impl FnMut(usize) -> bool,
         mut found: impl FnMut(usize, Range<usize>),
     ) {
+        let mut present = None;
         self.candidates(text).for_each(|index| {
             if let Some(pattern) = self.patterns.get(index)
                 && wanted(index)
-                && let Some(range) = pattern.first_match(text)
+                && let Some(range) =
+                    pattern.first_match(text, present.get_or_insert_with(|| ByteSet::of(text)))
             {
                 found(index, range);
             }
@@ -126,19 +135,8 @@ impl PatternSet {
         for &pattern in &self.always {
             candidates.insert(pattern as usize);
         }
-        let Some(prefilter) = &self.prefilter else {
-            return candidates;
-        };
-        // Overlapping matches, because a literal inside another one stands for a pattern of its own.
-        let Ok(matches) = prefilter.try_find_overlapping_iter(text) else {
-            // Cannot be, since the automaton is built for just this. If it were, no pattern may be missed.
-            (0..self.patterns.len()).for_each(|pattern| candidates.insert(pattern));
-            return candidates;
-        };
-        for seen in matches {
-            if let Some(&owner) = self.owners.get(seen.pattern().as_usize()) {
-                candidates.insert(owner as usize);
-            }
+        if let Some(prefilter) = &self.prefilter {
+            prefilter.seen(text, |owner| candidates.insert(owner as usize));
         }
         candidates
     }
@@ -148,7 +146,6 @@ impl fmt::Debug for PatternSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PatternSet")
             .field("patterns", &self.patterns.len())
-            .field("literals", &self.owners.len())
             .field("always", &self.always)
             .finish_non_exhaustive()
     }
@@ -157,9 +154,13 @@ impl fmt::Debug for PatternSet {
 // === impl Compiled ===
 
 impl Compiled {
-    fn first_match(&self, text: &[u8]) -> Option<Range<usize>> {
+    fn first_match(&self, text: &[u8], present: &ByteSet) -> Option<Range<usize>> {
         let words = self.words.as_ref().and_then(|words| words.find(text));
-        let regexes = self.regexes.iter().filter_map(|regex| regex.find(text));
+        let regexes = self
+            .regexes
+            .iter()
+            .filter(|confirming| confirming.needs.iter().all(|need| need.meets(present)))
+            .filter_map(|confirming| confirming.regex.find(text));
         words
             .map(|found| found.range())
             .into_iter()
@@ -197,8 +198,7 @@ impl PatternSetBuilder {
             }
         }
         self.patterns.push(Compiled {
-            words: automaton(&words, MatchKind::LeftmostFirst)
-                .map_err(|message| vec![RegexError { index: 0, message }])?,
+            words: automaton(&words).map_err(|message| vec![RegexError { index: 0, message }])?,
             regexes: compiled,
         });
         if errors.is_empty() {
@@ -213,15 +213,17 @@ impl PatternSetBuilder {
     /// # Errors
     /// When the literals are too many for one automaton (some hundred millions of bytes).
     pub fn build(self) -> Result<PatternSet, String> {
+        let prefilter = (!self.literals.is_empty())
+            .then(|| Prefilter::new(&self.literals, self.owners))
+            .transpose()?;
         Ok(PatternSet {
-            prefilter: automaton(&self.literals, MatchKind::Standard)?,
             patterns: self.patterns,
-            owners: self.owners,
+            prefilter,
             always: self.always,
         })
     }
 
-    fn regex(&mut self, pattern: usize, text: &str) -> Result<Regex, String> {
+    fn regex(&mut self, pattern: usize, text: &str) -> Result<Confirming, String> {
         let regex = text.parse::<config::Pattern>()?.regex().clone();
         // The same settings as those of `regex::bytes`, or the literals would belong to another expression.
         let hir = regex_syntax::ParserBuilder::new()
@@ -237,7 +239,8 @@ impl PatternSetBuilder {
             }
             None => self.always.push(number(pattern)),
         }
-        Ok(regex)
+        let needs = bytes::needed(&hir);
+        Ok(Confirming { regex, needs })
     }
 
     fn literal(&mut self, pattern: usize, literal: Vec<u8>) {
@@ -251,25 +254,17 @@ fn number(pattern: usize) -> u32 {
     u32::try_from(pattern).unwrap_or(u32::MAX)
 }
 
-fn automaton(
-    literals: &[impl AsRef<[u8]>],
-    kind: MatchKind,
-) -> Result<Option<AhoCorasick>, String> {
-    if literals.is_empty() {
+/// Finds the first of a pattern's words.
+fn automaton(words: &[&str]) -> Result<Option<AhoCorasick>, String> {
+    if words.is_empty() {
         return Ok(None);
     }
-    let bytes: usize = literals.iter().map(|literal| literal.as_ref().len()).sum();
-    let make = if bytes <= DFA_LITERAL_BYTES {
-        AhoCorasickKind::DFA
-    } else {
-        AhoCorasickKind::ContiguousNFA
-    };
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .match_kind(kind)
+        .match_kind(MatchKind::LeftmostFirst)
         .start_kind(StartKind::Unanchored)
-        .kind(Some(make))
-        .build(literals)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(words)
         .map(Some)
         .map_err(|error| error.to_string())
 }
