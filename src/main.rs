@@ -1,3 +1,9 @@
 //! The `portcullis` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use portcullis::engine::Registry;
+
+fn main() -> ExitCode {
+    portcullis::run(Registry::default())
+}

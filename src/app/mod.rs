@@ -4,6 +4,7 @@ pub mod checks;
 pub mod effective;
 pub mod load;
 pub mod run;
+pub mod schema;
 pub mod settings;
 
 pub use load::{Loaded, Source, load};

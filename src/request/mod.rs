@@ -10,6 +10,7 @@ pub mod cookies;
 pub mod decode;
 pub mod identity;
 pub mod input;
+pub mod raw;
 pub mod target;
 
 use std::cell::OnceCell;
