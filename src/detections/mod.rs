@@ -1,6 +1,7 @@
 //! The detections that come with portcullis: one file or folder each, and this list.
 
 pub mod ip_allowlist;
+pub mod malicious_payload;
 pub mod user_agent;
 
 #[cfg(test)]
@@ -14,5 +15,6 @@ impl Default for Registry {
         Self::empty()
             .with::<ip_allowlist::IpAllowlist>()
             .with::<user_agent::UserAgent>()
+            .with::<malicious_payload::MaliciousPayload>()
     }
 }

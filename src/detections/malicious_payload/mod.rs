@@ -1,0 +1,336 @@
+//! # What it detects
+//!
+//! Payloads: values that carry a listed word, match a listed expression, or that a shipped rule recognises as SQL
+//! injection, cross-site scripting, path traversal or command injection. Every value of a request is looked at, in every
+//! form that the application might decode it to: path, query keys and values, headers, cookies, form fields, JSON keys
+//! and values at any depth, multipart fields and file names, plain text.
+//!
+//! Each rule has a score; the scores of different rules add up, and the policy refuses at its threshold. A rule that
+//! matches in several places of the head, or of the body, is reported and counted once for each of these two, at the
+//! first place.
+//!
+//! # Why it matters
+//!
+//! Injection is the oldest way in and still works: [CWE-89](https://cwe.mitre.org/data/definitions/89.html) SQL injection,
+//! [CWE-79](https://cwe.mitre.org/data/definitions/79.html) cross-site scripting,
+//! [CWE-22](https://cwe.mitre.org/data/definitions/22.html) path traversal,
+//! [CWE-78](https://cwe.mitre.org/data/definitions/78.html) command injection; OWASP A03:2021 Injection.
+//!
+//! # Example
+//!
+//! `?q=1%27%20UNION%20SELECT%20password%20FROM%20users` is refused by `sql_injection.union_select`. The question
+//! `?q=which union do students select` is not.
+//!
+//! # Limits
+//!
+//! These are patterns: they know syntax, not what the application does with a value. A payload that looks like ordinary
+//! text passes (`1 AND name > 'm'`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
+//! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
+//! a head, and 16 of a body. The headers that only steer the connection and random nonces (`Connection`,
+//! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no
+//! application reads them as values.
+
+mod builtin;
+mod config;
+mod exclusion;
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+pub use self::config::{MaliciousPayloadConfig, PayloadPattern};
+pub use self::exclusion::ExclusionConfig;
+use crate::config::{ConfigError, Load};
+use crate::engine::patterns::PatternSet;
+use crate::engine::registry::module_documentation;
+use crate::engine::{
+    BodyNeed, Canary, Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleId,
+    RuleInfo, Score, ThreatDetection, Verdict, Weight,
+};
+use crate::request::{BodyView, Form, Input, PlaceKind, RequestView};
+
+/// Finds words, expressions and known attacks in every value of a request.
+#[derive(Debug)]
+pub struct MaliciousPayload {
+    rules: Arc<Rules>,
+    exclusions: Vec<ExclusionConfig>,
+    canary: Option<Canary>,
+}
+
+/// All rules in one automaton; the n-th pattern of the set belongs to the n-th rule.
+#[derive(Debug)]
+struct Rules {
+    set: PatternSet,
+    rules: Vec<Rule>,
+    look_at_body: bool,
+}
+
+#[derive(Debug)]
+struct Rule {
+    id: RuleId,
+    message: Cow<'static, str>,
+    score: Score,
+    places: Vec<PlaceKind>,
+}
+
+/// The most findings of one head or body. The threshold is long reached by then.
+const MAX_FINDINGS: usize = 16;
+
+/// Headers that no application reads as values, so that a match in them is chance.
+const NOT_LOOKED_AT: [&str; 7] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "sec-websocket-key",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+// === impl MaliciousPayload ===
+
+impl MaliciousPayload {
+    /// What the rules find in `inputs`, which are those of `request`'s head or of its body.
+    fn scan(&self, request: &RequestView<'_>, inputs: &[Input<'_>]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for input in inputs {
+            if input.place.kind == PlaceKind::Headers && NOT_LOOKED_AT.contains(&&*input.place.name)
+            {
+                continue;
+            }
+            for form in forms(input) {
+                self.scan_form(request, input, form, &mut findings);
+                if findings.len() >= MAX_FINDINGS {
+                    return findings;
+                }
+            }
+        }
+        findings
+    }
+
+    fn scan_form(
+        &self,
+        request: &RequestView<'_>,
+        input: &Input<'_>,
+        form: &Form<'_>,
+        findings: &mut Vec<Finding>,
+    ) {
+        // Asked before the expression is run: most candidates are words that the rule does not look for here.
+        let looks_here = |index: usize| {
+            let rule = self.rules.rules.get(index);
+            rule.is_some_and(|rule| rule.places.contains(&input.place.kind))
+        };
+        self.rules
+            .set
+            .find_where(&form.text, looks_here, |index, range| {
+                let Some(rule) = self.rules.rules.get(index) else {
+                    return;
+                };
+                if findings.len() >= MAX_FINDINGS
+                    || findings.iter().any(|finding| finding.rule == rule.id)
+                    || self
+                        .exclusions
+                        .iter()
+                        .any(|exclusion| exclusion.covers(rule.id.as_str(), &input.place, request))
+                {
+                    return;
+                }
+                let matched = form.text.get(range.clone()).unwrap_or(&[]);
+                let origin = input.origin_of(form, range);
+                findings.push(Finding {
+                    rule: rule.id.clone(),
+                    weight: Weight::Score(rule.score),
+                    evidence: Evidence::bytes(&input.place, matched, origin, form.steps.clone()),
+                    place: input.place.clone().into_owned(),
+                    message: rule.message.clone(),
+                });
+            });
+    }
+}
+
+/// The one place that knows how an input holds its forms.
+fn forms<'i, 'a>(input: &'i Input<'a>) -> impl Iterator<Item = &'i Form<'a>> {
+    input.forms.iter()
+}
+
+fn verdict(findings: Vec<Finding>) -> Verdict {
+    if findings.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Threat(findings)
+    }
+}
+
+impl ThreatDetection for MaliciousPayload {
+    fn phases(&self) -> &'static [Phase] {
+        &[Phase::RequestHeaders, Phase::RequestBody]
+    }
+
+    fn body_need(&self, _: &RequestView<'_>, _: &Context<'_>) -> BodyNeed {
+        if self.rules.look_at_body {
+            BodyNeed::Whole
+        } else {
+            BodyNeed::None
+        }
+    }
+
+    fn on_headers(
+        &self,
+        request: &RequestView<'_>,
+        _: &Context<'_>,
+    ) -> Result<Verdict, DetectionError> {
+        Ok(verdict(self.scan(request, request.inputs())))
+    }
+
+    fn on_body(
+        &self,
+        request: &RequestView<'_>,
+        body: &BodyView<'_>,
+        _: &Context<'_>,
+    ) -> Result<Verdict, DetectionError> {
+        Ok(verdict(self.scan(request, body.inputs())))
+    }
+
+    fn rules(&self) -> Vec<RuleInfo> {
+        let rules = self.rules.rules.iter();
+        rules
+            .map(|rule| RuleInfo {
+                id: rule.id.clone(),
+                message: rule.message.clone(),
+                score: Some(rule.score),
+                places: rule.places.clone(),
+            })
+            .collect()
+    }
+
+    fn canary(&self) -> Option<Canary> {
+        self.canary.clone()
+    }
+}
+
+impl FromConfig for MaliciousPayload {
+    const NAME: &'static str = "malicious_payload";
+    type Config = MaliciousPayloadConfig;
+
+    fn from_config(config: Self::Config, load: &mut Load<'_>) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = config.mistakes();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let content = serde_json::to_vec(&(config.builtin, &config.patterns))
+            .map_err(|error| vec![ConfigError::new(error.to_string())])?;
+        // `share` carries one error; all of them are kept here.
+        let rules = load.share(Self::NAME, &content, |_| {
+            compile(&config).map_err(|found| {
+                errors = found;
+                ConfigError::new("the patterns cannot be compiled")
+            })
+        });
+        let Ok(rules) = rules else {
+            return Err(errors);
+        };
+        let names: Vec<&str> = rules.rules.iter().map(|rule| rule.id.as_str()).collect();
+        for (index, exclusion) in config.exclusions.iter().enumerate() {
+            errors.extend(
+                exclusion
+                    .mistake(&names)
+                    .map(|error| error.item(index).under("exclusions")),
+            );
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        for index in rules.set.always_run() {
+            if let Some(rule) = rules.rules.get(index) {
+                load.warn(format!(
+                    "malicious_payload: `{}` has a regular expression without any fixed text, which is run on every value of every request",
+                    rule.id
+                ));
+            }
+        }
+        Ok(Self {
+            canary: canary(&config),
+            exclusions: config.exclusions,
+            rules,
+        })
+    }
+
+    fn documentation() -> String {
+        module_documentation(include_str!("mod.rs"))
+    }
+}
+
+/// A query that is refused: the first word of a pattern that looks there, or what a shipped rule knows.
+fn canary(config: &MaliciousPayloadConfig) -> Option<Canary> {
+    let alone = |pattern: &&PayloadPattern| {
+        pattern.places.contains(&PlaceKind::Query) && pattern.score >= Score(5)
+    };
+    let word = config.patterns.iter().filter(alone).find_map(|pattern| {
+        let word = pattern.words.first()?;
+        Some(
+            word.bytes()
+                .map(|byte| format!("%{byte:02X}"))
+                .collect::<String>(),
+        )
+    });
+    let value = match word {
+        Some(word) => word,
+        None if config.builtin => "..%2F..%2F..%2Fetc%2Fpasswd".to_owned(),
+        None => return None,
+    };
+    // Sent only where no exclusion could be meant for it.
+    config.exclusions.is_empty().then(|| Canary {
+        target: format!("/?canary={value}"),
+        headers: Vec::new(),
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    })
+}
+
+/// Puts the user's patterns and the shipped rules into one set.
+fn compile(config: &MaliciousPayloadConfig) -> Result<Rules, Vec<ConfigError>> {
+    let mut builder = PatternSet::builder();
+    let mut rules = Vec::new();
+    let mut errors = Vec::new();
+    for (index, pattern) in config.patterns.iter().enumerate() {
+        let words = pattern.words.iter().map(String::as_str);
+        let regexes = pattern.regexes.iter().map(String::as_str);
+        if let Err(wrong) = builder.add(words, regexes) {
+            errors.extend(wrong.into_iter().map(|error| {
+                ConfigError::new(error.message)
+                    .item(error.index)
+                    .under("regexes")
+                    .item(index)
+                    .under("patterns")
+            }));
+        }
+        let message = pattern.message.clone().map_or(
+            Cow::Borrowed("A value matches a pattern of the configuration."),
+            Cow::Owned,
+        );
+        rules.push(Rule {
+            id: RuleId::new(&pattern.id),
+            message,
+            score: pattern.score,
+            places: pattern.places.clone(),
+        });
+    }
+    if config.builtin {
+        rules.extend(builtin::add_to(&mut builder, &mut errors));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let set = builder
+        .build()
+        .map_err(|message| vec![ConfigError::new(message).under("patterns")])?;
+    Ok(Rules {
+        set,
+        look_at_body: rules
+            .iter()
+            .any(|rule| rule.places.contains(&PlaceKind::Body)),
+        rules,
+    })
+}
+
+#[cfg(test)]
+mod tests;

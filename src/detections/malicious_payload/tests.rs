@@ -1,0 +1,206 @@
+use std::path::Path;
+
+use super::*;
+use crate::config::load::Shared;
+use crate::detections::fixtures::{self, Sent, detection, findings, judge, mistakes, policy};
+use crate::engine::Outcome;
+
+/// The rules and places that are found in a request, in order.
+fn found(yaml: &str, sent: &Sent<'_>) -> Vec<String> {
+    let policy = policy(detection::<MaliciousPayload>(yaml));
+    let evaluation = judge(&policy, sent);
+    findings(&evaluation)
+        .iter()
+        .map(|finding| format!("{} {}", finding.rule, finding.place))
+        .collect()
+}
+
+fn with_header<'a>(headers: &'a [(&'static str, &'a str)]) -> Sent<'a> {
+    Sent {
+        headers,
+        ..Sent::default()
+    }
+}
+
+#[test]
+fn a_rule_is_found_once_in_the_head_at_its_first_place() {
+    let yaml = "{ builtin: false, patterns: [{ id: w, words: [evil] }] }";
+    let headers = [("x-a", "fine"), ("x-b", "EVIL evil"), ("x-c", "evil")];
+    assert_eq!(found(yaml, &with_header(&headers)), ["w headers.x-b"]);
+}
+
+#[test]
+fn scores_of_different_rules_add_up_to_the_threshold() {
+    let yaml = "{ builtin: false, patterns: [
+        { id: a, words: [aaa], score: 3 }, { id: b, regexes: ['b{3}'], score: 2 }] }";
+    let policy = policy(detection::<MaliciousPayload>(yaml));
+    for (value, outcome) in [
+        ("aaa", Outcome::Pass),
+        ("aaa aaa", Outcome::Pass),
+        ("bbb", Outcome::Pass),
+        ("aaa bbb", Outcome::Block),
+    ] {
+        let headers = [("x-a", value)];
+        assert_eq!(
+            judge(&policy, &with_header(&headers)).outcome(),
+            outcome,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn the_evidence_slices_the_raw_request() {
+    let policy = policy(detection::<MaliciousPayload>(
+        "{ builtin: false, patterns: [{ id: a, words: [evil], message: Found. }] }",
+    ));
+    let headers = [("x-a", "so EviL it is")];
+    let evaluation = judge(&policy, &with_header(&headers));
+    let all = findings(&evaluation);
+    let finding = all.first().expect("a finding");
+    let origin = finding.evidence.origin.clone().expect("an origin");
+    assert_eq!(finding.evidence.text, "EviL");
+    assert_eq!(origin.range, 3..7);
+    assert_eq!(finding.message, "Found.");
+}
+
+#[test]
+fn places_limit_where_a_pattern_looks_and_what_is_buffered() {
+    let yaml = "{ builtin: false, patterns: [{ id: a, words: [evil], places: [query, cookies] }] }";
+    let headers = [("x-a", "evil")];
+    assert_eq!(found(yaml, &with_header(&headers)), [""; 0]);
+    assert!(!detection::<MaliciousPayload>(yaml).rules.look_at_body);
+    assert!(detection::<MaliciousPayload>("{}").rules.look_at_body);
+    assert!(
+        !detection::<MaliciousPayload>("builtin: false")
+            .rules
+            .look_at_body
+    );
+}
+
+#[test]
+fn framing_headers_are_not_looked_at() {
+    let yaml = "{ builtin: false, patterns: [{ id: a, words: [evil] }] }";
+    for name in NOT_LOOKED_AT {
+        let headers = [(name, "evil")];
+        assert_eq!(found(yaml, &with_header(&headers)), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn exclusions_switch_a_rule_off_at_a_place() {
+    let headers = [("x-note", "evil"), ("x-other", "evil")];
+    for (exclusion, expected) in [
+        ("{ rule: a, name: x-note }", &["a headers.x-other"][..]),
+        ("{ rule: 'a*', place: headers }", &[]),
+        ("{ place: query }", &["a headers.x-note"]),
+        ("{ path: / }", &[]),
+        ("{ path: /elsewhere }", &["a headers.x-note"]),
+        ("{ name: 'x-*' }", &[]),
+        ("{ rule: b }", &["a headers.x-note"]),
+    ] {
+        let yaml = format!(
+            "{{ builtin: false, patterns: [{{ id: a, words: [evil] }}, {{ id: b, words: [x] }}], exclusions: [{exclusion}] }}"
+        );
+        let mut all = found(&yaml, &with_header(&headers));
+        all.retain(|rule| rule.starts_with('a'));
+        assert_eq!(all, expected, "{exclusion}");
+    }
+}
+
+#[test]
+fn findings_are_bounded() {
+    let patterns: Vec<String> = (0..40)
+        .map(|n| format!("{{ id: p{n}, words: [evil] }}"))
+        .collect();
+    let yaml = format!("{{ builtin: false, patterns: [{}] }}", patterns.join(", "));
+    let headers = [("x-a", "evil")];
+    assert_eq!(found(&yaml, &with_header(&headers)).len(), MAX_FINDINGS);
+}
+
+#[test]
+fn the_shipped_rules_can_be_switched_off() {
+    let headers = [("x-a", "1' UNION SELECT NULL,NULL-- ")];
+    assert_eq!(
+        found("{}", &with_header(&headers))
+            .first()
+            .map(String::as_str),
+        Some("sql_injection.union_select headers.x-a")
+    );
+    assert_eq!(found("builtin: false", &with_header(&headers)), [""; 0]);
+}
+
+#[test]
+fn the_automaton_outlives_a_reload_that_does_not_change_it() {
+    let shared = Shared::default();
+    let load = |yaml: &str| {
+        fixtures::load::<MaliciousPayload>(yaml, Path::new("."), &shared).expect("loads")
+    };
+    let (first, warnings) = load("patterns: [{ id: n, regexes: ['[0-9]{16}'] }]");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let (second, again) =
+        load("{ patterns: [{ id: n, regexes: ['[0-9]{16}'] }], exclusions: [{ place: path }] }");
+    assert!(Arc::ptr_eq(&first.rules, &second.rules));
+    assert_eq!(again, warnings);
+    let (third, _) = load("patterns: [{ id: n, regexes: ['[0-9]{17}'] }]");
+    assert!(!Arc::ptr_eq(&first.rules, &third.rules));
+}
+
+#[test]
+fn mistakes_say_where_they_are() {
+    for (yaml, expected) in [
+        (
+            "patterns: [{ id: a, words: [x] }, { id: a, words: [y] }]",
+            &[".patterns[1].id: there is already a rule `a`"][..],
+        ),
+        (
+            "patterns: [{ id: sql_injection.union_select, words: [x] }]",
+            &[".patterns[0].id: there is already a rule"],
+        ),
+        (
+            "patterns: [{ id: a, regexes: [fine, '('] }, { id: b, regexes: ['['] }]",
+            &[
+                ".patterns[0].regexes[1]: `(`",
+                ".patterns[1].regexes[0]: `[`",
+            ],
+        ),
+        (
+            "patterns: [{ id: 'a b', words: [''], places: [client, query], score: 1 }]",
+            &[
+                ".patterns[0].id: ",
+                ".patterns[0].words[0]: ",
+                ".patterns[0].places[0]: ",
+            ],
+        ),
+        (
+            "patterns: [{ id: a }]",
+            &[".patterns[0]: the pattern has neither"],
+        ),
+        (
+            "patterns: [{ id: a, words: [x], places: [] }]",
+            &[".patterns[0].places: the pattern looks nowhere"],
+        ),
+        (
+            "exclusions: [{}]",
+            &[".exclusions[0]: the exclusion would switch off"],
+        ),
+        (
+            "exclusions: [{ rule: sql_injection.union }]",
+            &[".exclusions[0].rule: there is no rule"],
+        ),
+        (
+            "patterns: [{ words: [x] }]",
+            &[".patterns[0]: missing field `id`"],
+        ),
+        (
+            "patterns: [{ id: a, wrods: [x] }]",
+            &[".patterns[0].wrods: unknown field"],
+        ),
+    ] {
+        let mistakes = mistakes::<MaliciousPayload>(yaml);
+        assert_eq!(mistakes.len(), expected.len(), "{yaml}: {mistakes:?}");
+        for (mistake, start) in mistakes.iter().zip(expected) {
+            assert!(mistake.starts_with(start), "{yaml}: {mistake}");
+        }
+    }
+}
