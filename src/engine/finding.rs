@@ -114,13 +114,14 @@ impl Evidence {
         }
     }
 
-    /// Bytes of the request found at `place`. They are masked where the place is known to carry secrets.
+    /// Bytes of the request found at `place`. They are masked where the place is known to carry secrets, and so is what
+    /// follows the name of a secret within them.
     #[must_use]
     pub fn bytes(place: &Place<'_>, bytes: &[u8], origin: Origin, steps: Vec<DecodeStep>) -> Self {
         let text = if crate::event::secrets::place_is_secret(place) {
             format!("[masked, {} bytes]", bytes.len())
         } else {
-            crate::event::secrets::printable(bytes, Self::MAX_BYTES)
+            crate::event::secrets::presentable(bytes, Self::MAX_BYTES)
         };
         Self {
             text,

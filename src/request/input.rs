@@ -8,6 +8,7 @@ use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::offsets::OffsetMap;
 use super::{cookies, decode};
 
 /// One value that a request carries, in every form that an application behind us might come to see.
@@ -17,9 +18,12 @@ pub struct Input<'a> {
     pub place: Place<'a>,
     /// The raw bytes of the value.
     pub origin: Origin,
-    /// The value's forms: first as an application reads it after the one decoding that its place demands, then one more
-    /// for each further decoding that changed something. Never empty.
-    pub forms: Vec<Form<'a>>,
+    /// What is odd about the way the value is written.
+    pub oddities: Oddities,
+    /// The value as an application reads it. It lies beside the further forms, and not in one list with them, because
+    /// nearly all values have no other form, and then nothing is allocated.
+    first: Form<'a>,
+    pub(super) more: Vec<Form<'a>>,
 }
 
 /// A value after some decodings.
@@ -31,6 +35,15 @@ pub struct Form<'a> {
     pub steps: Vec<DecodeStep>,
     /// Leads offsets of `text` to offsets of the raw source.
     pub offsets: OffsetMap,
+}
+
+/// What is odd about the way a value is written, though it was decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// A `%` that begins no escape, where the place demands percent decoding.
+    pub invalid_percent: bool,
+    /// More decodings would have changed the value yet than are made ([`decode::MAX_FURTHER`]).
+    pub exhausted: bool,
 }
 
 /// Where raw bytes lie.
@@ -100,8 +113,12 @@ pub enum DecodeStep {
     PercentU,
     /// `&lt;`, `&#60;`, `&#x3c` → `<` (HTML, 13.5).
     HtmlEntity,
-    /// `\u0041`, `\n` → what they stand for (RFC 8259, 7).
+    /// `\u0041`, `\n`, in further forms also `\x41` → what they stand for (RFC 8259, 7; ECMA-262, 12.9.4).
     JsonEscape,
+    /// `C0 AE` → `.`: UTF-8 longer than it may be (RFC 3629, 3).
+    OverlongUtf8,
+    /// UTF-16 → UTF-8.
+    Utf16,
 }
 
 /// Something that two parsers would read differently.
@@ -113,23 +130,50 @@ pub struct Ambiguity {
     pub origin: Origin,
 }
 
-/// Leads offsets of a decoded text to offsets of its raw source; identity plus a start where nothing was decoded.
-///
-/// Between two marks the texts run in step. A mark is written wherever they get out of step, so the map costs nothing
-/// for a value without escapes, and at most one mark for each escape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetMap {
-    start: usize,
-    marks: Vec<(u32, u32)>,
+/// The values of a head or a body, and what is odd about it.
+#[derive(Debug, Default)]
+pub struct Parsed<'a> {
+    /// Keys, values, file names, text; in order.
+    pub inputs: Vec<Input<'a>>,
+    /// What two parsers would read differently.
+    pub ambiguities: Vec<Ambiguity>,
 }
 
 // === impl Input ===
 
 impl<'a> Input<'a> {
+    /// A value of one form.
+    pub(super) const fn new(place: Place<'a>, origin: Origin, first: Form<'a>) -> Self {
+        Self {
+            place,
+            origin,
+            oddities: Oddities {
+                invalid_percent: false,
+                exhausted: false,
+            },
+            first,
+            more: Vec::new(),
+        }
+    }
+
     /// The value as the application reads it after the one decoding that its place demands.
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        self.forms.first().map_or(&[], |form| &form.text)
+        &self.first.text
+    }
+
+    /// The value's forms: first as an application reads it after the one decoding that its place demands, then one more
+    /// for each further decoding that changed something. At least one, at most [`decode::MAX_FURTHER`] more.
+    pub fn forms(&self) -> impl Iterator<Item = &Form<'a>> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub(super) const fn first(&self) -> &Form<'a> {
+        &self.first
+    }
+
+    pub(super) fn last(&self) -> &Form<'a> {
+        self.more.last().unwrap_or(&self.first)
     }
 
     /// The raw origin of `range` in a form of this input.
@@ -138,6 +182,26 @@ impl<'a> Input<'a> {
         Origin {
             source: self.origin.source,
             range: form.offsets.raw(range.start)..form.offsets.raw(range.end),
+        }
+    }
+}
+
+impl Ambiguity {
+    /// The oddities of values as ambiguities: `invalid_percent`, and `decode_depth` where decoding was given up.
+    pub(super) fn of_inputs(inputs: &[Input<'_>], ambiguities: &mut Vec<Self>) {
+        for input in inputs {
+            let mut note = |kind| {
+                ambiguities.push(Self {
+                    kind,
+                    origin: input.origin.clone(),
+                });
+            };
+            if input.oddities.invalid_percent {
+                note("invalid_percent");
+            }
+            if input.oddities.exhausted {
+                note("decode_depth");
+            }
         }
     }
 }
@@ -235,106 +299,5 @@ impl fmt::Display for Place<'_> {
 impl Serialize for Place<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-// === impl OffsetMap ===
-
-impl OffsetMap {
-    /// The map of a text that is its raw source from `start` on.
-    #[must_use]
-    pub const fn identity(start: usize) -> Self {
-        Self {
-            start,
-            marks: Vec::new(),
-        }
-    }
-
-    /// Records that from `decoded` on, the texts run in step with the raw text at `raw` (relative to the map's start).
-    /// Marks are added in ascending order of `decoded`.
-    pub fn mark(&mut self, decoded: usize, raw: usize) {
-        let (Ok(decoded), Ok(raw)) = (u32::try_from(decoded), u32::try_from(raw)) else {
-            return;
-        };
-        match self.marks.last_mut() {
-            Some(last) if last.0 == decoded => last.1 = raw,
-            Some(last) if decoded - last.0 == raw.wrapping_sub(last.1) => {}
-            None if decoded == raw => {}
-            _ => self.marks.push((decoded, raw)),
-        }
-    }
-
-    /// The raw offset that a decoded offset came from.
-    #[must_use]
-    pub fn raw(&self, decoded: usize) -> usize {
-        self.start + self.relative(decoded)
-    }
-
-    /// This map followed by `inner`: `inner` leads to offsets of the text that `self` leads on from.
-    #[must_use]
-    pub fn then(&self, inner: &Self) -> Self {
-        let mut composed = Self::identity(self.start);
-        // A mark is needed wherever either map gets out of step.
-        let mut boundaries: Vec<usize> = inner.marks.iter().map(|mark| mark.0 as usize).collect();
-        for &(decoded, _) in &self.marks {
-            boundaries.extend(inner.positions_of(decoded as usize));
-        }
-        boundaries.sort_unstable();
-        boundaries.dedup();
-        for decoded in boundaries {
-            composed.mark(decoded, self.relative(inner.relative(decoded)));
-        }
-        composed
-    }
-
-    fn relative(&self, decoded: usize) -> usize {
-        let after = self
-            .marks
-            .partition_point(|mark| mark.0 as usize <= decoded);
-        match after.checked_sub(1).and_then(|index| self.marks.get(index)) {
-            Some(&(from, raw)) => raw as usize + (decoded - from as usize),
-            None => decoded,
-        }
-    }
-
-    /// The first decoded position whose raw offset is `raw` or more.
-    fn positions_of(&self, raw: usize) -> Option<usize> {
-        let after = self.marks.partition_point(|mark| mark.1 as usize <= raw);
-        match after.checked_sub(1).and_then(|index| self.marks.get(index)) {
-            Some(&(decoded, from)) => {
-                let position = decoded as usize + (raw - from as usize);
-                let next = self
-                    .marks
-                    .get(after)
-                    .map_or(usize::MAX, |mark| mark.0 as usize);
-                Some(position.min(next))
-            }
-            None => Some(raw),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_offset_map_leads_back_through_escapes() {
-        // raw `a%41b%42` → decoded `aAbB`, the raw text starting at 10
-        let mut map = OffsetMap::identity(10);
-        map.mark(2, 4);
-        map.mark(4, 8);
-        assert_eq!([0, 1, 2, 3, 4].map(|at| map.raw(at)), [10, 11, 14, 15, 18]);
-    }
-
-    #[test]
-    fn composed_maps_lead_all_the_way_back() {
-        // raw `x%2541y` → `x%41y` → `xAy`
-        let mut outer = OffsetMap::identity(0);
-        outer.mark(2, 4);
-        let mut inner = OffsetMap::identity(0);
-        inner.mark(2, 4);
-        let both = outer.then(&inner);
-        assert_eq!([0, 1, 2, 3].map(|at| both.raw(at)), [0, 1, 6, 7]);
     }
 }

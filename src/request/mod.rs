@@ -10,6 +10,10 @@ pub mod cookies;
 pub mod decode;
 pub mod identity;
 pub mod input;
+pub mod name;
+mod normalize;
+mod offsets;
+mod pairs;
 pub mod target;
 
 use std::cell::OnceCell;
@@ -19,7 +23,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
 pub use identity::{ClientIdentity, IdentitySource, Standing};
-pub use input::{Ambiguity, DecodeStep, Form, Input, OffsetMap, Origin, Place, PlaceKind, Source};
+pub use input::{
+    Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source,
+};
+pub use offsets::OffsetMap;
 
 /// The head of a request, seen by every detection; made once per request.
 ///
@@ -32,7 +39,7 @@ pub struct RequestView<'a> {
     headers: &'a HeaderMap,
     client: &'a ClientIdentity,
     normalized_path: OnceCell<std::borrow::Cow<'a, str>>,
-    inputs: OnceCell<Vec<Input<'a>>>,
+    parsed: OnceCell<Parsed<'a>>,
 }
 
 /// The head of the upstream's answer, seen in the response phase.
@@ -59,7 +66,7 @@ impl<'a> RequestView<'a> {
             headers,
             client,
             normalized_path: OnceCell::new(),
-            inputs: OnceCell::new(),
+            parsed: OnceCell::new(),
         }
     }
 
@@ -120,15 +127,29 @@ impl<'a> RequestView<'a> {
         self.client
     }
 
-    /// Every value of the head: path segments, query keys and values, header values, cookies; in the order of arrival,
+    /// Every value of the head: path, query keys and values, then header values and cookies in the order of the header map;
     /// each decoded once. The body's values are in [`BodyView::inputs`].
     #[must_use]
     pub fn inputs(&self) -> &[Input<'a>] {
-        self.inputs.get_or_init(|| {
-            let mut inputs = Vec::with_capacity(16);
-            target::inputs(self.target, &mut inputs);
-            input::header_inputs(self.headers, &mut inputs);
-            inputs
+        &self.parsed().inputs
+    }
+
+    /// What two parsers would read differently in the head.
+    #[must_use]
+    pub fn ambiguities(&self) -> &[Ambiguity] {
+        &self.parsed().ambiguities
+    }
+
+    fn parsed(&self) -> &Parsed<'a> {
+        self.parsed.get_or_init(|| {
+            let mut parsed = Parsed::default();
+            // A path, a few parameters, a few cookies.
+            const USUAL_OTHERS: usize = 16;
+            parsed.inputs.reserve(self.headers.len() + USUAL_OTHERS);
+            target::inputs(self.target, &mut parsed);
+            input::header_inputs(self.headers, &mut parsed.inputs);
+            Ambiguity::of_inputs(&parsed.inputs, &mut parsed.ambiguities);
+            parsed
         })
     }
 
@@ -150,5 +171,78 @@ impl<'a> RequestView<'a> {
     #[must_use]
     pub fn slice(&self, origin: &Origin) -> Option<&'a [u8]> {
         self.source(origin.source)?.get(Range::clone(&origin.range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_head_is_its_path_its_query_and_its_headers() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("cookie", HeaderValue::from_static("c=%2541"));
+        headers.append("x-a", HeaderValue::from_static("2"));
+        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+        let view = RequestView::new(&Method::GET, "/p/?q=%zz", &headers, &client);
+        let values: Vec<_> = view
+            .inputs()
+            .iter()
+            .map(|input| format!("{}={}", input.place, input.value().escape_ascii()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                "path=/p/",
+                "query.q (name)=q",
+                "query.q=%zz",
+                "headers.x-a=1",
+                "headers.x-a=2",
+                "cookies.c (name)=c",
+                "cookies.c=%41",
+            ]
+        );
+        let [ambiguity] = view.ambiguities() else {
+            panic!("one ambiguity");
+        };
+        assert_eq!(ambiguity.kind, "invalid_percent");
+        assert_eq!(view.slice(&ambiguity.origin), Some(&b"%zz"[..]));
+        let cookie = view.inputs().last().unwrap();
+        let last = cookie.forms().last().unwrap();
+        let raw = view.slice(&cookie.origin_of(last, 0..1));
+        assert_eq!((&*last.text, raw), (&b"A"[..], Some(&b"%2541"[..])));
+        assert_eq!(view.normalized_path(), "/p");
+    }
+
+    proptest! {
+        /// No head breaks anything, and every form of every value leads to bytes that are there.
+        #[test]
+        fn every_value_of_a_head_leads_back(
+            target in "/(\\PC|[%&=+;?\\\\]|%[0-9a-f]{2}){0,30}",
+            cookie in proptest::collection::vec(any::<u8>(), 0..40),
+            agent in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("cookie", cookie), ("user-agent", agent)] {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(name, value);
+                }
+            }
+            let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+            let view = RequestView::new(&Method::GET, &target, &headers, &client);
+            for input in view.inputs() {
+                for form in input.forms() {
+                    let origin = input.origin_of(form, 0..form.text.len());
+                    prop_assert_eq!(&origin, &input.origin);
+                    prop_assert!(view.slice(&origin).is_some());
+                }
+            }
+            prop_assert!(view.normalized_path().starts_with('/'));
+        }
     }
 }

@@ -150,7 +150,7 @@ impl MaliciousPayload {
 
 /// The one place that knows how an input holds its forms.
 fn forms<'i, 'a>(input: &'i Input<'a>) -> impl Iterator<Item = &'i Form<'a>> {
-    input.forms.iter()
+    input.forms()
 }
 
 fn verdict(findings: Vec<Finding>) -> Verdict {

@@ -2,7 +2,9 @@ use std::path::Path;
 
 use super::*;
 use crate::config::load::Shared;
-use crate::detections::fixtures::{self, Sent, detection, findings, judge, mistakes, policy};
+use crate::detections::fixtures::{
+    self, Sent, detection, findings, judge, judge_canary, mistakes, policy,
+};
 use crate::engine::Outcome;
 
 /// The rules and places that are found in a request, in order.
@@ -131,6 +133,25 @@ fn the_shipped_rules_can_be_switched_off() {
 }
 
 #[test]
+fn the_canary_is_a_query_of_the_first_word_or_of_a_shipped_rule() {
+    for yaml in ["{}", "patterns: [{ id: w, words: [malicious] }]"] {
+        let detection: MaliciousPayload = detection(yaml);
+        let canary = detection.canary().expect(yaml);
+        assert_eq!(
+            judge_canary(&policy(detection), &canary),
+            Outcome::Block,
+            "{yaml}"
+        );
+    }
+    for yaml in ["builtin: false", "exclusions: [{ path: /wiki }]"] {
+        assert!(
+            detection::<MaliciousPayload>(yaml).canary().is_none(),
+            "{yaml}"
+        );
+    }
+}
+
+#[test]
 fn the_automaton_outlives_a_reload_that_does_not_change_it() {
     let shared = Shared::default();
     let load = |yaml: &str| {
@@ -201,6 +222,81 @@ fn mistakes_say_where_they_are() {
         assert_eq!(mistakes.len(), expected.len(), "{yaml}: {mistakes:?}");
         for (mistake, start) in mistakes.iter().zip(expected) {
             assert!(mistake.starts_with(start), "{yaml}: {mistake}");
+        }
+    }
+}
+
+/// Check A12 of the source's contract, and its bugs 3, 4 and 5.
+#[test]
+fn a_listed_word_is_found_wherever_a_value_can_hide() {
+    let yaml = "{ builtin: false, patterns: [{ id: w, words: [malicious] }] }";
+    let policy = policy(detection::<MaliciousPayload>(yaml));
+    let json = [("content-type", "application/json")];
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let parts = [("content-type", "multipart/form-data; boundary=b")];
+    let cookie = [("cookie", "a=1; b=WORD")];
+    let none: [(&'static str, &str); 0] = [];
+    let field = "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nWORD\r\n--b--\r\n";
+    let file = "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"WORD.txt\"\r\n\r\ny\r\n--b--\r\n";
+    type Hiding<'a> = (&'a str, &'a [(&'static str, &'a str)], Option<&'a str>);
+    let hiding: [Hiding<'_>; 19] = [
+        ("/?q=WORD", &none, None),
+        ("/?WORD=1", &none, None),
+        ("/?q=fine&q=WORD", &none, None),
+        ("/a/WORD/b", &none, None),
+        ("/", &cookie, None),
+        ("/", &json, Some(r#"{"a":"WORD"}"#)),
+        ("/", &json, Some(r#"{"WORD":1}"#)),
+        ("/", &json, Some(r#"{"a":{"b":[{"c":"WORD"}]}}"#)),
+        ("/", &json, Some(r#"["x","WORD"]"#)),
+        ("/", &json, Some(r#""WORD""#)),
+        ("/", &json, Some(r#"{bad WORD"#)),
+        ("/", &form, Some("a=1&b=WORD")),
+        ("/", &form, Some("a=1&WORD=2")),
+        ("/", &parts, Some(field)),
+        ("/", &parts, Some(file)),
+        ("/", &none, Some("some WORD here")),
+        ("/", &json, Some("[1, \"WORD\"]")),
+        ("/", &form, Some("a[b]=WORD")),
+        ("/?q=fine", &none, Some("WORD")),
+    ];
+    for spelling in [
+        "malicious",
+        "MaLiCiouS",
+        "%6dalicious",
+        "%256dalicious",
+        "benign",
+    ] {
+        for (target, headers, body) in hiding {
+            let in_json = headers == json && spelling.starts_with('%');
+            let plain = body.is_some() && headers != form && spelling.starts_with('%');
+            if in_json || plain {
+                continue;
+            }
+            let fill = |text: &str| text.replace("WORD", spelling);
+            let values: Vec<String> = headers.iter().map(|(_, value)| fill(value)).collect();
+            let headers: Vec<(&'static str, &str)> = headers
+                .iter()
+                .zip(&values)
+                .map(|((name, _), value)| (*name, value.as_str()))
+                .collect();
+            let body = body.map(fill);
+            let target = fill(target);
+            let sent = Sent {
+                target: &target,
+                headers: &headers,
+                body: body.as_deref(),
+                ..Sent::default()
+            };
+            let expected = match spelling {
+                "benign" => Outcome::Pass,
+                _ => Outcome::Block,
+            };
+            assert_eq!(
+                judge(&policy, &sent).outcome(),
+                expected,
+                "{target} {body:?}"
+            );
         }
     }
 }

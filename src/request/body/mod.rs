@@ -1,21 +1,37 @@
 //! A body, taken apart as the application behind us would.
 //!
-//! The type is decided by what the sender says *and* by what the bytes look like ([`classify`]); a body is opaque only
-//! if both agree. Otherwise it is taken apart as every syntax that it could be.
+//! How it is read is decided by what the sender says *and* by what the bytes look like ([`classify`]); a body is opaque only
+//! if both agree. Otherwise it is taken apart as every syntax that it could be: an application that ignores the declared
+//! type reads what the bytes look like, one that does not reads what is declared, and both must find nothing that was
+//! not judged. Each syntax is one linear pass over the body.
+
+mod classify;
+mod collector;
+mod json;
+mod multipart;
+mod params;
 
 use std::cell::OnceCell;
 
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use serde::Serialize;
 
-use super::input::{Ambiguity, Input, Origin, Source};
+use super::decode::{self, Syntax};
+use super::input::{Ambiguity, Input, Origin, Parsed, Place, PlaceKind, Source};
+use super::pairs;
+use classify::{Declared, Reading};
+use collector::Collector;
+
+pub use classify::classify;
 
 /// A complete body, taken apart on demand and once.
 #[derive(Debug)]
 pub struct BodyView<'a> {
     bytes: &'a [u8],
-    kind: BodyKind,
-    boundary: Option<Vec<u8>>,
+    declared: Declared,
+    reading: Reading,
+    is_encoded: bool,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -37,23 +53,16 @@ pub enum BodyKind {
     Opaque,
 }
 
-/// The values of a body and what is odd about it.
-#[derive(Debug, Default)]
-pub struct Parsed<'a> {
-    /// Keys, values, file names, text; in order.
-    pub inputs: Vec<Input<'a>>,
-    /// What two parsers would read differently.
-    pub ambiguities: Vec<Ambiguity>,
-}
-
 impl<'a> BodyView<'a> {
     /// A view of a body under the headers it came with.
     #[must_use]
     pub fn new(headers: &HeaderMap, bytes: &'a [u8]) -> Self {
+        let declared = Declared::of(headers);
         Self {
             bytes,
-            kind: classify(headers, bytes),
-            boundary: None,
+            reading: declared.reading(bytes),
+            declared,
+            is_encoded: is_encoded(headers),
             parsed: OnceCell::new(),
         }
     }
@@ -64,10 +73,10 @@ impl<'a> BodyView<'a> {
         self.bytes
     }
 
-    /// What the body is read as.
+    /// What the body is read as first of all; [`Self::inputs`] holds its values by every other syntax it could be, too.
     #[must_use]
     pub const fn kind(&self) -> BodyKind {
-        self.kind
+        self.reading.kind
     }
 
     /// Every value of the body, each decoded once.
@@ -91,22 +100,62 @@ impl<'a> BodyView<'a> {
     }
 
     fn parsed(&self) -> &Parsed<'a> {
-        self.parsed.get_or_init(|| {
-            let _ = &self.boundary;
-            Parsed::default()
-        })
+        self.parsed.get_or_init(|| self.parse())
+    }
+
+    fn parse(&self) -> Parsed<'a> {
+        let whole = 0..self.bytes.len();
+        let reading = &self.reading;
+        let mut out = Collector::new(self.bytes);
+        if self.is_encoded && reading.kind != BodyKind::Empty {
+            out.note("content_encoding", whole.clone());
+        }
+        if self.declared.rare_charset && reading.kind != BodyKind::Empty {
+            out.note("charset", whole.clone());
+        }
+        let mut as_text = reading.text;
+        if reading.json && !json::inputs(whole.clone(), &mut out) {
+            as_text = true;
+            // A body that only looked like JSON is odd in no way if it is none.
+            if self.declared.json {
+                out.note("invalid_json", whole.clone());
+            }
+        }
+        if reading.multipart && !multipart::inputs(&self.declared.boundary, &mut out) {
+            as_text = true;
+            out.note("invalid_multipart", whole.clone());
+        }
+        if reading.form {
+            let parsed = &mut out.parsed;
+            pairs::inputs(
+                PlaceKind::Body,
+                Source::Body,
+                self.bytes,
+                whole.clone(),
+                parsed,
+            );
+        }
+        if as_text {
+            out.value("", whole.clone(), Syntax::Text);
+        }
+        if let Some(big_endian) = reading.utf16 {
+            let form = decode::from_utf16(self.bytes, whole.clone(), big_endian);
+            let origin = collector::origin(whole.clone());
+            let place = Place::value(PlaceKind::Body, "");
+            out.parsed.inputs.push(decode::decoded(place, origin, form));
+            out.note("utf16", whole);
+        }
+        out.finish()
     }
 }
 
-/// What a body is read as, from the headers that describe it and the bytes that begin it.
-///
-/// `beginning` may be the whole body or its first bytes (at least 512 where there are as many).
-#[must_use]
-pub fn classify(headers: &HeaderMap, beginning: &[u8]) -> BodyKind {
-    let _ = headers;
-    if beginning.is_empty() {
-        BodyKind::Empty
-    } else {
-        BodyKind::Text
-    }
+/// Whether the body is compressed or otherwise encoded, so that its bytes are not what the application will read.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
+
+#[cfg(test)]
+mod tests;

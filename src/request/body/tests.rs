@@ -1,0 +1,186 @@
+//! Whole bodies: what is found in them, and that nothing is lost or breaks whatever they are.
+
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use proptest::prelude::*;
+
+use super::*;
+
+fn headers(content_type: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+    headers
+}
+
+fn read(content_type: &str, body: &[u8]) -> (Vec<String>, Vec<&'static str>) {
+    let view = BodyView::new(&headers(content_type), body);
+    let values = view
+        .inputs()
+        .iter()
+        .map(|input| format!("{}={}", input.place, input.value().escape_ascii()))
+        .collect();
+    let notes = view.ambiguities().iter().map(|note| note.kind).collect();
+    (values, notes)
+}
+
+/// A declared type, a body, its values, its ambiguities.
+type Case = (
+    &'static str,
+    &'static [u8],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+#[test]
+fn bodies_are_taken_apart_as_everything_they_could_be() {
+    let cases: &[Case] = &[
+        ("text/plain", b"", &[], &[]),
+        (
+            "application/x-www-form-urlencoded",
+            b"a=1+2&b",
+            &["body.a (name)=a", "body.a=1 2", "body.b (name)=b"],
+            &[],
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            b"{\"a\":\"b=c\"}",
+            &[
+                "body.$.a (name)=a",
+                "body.$.a=b=c",
+                "body.{\"a\":\"b (name)={\\\"a\\\":\\\"b",
+                "body.{\"a\":\"b=c\\\"}",
+            ],
+            &[],
+        ),
+        (
+            "application/json",
+            b"{bad",
+            &["body.$.bad (name)=bad", "body={bad"],
+            &["json_bare_key", "invalid_json"],
+        ),
+        ("text/plain", b"[1,", &["body.$[0]=1", "body=[1,"], &[]),
+        ("text/plain", b"100%", &["body=100%"], &[]),
+        (
+            "multipart/form-data",
+            b"hello",
+            &["body=hello"],
+            &["invalid_multipart"],
+        ),
+        ("image/png", b"\x89PNG\0\0", &[], &[]),
+        (
+            "application/json; charset=ibm037",
+            b"1",
+            &["body.$=1", "body=1"],
+            &["charset"],
+        ),
+        (
+            "text/xml",
+            b"\xff\xfe<\0a\0>\0",
+            &[
+                "body=\\xff\\xfe<\\x00a\\x00>\\x00",
+                "body=\\xef\\xbb\\xbf<a>",
+            ],
+            &["utf16"],
+        ),
+    ];
+    for (content_type, body, values, notes) in cases {
+        let shown = body.escape_ascii();
+        let (found_values, found_notes) = read(content_type, body);
+        assert_eq!(found_values, *values, "{content_type} {shown}");
+        assert_eq!(found_notes, *notes, "{content_type} {shown}");
+    }
+}
+
+#[test]
+fn an_encoded_body_is_noted() {
+    let mut headers = headers("application/json");
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let notes: Vec<_> = BodyView::new(&headers, b"{}")
+        .ambiguities()
+        .iter()
+        .map(|note| note.kind)
+        .collect();
+    assert_eq!(notes, ["content_encoding"]);
+}
+
+#[test]
+fn an_origin_slices_the_raw_body() {
+    let body = b"{\"q\":\"a\\u0027b\"}";
+    let headers = headers("application/json");
+    let view = BodyView::new(&headers, body);
+    let input = view.inputs().last().unwrap();
+    let form = input.forms().next().unwrap();
+    assert_eq!(&*form.text, b"a'b");
+    let origin = input.origin_of(form, 1..2);
+    assert_eq!(view.slice(&origin), Some(&b"\\u0027"[..]));
+}
+
+fn content_type() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "image/png",
+        "text/plain; charset=utf-16le",
+    ])
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..8),
+        proptest::sample::select(vec![
+            "--x",
+            "--x--",
+            "\r\n",
+            "\n",
+            "\n ",
+            ":",
+            "Content-Disposition: form-data; name=a",
+            "; filename*=a''b",
+            "name=\"",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"",
+            "\\",
+            ",",
+            "//",
+            "/*",
+            "'",
+            "1",
+            "null",
+            "\"a\":",
+            "&",
+            "=",
+            "%41",
+            "\u{feff}",
+            "\\u0041",
+        ])
+        .prop_map(|piece| piece.as_bytes().to_vec()),
+    ];
+    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// No body breaks anything, and everything that is said of a body points into it.
+    #[test]
+    fn no_body_breaks_anything(content_type in content_type(), body in body()) {
+        let headers = headers(content_type);
+        let view = BodyView::new(&headers, &body);
+        for input in view.inputs() {
+            prop_assert!(view.slice(&input.origin).is_some());
+            for form in input.forms() {
+                let origin = input.origin_of(form, 0..form.text.len());
+                prop_assert!(view.slice(&origin).is_some());
+            }
+            prop_assert!(input.place.name.len() <= 600);
+        }
+        for ambiguity in view.ambiguities() {
+            prop_assert!(view.slice(&ambiguity.origin).is_some());
+        }
+        prop_assert_eq!(view.kind() == BodyKind::Empty, body.is_empty());
+    }
+}

@@ -1,0 +1,66 @@
+//! HTML character references, as browsers read them in text: with and without the semicolon.
+
+use super::super::input::{DecodeStep, Form};
+use super::super::offsets::Rewrite;
+
+/// `&lt;`, `&lt`, `&#60`, `&#x3c;` → `<`.
+///
+/// The reference itself is read by `htmlize`; the search for candidates is ours, because only one candidate at a time
+/// tells how many bytes it took, and the offset map needs that.
+pub(super) fn decode<'a>(form: &Form<'a>) -> Option<Form<'a>> {
+    let text = &*form.text;
+    let mut rewrite = Rewrite::new(text, &form.offsets);
+    for at in memchr::memchr_iter(b'&', text) {
+        let candidate = candidate(text.get(at..).unwrap_or_default());
+        let expanded = htmlize::unescape_bytes_in(candidate, htmlize::Context::General);
+        if let Some((len, by)) = taken(candidate, &expanded) {
+            rewrite.replace(at, len, by);
+        }
+    }
+    Some(form.next(&[DecodeStep::HtmlEntity], rewrite.finish()?))
+}
+
+/// The longest beginning of `text` (which begins with `&`) that can be one reference. It holds no second `&`, so that all
+/// candidates of a text together are no longer than the text.
+fn candidate(text: &[u8]) -> &[u8] {
+    /// The longest name, `CounterClockwiseContourIntegral`, has 31 letters.
+    const LONGEST_NAME: usize = 32;
+    let run = |from: usize, max: usize, is_part: fn(&u8) -> bool| {
+        from + text
+            .iter()
+            .skip(from)
+            .take(max)
+            .take_while(|byte| is_part(byte))
+            .count()
+    };
+    let end = match text {
+        // Numbers may be written with any number of leading zeros.
+        [_, b'#', b'x' | b'X', ..] => run(3, usize::MAX, u8::is_ascii_hexdigit),
+        [_, b'#', ..] => run(2, usize::MAX, u8::is_ascii_digit),
+        _ => run(1, LONGEST_NAME, u8::is_ascii_alphanumeric),
+    };
+    let semicolon = usize::from(text.get(end) == Some(&b';'));
+    text.get(..end + semicolon).unwrap_or_default()
+}
+
+/// How many bytes of the candidate were a reference, and what they stand for; `None` if none were.
+///
+/// `expanded` is the meaning of the reference followed by the rest of the candidate. A number takes the whole candidate. For
+/// a name, the rest is what both end in: no meaning ends in the byte that its name ends in, but for that of `&semi;`.
+fn taken<'e>(candidate: &[u8], expanded: &'e [u8]) -> Option<(usize, &'e [u8])> {
+    if expanded == candidate {
+        return None;
+    }
+    let rest = if candidate == b"&semi;" || candidate.get(1) == Some(&b'#') {
+        0
+    } else {
+        candidate
+            .iter()
+            .rev()
+            .zip(expanded.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
+    let by = expanded.get(..expanded.len().checked_sub(rest)?)?;
+    Some((candidate.len() - rest, by))
+}

@@ -1,0 +1,283 @@
+//! What is decoded, what is not, and the proof that every offset leads back.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::request::PlaceKind;
+
+fn value(raw: &[u8], syntax: Syntax) -> Input<'_> {
+    let place = Place::value(PlaceKind::Query, "q");
+    input(place, Source::Target, raw, 0..raw.len(), syntax)
+}
+
+fn forms(raw: &[u8], syntax: Syntax) -> Vec<String> {
+    value(raw, syntax)
+        .forms()
+        .map(|form| form.text.escape_ascii().to_string())
+        .collect()
+}
+
+#[test]
+fn every_value_has_the_forms_that_applications_see() {
+    use Syntax::{Cookie, Form, Header, JsonString, Path, Text};
+    let cases: &[(Syntax, &[u8], &[&str])] = &[
+        (Form, b"plain", &["plain"]),
+        (Form, b"a+b%20c%2B", &["a b c+"]),
+        (Path, b"/a+b%20c", &["/a+b c"]),
+        (Header, b"a+b%20c", &["a+b%20c", "a+b c"]),
+        (Text, b"100% &amp 5\\", &["100% &amp 5\\\\", "100% & 5\\\\"]),
+        (Cookie, b"a+b%20c", &["a+b c", "a b c"]),
+        (Form, b"%2527", &["%27", "\\'"]),
+        (Form, b"%252527", &["%2527", "%27", "\\'"]),
+        (Form, b"%u003cscript", &["%u003cscript", "<script"]),
+        (
+            Form,
+            b"%uD83D%uDE00",
+            &["%uD83D%uDE00", "\\xf0\\x9f\\x98\\x80"],
+        ),
+        (Form, b"%uD83Dx", &["%uD83Dx", "\\xef\\xbf\\xbdx"]),
+        (Form, b"%26lt;b%26gt%3b", &["&lt;b&gt;", "<b>"]),
+        (Text, b"&ltscript&gt", &["&ltscript&gt", "<script>"]),
+        (Text, b"&#60script", &["&#60script", "<script"]),
+        (Text, b"&#x3Cscript", &["&#x3Cscript", "<script"]),
+        (
+            Text,
+            b"&#x3C;&#X3c &#0060;",
+            &["&#x3C;&#X3c &#0060;", "<< <"],
+        ),
+        (
+            Text,
+            b"&#x30;&#48;&#59;&semi;",
+            &["&#x30;&#48;&#59;&semi;", "00;;"],
+        ),
+        (
+            Text,
+            b"&ampamp;&amp;lt;",
+            &["&ampamp;&amp;lt;", "&amp;&lt;", "&<"],
+        ),
+        (Text, b"&nonsense; &; &# &#x &", &["&nonsense; &; &# &#x &"]),
+        (Text, b"&&lt;&", &["&&lt;&", "&<&"]),
+        (Text, b"\\u003cb\\x3e", &["\\\\u003cb\\\\x3e", "<b>"]),
+        (Text, b"\\u{3c}\\'", &["\\\\u{3c}\\\\\\'", "<\\'"]),
+        (JsonString, b"\\u003c\\/b\\n", &["</b\\n"]),
+        (
+            JsonString,
+            b"\\ud83d\\ude00\\ud83d",
+            &["\\xf0\\x9f\\x98\\x80\\xef\\xbf\\xbd"],
+        ),
+        (JsonString, b"\\\\u003c", &["\\\\u003c", "<"]),
+        (JsonString, b"c:\\q\\", &["c:\\\\q\\\\"]),
+        (Path, b"/%c0%ae%c0%ae/", &["/\\xc0\\xae\\xc0\\xae/", "/../"]),
+        (
+            Path,
+            b"/%e0%80%ae%f0%80%80%ae",
+            &["/\\xe0\\x80\\xae\\xf0\\x80\\x80\\xae", "/.."],
+        ),
+        (Form, b"%2526lt%253B", &["%26lt%3B", "&lt;", "<"]),
+    ];
+    for (syntax, raw, expected) in cases {
+        let shown = raw.escape_ascii();
+        assert_eq!(forms(raw, *syntax), *expected, "{syntax:?} {shown}");
+    }
+}
+
+#[test]
+fn a_value_without_escapes_is_borrowed_and_has_one_form() {
+    let input = value(b"nothing to decode, 1 < 2; 'x'", Syntax::Form);
+    assert_eq!(input.forms().count(), 1);
+    let form = input.first();
+    assert!(matches!(form.text, std::borrow::Cow::Borrowed(_)));
+    assert!(form.steps.is_empty());
+    assert_eq!(form.offsets, OffsetMap::identity(0));
+}
+
+#[test]
+fn steps_tell_the_whole_way() {
+    use DecodeStep::{HtmlEntity, JsonEscape, Percent, PercentU, Plus};
+    let input = value(b"+%2526lt;\\u0041%25u0042", Syntax::Form);
+    let steps: Vec<_> = input.forms().map(|form| form.steps.clone()).collect();
+    assert_eq!(
+        steps,
+        [
+            vec![Plus, Percent],
+            vec![Plus, Percent, Percent, PercentU],
+            vec![Plus, Percent, Percent, PercentU, HtmlEntity],
+            vec![Plus, Percent, Percent, PercentU, HtmlEntity, JsonEscape],
+        ]
+    );
+    assert_eq!(&*input.last().text, b" <AB");
+}
+
+#[test]
+fn what_is_odd_is_noted() {
+    let oddities = |raw| value(raw, Syntax::Form).oddities;
+    assert_eq!(oddities(b"%41"), Oddities::default());
+    assert!(oddities(b"%4").invalid_percent);
+    assert!(oddities(b"100% %41").invalid_percent);
+    assert!(!oddities(b"%25252525").exhausted);
+    assert!(!oddities(b"%2525252541").exhausted);
+    assert!(oddities(b"%252525252541").exhausted);
+    assert_eq!(forms(b"%252525252541", Syntax::Form).len(), 1 + MAX_FURTHER);
+}
+
+#[test]
+fn offsets_count_from_the_beginning_of_the_source() {
+    let raw = b"/?q=a%2541b";
+    let place = Place::value(PlaceKind::Query, "q");
+    let input = input(place, Source::Target, raw, 4..raw.len(), Syntax::Form);
+    let last = input.last();
+    assert_eq!(&*last.text, b"aAb");
+    assert_eq!(input.origin_of(last, 1..2).range, 5..10);
+    assert_eq!(input.origin_of(last, 0..3).range, 4..raw.len());
+}
+
+#[test]
+fn a_place_beyond_the_source_is_empty() {
+    let place = Place::value(PlaceKind::Query, "q");
+    assert_eq!(
+        input(place, Source::Target, b"abc", 2..9, Syntax::Form).value(),
+        b""
+    );
+}
+
+/// Text full of escapes of every kind, whole and broken.
+fn spelled() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..3),
+        "[%+&\\\\;#xuU0-9a-fA-F{}]{0,6}".prop_map(String::into_bytes),
+        "%(25){0,5}[0-9a-f]{2}".prop_map(String::into_bytes),
+        "(%25|%)u(d83d|de00|00[0-9a-f]{2})".prop_map(String::into_bytes),
+        "&(lt|amp|nGg|nLl|fjlig|semi|copy|#[0-9]{1,7}|#x[0-9a-f]{1,5});?"
+            .prop_map(String::into_bytes),
+        "\\\\(u(d83d|de00|00[0-9a-f]{2})|x[0-9a-f]{2}|u\\{[0-9a-f]{1,6}\\}|[nrt/\\\\])"
+            .prop_map(String::into_bytes),
+        Just(b"\xc0\xae".to_vec()),
+        Just(b"%c0%ae".to_vec()),
+        Just(b"\xf0\x80\x80\xae".to_vec()),
+        "\\PC{0,3}".prop_map(String::into_bytes),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+fn syntax() -> impl Strategy<Value = Syntax> {
+    use Syntax::{Cookie, Form, Header, JsonString, Path, Text};
+    proptest::sample::select(vec![Path, Form, Header, Cookie, JsonString, Text])
+}
+
+/// The text of the form that is `depth` decodings deep, or of the last one before it.
+fn form_text(raw: &[u8], syntax: Syntax, depth: usize) -> Vec<u8> {
+    let input = value(raw, syntax);
+    input.forms().take(depth + 1).last().unwrap().text.to_vec()
+}
+
+proptest! {
+    /// Whatever the value, the offsets of all its forms begin and end with it and never decrease.
+    #[test]
+    fn offsets_stay_within_the_value(raw in spelled(), syntax in syntax()) {
+        let input = value(&raw, syntax);
+        for form in input.forms() {
+            prop_assert_eq!(form.offsets.raw(0), 0);
+            prop_assert_eq!(form.offsets.raw(form.text.len()), raw.len());
+            let mut last = 0;
+            for at in 0..=form.text.len() {
+                let here = form.offsets.raw(at);
+                prop_assert!(last <= here && here <= raw.len(), "offsets do not decrease or run out");
+                last = here;
+            }
+        }
+    }
+
+    /// A value made of characters of known spelling: the raw slice of each character is exactly how it was spelled.
+    #[test]
+    fn every_character_leads_to_its_own_spelling(
+        spellings in proptest::collection::vec(spelling(), 0..20),
+        layers in 0..3usize,
+    ) {
+        let mut raw = Vec::new();
+        let mut expected = Vec::new();
+        for (character, spelling) in &spellings {
+            let start = raw.len();
+            let mut spelling = spelling.clone();
+            for _ in 0..layers {
+                spelling = spelling.replace('%', "%25");
+            }
+            raw.extend_from_slice(spelling.as_bytes());
+            expected.push((*character, start..raw.len()));
+        }
+        let input = value(&raw, Syntax::Form);
+        let form = input.last();
+        let text = std::str::from_utf8(&form.text).unwrap();
+        prop_assert_eq!(text, expected.iter().map(|(character, _)| character).collect::<String>());
+        for ((at, character), (_, range)) in text.char_indices().zip(expected) {
+            let origin = input.origin_of(form, at..at + character.len_utf8());
+            prop_assert_eq!(origin.range, range);
+        }
+    }
+
+    /// However a value is written, its forms are no more than promised, and each differs from the one before.
+    #[test]
+    fn forms_are_few_and_differ(raw in spelled(), syntax in syntax()) {
+        let input = value(&raw, syntax);
+        let forms: Vec<_> = input.forms().collect();
+        prop_assert!(forms.len() <= 1 + MAX_FURTHER);
+        for pair in forms.windows(2) {
+            prop_assert_ne!(&pair[0].text, &pair[1].text);
+            prop_assert!(pair[0].steps.len() < pair[1].steps.len());
+        }
+        // What decodes to a text by the same way is that text.
+        prop_assert_eq!(form_text(&raw, syntax, MAX_FURTHER), forms.last().unwrap().text.to_vec());
+    }
+
+    /// Our search for references finds what the reference implementation finds.
+    #[test]
+    fn entities_agree_with_the_reference(raw in spelled()) {
+        let form = Form { text: raw.as_slice().into(), steps: Vec::new(), offsets: OffsetMap::identity(0) };
+        let ours = entity::decode(&form).map_or_else(|| raw.clone(), |form| form.text.into_owned());
+        let theirs = htmlize::unescape_bytes_in(raw.as_slice(), htmlize::Context::General);
+        prop_assert_eq!(ours, theirs.into_owned());
+    }
+
+    #[test]
+    fn utf16_leads_back(text in "\\PC{0,20}", big_endian: bool) {
+        let raw: Vec<u8> = text
+            .encode_utf16()
+            .flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect();
+        let form = from_utf16(&raw, 0..raw.len(), big_endian);
+        prop_assert_eq!(&*form.text, text.as_bytes());
+        let mut raw_at = 0;
+        for (at, character) in text.char_indices() {
+            prop_assert_eq!(form.offsets.raw(at), raw_at);
+            raw_at += 2 * character.len_utf16();
+        }
+    }
+}
+
+/// A character and one of its spellings, none of which a neighbour can change: a letter that no escape uses, or escapes
+/// within percent escapes.
+fn spelling() -> impl Strategy<Value = (char, String)> {
+    let plain = "[g-tv-zG-TV-Z]".prop_map(|text| (text.chars().next().unwrap(), text));
+    let escaped = (any::<char>(), 0..5)
+        .prop_filter("begins or continues no escape itself", |(character, _)| {
+            !"%&\\+'\"/;".contains(*character)
+                && !character.is_ascii_alphanumeric()
+                && !matches!(*character, '\0' | '\r' | '\u{80}'..='\u{9f}')
+        })
+        .prop_map(|(character, how)| {
+            let code = u32::from(character);
+            let inner = match how {
+                0 => character.to_string(),
+                1 => format!("&#{code};"),
+                2 => format!("&#x{code:x};"),
+                3 => format!("\\u{{{code:x}}}"),
+                _ => character
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}"))
+                    .collect(),
+            };
+            let spelling = inner.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            (character, spelling)
+        });
+    prop_oneof![plain, escaped]
+}

@@ -1,0 +1,94 @@
+//! Characters in units and bytes: UTF-16 units as escapes write them, and UTF-8 longer than it may be.
+
+use std::ops::Range;
+
+use super::super::input::{DecodeStep, Form};
+use super::super::offsets::{OffsetMap, Rewrite};
+
+/// Reads one character from escapes that each write one UTF-16 unit.
+pub(super) struct Units;
+
+impl Units {
+    /// The character whose escape begins at `at`, and the length of its spelling: two escapes for a surrogate pair. Half
+    /// a pair reads as the replacement character, as in every application that must make text of it.
+    pub(super) fn read(
+        text: &[u8],
+        at: usize,
+        unit_at: impl Fn(&[u8], usize) -> Option<(u16, usize)>,
+    ) -> Option<(char, usize)> {
+        let (unit, len) = unit_at(text, at)?;
+        if let Some(character) = char::from_u32(u32::from(unit)) {
+            return Some((character, len));
+        }
+        if let Some((second, second_len)) = unit_at(text, at + len)
+            && let Some(Ok(character)) = char::decode_utf16([unit, second]).next()
+        {
+            return Some((character, len + second_len));
+        }
+        Some((char::REPLACEMENT_CHARACTER, len))
+    }
+}
+
+/// A character as UTF-8.
+pub(super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
+    character.encode_utf8(buffer).as_bytes()
+}
+
+/// UTF-8 that takes more bytes than needed (`C0 AE` → `.`). No conforming decoder reads it, many old ones do.
+pub(super) fn overlong<'a>(form: &Form<'a>) -> Option<Form<'a>> {
+    let text = &*form.text;
+    let mut rewrite = Rewrite::new(text, &form.offsets);
+    for (at, byte) in text.iter().enumerate() {
+        if matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0)
+            && let Some((character, len)) = overlong_at(text.get(at..).unwrap_or_default())
+        {
+            rewrite.replace(at, len, encode(character, &mut [0; 4]));
+        }
+    }
+    Some(form.next(&[DecodeStep::OverlongUtf8], rewrite.finish()?))
+}
+
+/// The character that an overlong sequence at the beginning of `text` writes, and the sequence's length.
+pub(in super::super) fn overlong_at(text: &[u8]) -> Option<(char, usize)> {
+    let bits = |byte: u8| u32::from(byte & 0x3f);
+    let (code, len) = match *text {
+        [lead @ (0xc0 | 0xc1), a @ 0x80..=0xbf, ..] => (u32::from(lead & 1) << 6 | bits(a), 2),
+        [0xe0, a @ 0x80..=0x9f, b @ 0x80..=0xbf, ..] => (bits(a) << 6 | bits(b), 3),
+        [0xf0, a @ 0x80..=0x8f, b @ 0x80..=0xbf, c @ 0x80..=0xbf, ..] => {
+            (bits(a) << 12 | bits(b) << 6 | bits(c), 4)
+        }
+        _ => return None,
+    };
+    Some((char::from_u32(code)?, len))
+}
+
+/// UTF-16 as UTF-8, from the bytes of `raw` in `range`.
+pub(in super::super) fn from_utf16(
+    raw: &[u8],
+    range: Range<usize>,
+    big_endian: bool,
+) -> Form<'static> {
+    let bytes = raw.get(range.clone()).unwrap_or_default();
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(|&pair| {
+        if big_endian {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        }
+    });
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut offsets = OffsetMap::identity(range.start);
+    let mut read = 0;
+    for character in char::decode_utf16(units) {
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        text.extend_from_slice(encode(character, &mut [0; 4]));
+        read += 2 * character.len_utf16();
+        offsets.mark(text.len(), read);
+    }
+    Form {
+        text: text.into(),
+        steps: vec![DecodeStep::Utf16],
+        offsets,
+    }
+}
