@@ -221,7 +221,7 @@ mod tests {
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
         let client = identity(IpAddr::from([192, 0, 2, 1]), &ClientsConfig::default());
         let view = RequestView::new(&request.method, &request.target, &request.headers, &client);
-        let evaluation = decide(&policy, &view, None, &*scratch(), Instant::now());
+        let evaluation = decide(&policy, &view, None, &Clients::scratch(), clock::now());
         Explanation::new("a test".into(), &view, None, &evaluation)
     }
 
