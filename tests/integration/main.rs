@@ -12,5 +12,6 @@
 mod checks;
 mod forwarding;
 mod process;
+mod reload;
 mod source_bugs;
 mod support;
