@@ -10,6 +10,7 @@
 )]
 
 mod checks;
+mod faults;
 mod forwarding;
 mod process;
 mod source_bugs;
