@@ -20,6 +20,7 @@ use portcullis::detections::malicious_payload::MaliciousPayload;
 use portcullis::engine::decide::{Observed, decide};
 use portcullis::engine::policy::Revision;
 use portcullis::engine::{Chain, Evaluation, FromConfig, Link, Outcome, Policy, PolicyConfig};
+use portcullis::proxy::clock;
 use portcullis::request::{BodyView, ClientIdentity, RequestView};
 
 #[derive(serde::Deserialize)]
@@ -127,7 +128,7 @@ fn judge(policy: &Arc<Policy>, sent: &Labelled) -> Evaluation {
     let client = ClientIdentity::from_peer([192, 0, 2, 1].into());
     let request = RequestView::new(&method, &sent.path, &headers, &client);
     let body = BodyView::new(&headers, sent.body.as_bytes());
-    decide(policy, &request, Some(&body), &NoFacts, Instant::now())
+    decide(policy, &request, Some(&body), &NoFacts, clock::now())
 }
 
 fn policy() -> Arc<Policy> {

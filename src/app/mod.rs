@@ -5,6 +5,7 @@ pub mod effective;
 pub mod load;
 mod reload;
 pub mod run;
+pub mod schema;
 pub mod self_test;
 pub mod settings;
 pub mod start;

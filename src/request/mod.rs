@@ -14,6 +14,7 @@ pub mod name;
 mod normalize;
 mod offsets;
 mod pairs;
+pub mod raw;
 pub mod target;
 
 use std::cell::OnceCell;
