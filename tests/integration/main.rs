@@ -12,6 +12,8 @@
 mod checks;
 mod faults;
 mod forwarding;
+mod judge;
 mod process;
+mod properties;
 mod source_bugs;
 mod support;
