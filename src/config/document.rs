@@ -1,6 +1,5 @@
 //! One configuration text: its values, their places, and what was put into it from outside.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use super::environment::Environment;
-use super::marks::{Mistake, Node, marks};
+use super::marks::{Mistake, marks};
+use super::places::Node;
 use super::report::{Problem, Report, Spot};
 use super::substitution::Substitutions;
 use super::{ConfigError, Segment, phrase};
@@ -123,27 +123,30 @@ impl Document {
     /// Every mistake at its place, in the order of the file. Values from outside the file are not shown.
     #[must_use]
     pub fn report(&self, errors: Vec<ConfigError>) -> Report {
-        let mut seen = BTreeSet::new();
-        let mut placed: Vec<(Range<usize>, ConfigError)> = Vec::with_capacity(errors.len());
-        for error in errors {
-            let masked = self.substitutions.mask(error);
-            let (error, part) = phrase::plain(masked);
-            let span = self.marks.find(&error.path, part);
-            if seen.insert((span.start, error.message.clone())) {
-                placed.push((span, error));
-            }
-        }
+        let mut placed: Vec<(Range<usize>, ConfigError)> = errors
+            .into_iter()
+            .map(|error| {
+                (
+                    self.marks.find(&error.path, phrase::part(&error.message)),
+                    error,
+                )
+            })
+            .collect();
         placed.sort_by_key(|(span, _)| span.start);
+        placed.dedup_by(|a, b| a.0 == b.0 && a.1.message == b.1.message);
         let more = placed.len().saturating_sub(MAX_PROBLEMS);
         placed.truncate(MAX_PROBLEMS);
         let mut problems: Vec<Problem> = placed
             .into_iter()
-            .map(|(span, error)| Problem {
-                path: path_text(&error.path),
-                message: error.message,
-                help: error.help,
-                spot: Some(Spot::new(&self.text, span)),
-                other: None,
+            .map(|(span, error)| {
+                let error = phrase::plain(self.substitutions.mask(error));
+                Problem {
+                    path: path_text(&error.path),
+                    message: error.message,
+                    help: error.help,
+                    spot: Some(Spot::new(&self.text, span)),
+                    other: None,
+                }
             })
             .collect();
         if more > 0 {

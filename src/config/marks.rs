@@ -4,40 +4,19 @@
 //! bound, several documents, tags, and anchors with their aliases (a few lines of which can stand for gigabytes).
 //! Its work is linear in the text, and nothing in it recurses.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, Span};
 
 use super::Segment;
 use super::chars::Chars;
+use super::places::{Content, Members, Node};
 
 /// The deepest nesting of lists and maps.
 const MAX_DEPTH: usize = 64;
 
 /// Mistakes after this many are not looked for.
 const MAX_MISTAKES: usize = 20;
-
-/// A value's place, and the places of what it holds.
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) span: Range<usize>,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Scalar,
-    List(Vec<Node>),
-    Map(Vec<Member>),
-}
-
-#[derive(Debug)]
-struct Member {
-    key: String,
-    key_span: Range<usize>,
-    value: Node,
-}
 
 /// Something that the text must not say.
 #[derive(Debug)]
@@ -48,13 +27,6 @@ pub(super) struct Mistake {
     pub(super) help: Option<String>,
     /// A second place that the mistake is about, and what it is.
     pub(super) other: Option<(Range<usize>, &'static str)>,
-}
-
-/// Which part of a map's member a mistake is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Key,
-    Value,
 }
 
 /// The places of a text's values.
@@ -135,55 +107,6 @@ impl Mistake {
     }
 }
 
-// === impl Node ===
-
-impl Node {
-    /// The place that a path leads to, or the nearest one above it. A list or map is shown by its key, or by where it
-    /// begins, since all of it would be too much.
-    pub(super) fn find(&self, path: &[Segment], part: Part) -> Range<usize> {
-        let mut node = self;
-        let mut shown = self.start();
-        for (at, segment) in path.iter().enumerate() {
-            let is_last = at + 1 == path.len();
-            match (&node.content, segment) {
-                (Content::List(items), Segment::Item(index)) => {
-                    let Some(item) = items.get(*index) else { break };
-                    node = item;
-                    shown = item.start();
-                }
-                (Content::Map(members), Segment::Key(key)) => {
-                    let Some(member) = members.iter().find(|member| member.key == *key) else {
-                        break;
-                    };
-                    node = &member.value;
-                    let by_key = (is_last && part == Part::Key) || !node.is_shown_by_itself();
-                    shown = if by_key {
-                        member.key_span.clone()
-                    } else {
-                        node.span.clone()
-                    };
-                }
-                _ => break,
-            }
-        }
-        shown
-    }
-
-    fn start(&self) -> Range<usize> {
-        match &self.content {
-            Content::Map(members) => members
-                .first()
-                .map_or(self.span.clone(), |first| first.key_span.clone()),
-            Content::List(_) => self.span.start..self.span.start,
-            Content::Scalar => self.span.clone(),
-        }
-    }
-
-    fn is_shown_by_itself(&self) -> bool {
-        matches!(self.content, Content::Scalar) && !self.span.is_empty()
-    }
-}
-
 // === Building the tree ===
 
 struct Builder {
@@ -202,9 +125,7 @@ enum Open {
     },
     Map {
         start: usize,
-        members: Vec<Member>,
-        /// The places of the keys so far, since looking through `members` for each would be quadratic.
-        seen: HashMap<String, Range<usize>>,
+        members: Members,
         /// A key that still wants its value.
         key: Option<(String, Range<usize>)>,
     },
@@ -255,8 +176,7 @@ impl Builder {
                     span,
                     Open::Map {
                         start,
-                        members: Vec::new(),
-                        seen: HashMap::new(),
+                        members: Members::default(),
                         key: None,
                     },
                 )
@@ -305,7 +225,7 @@ impl Builder {
     }
 
     fn scalar(&mut self, text: String, span: Range<usize>) -> Result<(), Mistake> {
-        let Some(Open::Map { seen, key, .. }) = self
+        let Some(Open::Map { members, key, .. }) = self
             .open
             .last_mut()
             .filter(|open| matches!(open, Open::Map { key: None, .. }))
@@ -315,10 +235,7 @@ impl Builder {
                 content: Content::Scalar,
             });
         };
-        let first = seen.get(&text).cloned();
-        if first.is_none() {
-            seen.insert(text.clone(), span.clone());
-        }
+        let first = members.find(&text).map(|first| first.key_span.clone());
         *key = Some((text.clone(), span.clone()));
         if let Some(first) = first {
             self.mistakes.push(Mistake {
@@ -353,11 +270,7 @@ impl Builder {
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { members, key, .. }) => {
                 if let Some((key, key_span)) = key.take() {
-                    members.push(Member {
-                        key,
-                        key_span,
-                        value: node,
-                    });
+                    members.add(key, key_span, node);
                 }
             }
             None => self.root = Some(node),

@@ -11,6 +11,7 @@ pub mod error;
 pub mod load;
 mod marks;
 pub(crate) mod phrase;
+mod places;
 pub mod primitives;
 pub mod report;
 mod substitution;

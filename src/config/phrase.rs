@@ -1,64 +1,66 @@
 //! Serde's messages in the words of somebody who writes a configuration, with the valid alternatives as help.
 
 use super::ConfigError;
-use super::marks::Part;
+use super::places::Part;
 
-/// The error in plain words, and the part of the value that it is about.
-pub(super) fn plain(error: ConfigError) -> (ConfigError, Part) {
-    let ConfigError {
-        path,
-        message,
-        help,
-    } = error;
-    let (message, said, part) = rephrase(&message);
-    let error = ConfigError {
-        path,
-        message,
-        help: help.or(said),
-    };
-    (error, part)
+/// The part of a map's member that a message of serde is about.
+pub(super) fn part(message: &str) -> Part {
+    if message.starts_with(UNKNOWN_KEY) || message.starts_with(MISSING_KEY) {
+        Part::Key
+    } else {
+        Part::Value
+    }
 }
 
-fn rephrase(message: &str) -> (String, Option<String>, Part) {
-    if let Some((key, alternatives)) = unknown(message, "unknown field `") {
+const UNKNOWN_KEY: &str = "unknown field `";
+const UNKNOWN_WORD: &str = "unknown variant `";
+const MISSING_KEY: &str = "missing field `";
+
+/// The error in plain words.
+pub(super) fn plain(error: ConfigError) -> ConfigError {
+    let (message, said) = rephrase(&error.message);
+    ConfigError {
+        path: error.path,
+        message,
+        help: error.help.or(said),
+    }
+}
+
+fn rephrase(message: &str) -> (String, Option<String>) {
+    if let Some((key, alternatives)) = unknown(message, UNKNOWN_KEY) {
         return (
             format!("the key `{key}` is unknown"),
             Some(suggest(key, &alternatives, "the keys here are")),
-            Part::Key,
         );
     }
-    if let Some((word, alternatives)) = unknown(message, "unknown variant `") {
+    if let Some((word, alternatives)) = unknown(message, UNKNOWN_WORD) {
         return (
             format!("`{word}` is none of the words that can be here"),
             Some(suggest(word, &alternatives, "the words are")),
-            Part::Value,
         );
     }
-    if let Some(key) = message.strip_prefix("missing field `") {
+    if let Some(key) = message.strip_prefix(MISSING_KEY) {
         let key = key.trim_end_matches('`');
         return (
             format!("the key `{key}` is missing"),
             Some(format!("add `{key}:` here")),
-            Part::Key,
         );
     }
     let wrong = ["invalid type: ", "invalid value: ", "invalid length: "];
-    let Some((found, expected)) = wrong
+    let found = wrong
         .iter()
         .find_map(|lead| message.strip_prefix(lead))
-        .and_then(|rest| rest.rsplit_once(", expected "))
-    else {
-        let (message, help) = match message.split_once("; write ") {
-            Some((message, help)) => (message, Some(format!("write {help}"))),
-            None => (message, None),
-        };
-        return (message.into(), help, Part::Value);
-    };
-    (
-        format!("expected {}, found {}", kind(expected), thing(found)),
-        None,
-        Part::Value,
-    )
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    if let Some((found, expected)) = found {
+        return (
+            format!("expected {}, found {}", kind(expected), thing(found)),
+            None,
+        );
+    }
+    match message.split_once("; write ") {
+        Some((message, help)) => (message.into(), Some(format!("write {help}"))),
+        None => (message.into(), None),
+    }
 }
 
 /// The name and the alternatives of `unknown field `x`, expected one of `a`, `b``.

@@ -61,7 +61,7 @@ impl Substitutions {
                 }
                 Value::String(text) => match self.resolve(text, base, environment) {
                     Ok(Some(resolved)) => {
-                        self.hide(&resolved, text);
+                        self.hide_whole(&resolved, text);
                         *text = resolved;
                         self.paths.push(path);
                     }
@@ -142,6 +142,13 @@ impl Substitutions {
         };
         self.hide(&value, &shown);
         Ok(value)
+    }
+
+    /// Hides a text that something was put into; one that merely had its escapes removed is the file's own.
+    fn hide_whole(&mut self, resolved: &str, text: &str) {
+        if text.replace("$${", "${") != resolved {
+            self.hide(resolved, text);
+        }
     }
 
     fn hide(&mut self, value: &str, shown: &str) {

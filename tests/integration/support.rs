@@ -415,7 +415,7 @@ impl Proxy {
     /// An answer of the control listener.
     pub fn control(&self, target: &str) -> Response {
         let mut client = Client::connect(self.control);
-        client.request("GET", target, &[], b"");
+        client.request("GET", target, &[("Host", "localhost")], b"");
         client.response()
     }
 

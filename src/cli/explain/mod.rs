@@ -135,3 +135,131 @@ fn identity(address: IpAddr, config: &ClientsConfig) -> ClientIdentity {
     client.ipv6_prefix = config.ipv6_prefix;
     client
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::policy::Revision;
+    use crate::engine::{
+        Chain, Context, DetectionError, Evidence, Finding, Link, Phase, Policy, PolicyConfig,
+        RuleId, Score, ThreatDetection, Verdict, Weight,
+    };
+
+    /// Finds every header value that contains `attack`.
+    #[derive(Debug)]
+    struct Attack;
+
+    impl ThreatDetection for Attack {
+        fn phases(&self) -> &'static [Phase] {
+            &[Phase::RequestHeaders]
+        }
+
+        fn on_headers(
+            &self,
+            request: &RequestView<'_>,
+            _: &Context<'_>,
+        ) -> Result<Verdict, DetectionError> {
+            let bad = |value: &[u8]| memchr::memmem::find(value, b"attack").is_some();
+            let inputs = request.inputs().iter().filter(|input| bad(input.value()));
+            let findings: Vec<Finding> = inputs
+                .map(|input| Finding {
+                    rule: RuleId::new("attack.word"),
+                    weight: Weight::Score(Score(3)),
+                    evidence: Evidence::bytes(
+                        &input.place,
+                        input.value(),
+                        input.origin.clone(),
+                        Vec::new(),
+                    ),
+                    place: input.place.clone().into_owned(),
+                    message: "A word.".into(),
+                })
+                .collect();
+            Ok(if findings.is_empty() {
+                Verdict::Pass
+            } else {
+                Verdict::Threat(findings)
+            })
+        }
+    }
+
+    /// Cannot judge.
+    #[derive(Debug)]
+    struct Broken;
+
+    impl ThreatDetection for Broken {
+        fn phases(&self) -> &'static [Phase] {
+            &[Phase::RequestHeaders]
+        }
+
+        fn on_headers(
+            &self,
+            _: &RequestView<'_>,
+            _: &Context<'_>,
+        ) -> Result<Verdict, DetectionError> {
+            Err(DetectionError::Fault("no idea".into()))
+        }
+    }
+
+    fn explain(text: &str) -> Explanation {
+        let link = |name: &str, detection: Box<dyn ThreatDetection>| Link {
+            name: name.into(),
+            mode: None,
+            on_error: None,
+            status: http::StatusCode::FORBIDDEN,
+            detection,
+        };
+        let chain = Chain::new(vec![
+            link("attack", Box::new(Attack)),
+            link("broken", Box::new(Broken)),
+        ]);
+        let policy = Arc::new(Policy::new(
+            Revision::default(),
+            &PolicyConfig::default(),
+            chain,
+        ));
+        let request = RawRequest::parse(text.as_bytes()).expect("a request");
+        let client = identity(IpAddr::from([192, 0, 2, 1]), &ClientsConfig::default());
+        let view = RequestView::new(&request.method, &request.target, &request.headers, &client);
+        let evaluation = decide(&policy, &view, None, &Clients::scratch(), clock::now());
+        Explanation::new("a test".into(), &view, None, &evaluation)
+    }
+
+    #[test]
+    fn a_block_is_told_with_its_evidence_and_what_was_not_asked() {
+        let told = explain("GET / HTTP/1.1\nX-A: an attack\nX-B: attack\n\n");
+        let text = text::text(&told).expect("a text");
+        for part in [
+            "  attack               request_headers    2 findings\n",
+            "  broken               request_headers    not asked, the decision had fallen\n",
+            "  attack               attack.word  headers.x-a  score 3\n",
+            "    evidence  an attack\n    raw       an attack  header 0[0..9]\n",
+            "score          6 of 5\n",
+            "decision       block: 403 by attack\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told() {
+        let text = text::text(&explain("GET / HTTP/1.1\n\n")).expect("a text");
+        assert!(text.contains("failed: no idea"), "{text}");
+        assert!(text.contains("block: 403 by broken"), "{text}");
+    }
+
+    #[test]
+    fn what_is_found_in_a_secret_is_masked_everywhere() {
+        let told = explain("GET / HTTP/1.1\nAuthorization: attack-hunter2\n\n");
+        let shown = format!(
+            "{}{}",
+            text::text(&told).expect("a text"),
+            serde_json::to_string(&told).expect("JSON")
+        );
+        assert!(
+            shown.contains("attack.word") && shown.contains("[masked, 14 bytes]"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

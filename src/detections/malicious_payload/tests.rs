@@ -238,7 +238,8 @@ fn a_listed_word_is_found_wherever_a_value_can_hide() {
     let none: [(&'static str, &str); 0] = [];
     let field = "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nWORD\r\n--b--\r\n";
     let file = "--b\r\nContent-Disposition: form-data; name=\"x\"; filename=\"WORD.txt\"\r\n\r\ny\r\n--b--\r\n";
-    let hiding: [(&str, &[(&'static str, &str)], Option<&str>); 19] = [
+    type Hiding<'a> = (&'a str, &'a [(&'static str, &'a str)], Option<&'a str>);
+    let hiding: [Hiding<'_>; 19] = [
         ("/?q=WORD", &none, None),
         ("/?WORD=1", &none, None),
         ("/?q=fine&q=WORD", &none, None),

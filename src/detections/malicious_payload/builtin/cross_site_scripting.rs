@@ -91,13 +91,13 @@ const RULES: [BuiltinRule; 19] = [
     rule(
         "document_access",
         HEAD,
-        r#"\bdocument\s*(?:\.|\[)\s*['"]?(?:cookie|write|domain|location|body|head|vulnerable|documentelement|createelement|queryselector|getelement)|\b(?:window|self|top|parent)\s*(?:\.\s*location|\[\s*['"])|\blocation\s*(?:\.\s*(?:hash|href|search)|=\s*(?:name|location|['"`])|\[)|\blocalstorage\s*\.|\bsessionstorage\s*\."#,
+        r#"\bdocument\s*(?:\.|\[)\s*['"]?(?:cookie|write|domain|location|body|head|documentelement|createelement|queryselector|getelement)|\b(?:window|self|top|parent)\s*(?:\.\s*location|\[\s*['"])|\blocation\s*(?:\.\s*(?:hash|href|search)|=\s*(?:name|location|['"`])|\[)|\blocalstorage\s*\.|\bsessionstorage\s*\."#,
         "Script that reads or changes the page.",
     ),
     rule(
         "document_theft",
         BODY,
-        r#"\bdocument\s*\.\s*(?:cookie|write(?:ln)?\s*\(|vulnerable)"#,
+        r#"\bdocument\s*\.\s*(?:cookie|write(?:ln)?\s*\()"#,
         "Script that reads cookies or writes the page.",
     ),
     rule(

@@ -128,7 +128,7 @@ mod tests {
         (
             "steps_up",
             &["../x", "/a/../b", "a=..\\x", "/x/.."],
-            &["wait..", "see ../images/logo.png", "a..b/c", "1../2"],
+            &["wait..", "under ../assets/style.css", "a..b/c", "1../2"],
         ),
         (
             "steps_up_in_text",
@@ -189,7 +189,7 @@ mod tests {
             &["php://filter/x", "file:///etc/x", "phar://a"],
             &[
                 "https://php.example",
-                "file:///C:/Users/Anna/invoice.pdf",
+                "file:///D:/photos/cat.jpg",
                 "profile://x",
                 "file: etc",
             ],
