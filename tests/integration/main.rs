@@ -13,6 +13,7 @@ mod checks;
 mod faults;
 mod forwarding;
 mod judge;
+mod layers;
 mod process;
 mod properties;
 mod source_bugs;
