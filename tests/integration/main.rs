@@ -10,8 +10,15 @@
 )]
 
 mod checks;
+mod faults;
 mod forwarding;
+mod judge;
+mod layers;
 mod process;
+<<<<<<< HEAD
 mod reload;
+=======
+mod properties;
+>>>>>>> props
 mod source_bugs;
 mod support;
