@@ -15,10 +15,7 @@ mod forwarding;
 mod judge;
 mod layers;
 mod process;
-<<<<<<< HEAD
-mod reload;
-=======
 mod properties;
->>>>>>> props
+mod reload;
 mod source_bugs;
 mod support;
