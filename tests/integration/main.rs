@@ -16,6 +16,7 @@ mod judge;
 mod layers;
 mod process;
 mod properties;
+mod registry;
 mod reload;
 mod source_bugs;
 mod support;
