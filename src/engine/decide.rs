@@ -25,6 +25,7 @@ pub struct Evaluation {
     exempt: bool,
     score: Score,
     would_be_score: Score,
+    would_block: bool,
     observations: Vec<Observation>,
     block: Option<Block>,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
@@ -97,6 +98,7 @@ impl Evaluation {
             exempt: request.client().standing == Standing::Trusted,
             score: Score(0),
             would_be_score: Score(0),
+            would_block: false,
             observations: Vec::new(),
             block: None,
             answer_headers: Vec::new(),
@@ -118,10 +120,11 @@ impl Evaluation {
         });
     }
 
-    /// How much of the body the chain wants to see; [`BodyNeed::None`] once the request is refused.
+    /// How much of the body the chain wants to see; [`BodyNeed::None`] once the request is refused. A detection that
+    /// cannot say so has failed, whether or not there is a body.
     #[must_use]
     pub fn body_need(
-        &self,
+        &mut self,
         request: &RequestView<'_>,
         facts: &dyn Facts,
         now: Instant,
@@ -129,16 +132,25 @@ impl Evaluation {
         if self.exempt || self.block.is_some() {
             return BodyNeed::None;
         }
+        let policy = Arc::clone(&self.policy);
         let mut context = Context::new(now, facts);
-        let needs = self.policy.chain.in_phase(Phase::RequestBody).map(|link| {
-            context.enforced = link.is_enforced(self.policy.mode);
-            // A detection that cannot even say what it needs is shown everything, and fails again where that is judged.
-            catch_unwind(AssertUnwindSafe(|| {
-                link.detection.body_need(request, &context)
-            }))
-            .unwrap_or(BodyNeed::Whole)
-        });
-        needs.max().unwrap_or(BodyNeed::None)
+        let mut most = BodyNeed::None;
+        for link in policy.chain.in_phase(Phase::RequestBody) {
+            context.enforced = link.is_enforced(policy.mode);
+            match guarded(|| Ok(link.detection.body_need(request, &context))) {
+                Ok(need) => most = most.max(need),
+                Err(error) => {
+                    self.record(link, Phase::RequestBody, || {
+                        Answer::Fault(error.to_string())
+                    });
+                    self.fail(link, context.enforced, error);
+                }
+            }
+            if self.block.is_some() {
+                return BodyNeed::None;
+            }
+        }
+        most
     }
 
     /// Lets the chain judge the body.
@@ -184,19 +196,11 @@ impl Evaluation {
     /// How the evaluation stands.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let decided = |what: &Observed| match what {
-            Observed::Finding(finding) => finding.weight == Weight::Decisive,
-            Observed::Exhausted(_) => true,
-            Observed::Fault(_) => false,
-        };
         if self.exempt {
             Outcome::Exempt
         } else if self.block.is_some() {
             Outcome::Block
-        } else if self
-            .observations
-            .iter()
-            .any(|seen| !seen.enforced && decided(&seen.what))
+        } else if self.would_block
             || self.score.0.saturating_add(self.would_be_score.0) >= self.policy.threshold.0
         {
             Outcome::WouldBlock
@@ -259,8 +263,7 @@ impl Evaluation {
             }
             let enforced = link.is_enforced(policy.mode);
             context.enforced = enforced;
-            let answer = catch_unwind(AssertUnwindSafe(|| ask(&*link.detection, &context)))
-                .unwrap_or_else(|panic| Err(DetectionError::Fault(panic_message(&*panic))));
+            let answer = guarded(|| ask(&*link.detection, &context));
             let headers = context.take_answer_headers();
             if enforced {
                 self.answer_headers.extend(headers);
@@ -284,7 +287,7 @@ impl Evaluation {
     fn weigh(&mut self, link: &Link, enforced: bool, finding: Finding) {
         match (finding.weight, enforced) {
             (Weight::Decisive, true) => self.refuse(link, link.status),
-            (Weight::Decisive, false) => {}
+            (Weight::Decisive, false) => self.would_block = true,
             (Weight::Score(score), true) => {
                 self.score.0 = self.score.0.saturating_add(score.0);
                 if self.score >= self.policy.threshold {
@@ -299,20 +302,21 @@ impl Evaluation {
     }
 
     fn fail(&mut self, link: &Link, enforced: bool, error: DetectionError) {
-        match error {
+        let (refusal, what) = match error {
             DetectionError::Exhausted(what) => {
-                if enforced {
-                    self.refuse(link, StatusCode::BAD_REQUEST);
-                }
-                self.observe(link, enforced, Observed::Exhausted(what));
+                (Some(StatusCode::BAD_REQUEST), Observed::Exhausted(what))
             }
             DetectionError::Fault(what) => {
-                if enforced && link.on_error.unwrap_or(self.policy.on_error) == OnError::Block {
-                    self.refuse(link, link.status);
-                }
-                self.observe(link, enforced, Observed::Fault(what));
+                let refuses = link.on_error.unwrap_or(self.policy.on_error) == OnError::Block;
+                (refuses.then_some(link.status), Observed::Fault(what))
             }
+        };
+        match refusal {
+            Some(status) if enforced => self.refuse(link, status),
+            Some(_) => self.would_block = true,
+            None => {}
         }
+        self.observe(link, enforced, what);
     }
 
     /// The first refusal stands.
@@ -340,6 +344,13 @@ impl Evaluation {
             });
         }
     }
+}
+
+/// Asks a detection; a panic in it is a failure like any other.
+fn guarded<T>(ask: impl FnOnce() -> Result<T, DetectionError>) -> Result<T, DetectionError> {
+    catch_unwind(AssertUnwindSafe(ask))
+        .unwrap_or_else(|panic| Err(DetectionError::Fault(panic_message(&*panic))))
+        .map_err(DetectionError::presentable)
 }
 
 /// What a panic said, for the event; never shown to a client.

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::finding::{Finding, RuleInfo};
 use crate::clients::Facts;
+use crate::event::secrets::presentable;
 use crate::request::{BodyView, RequestView, ResponseView};
 
 /// Recognises one class of threat.
@@ -165,6 +166,21 @@ impl<'a> Context<'a> {
     /// The headers added so far.
     pub(super) fn take_answer_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         self.answer.take()
+    }
+}
+
+impl DetectionError {
+    /// The most bytes of a text that are shown.
+    const SHOWN: usize = 300;
+
+    /// The same error, fit to be shown: what went wrong may quote the request that it went wrong with, as the panic of
+    /// a slice does.
+    pub(super) fn presentable(self) -> Self {
+        let shown = |text: Cow<'static, str>| presentable(text.as_bytes(), Self::SHOWN).into();
+        match self {
+            Self::Exhausted(what) => Self::Exhausted(shown(what)),
+            Self::Fault(what) => Self::Fault(shown(what)),
+        }
     }
 }
 

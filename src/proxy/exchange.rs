@@ -243,12 +243,12 @@ impl Exchange<'_> {
         } = refused;
         let proxy = &self.core.proxy;
         let mut extra = Vec::new();
-        match &mut evaluation {
-            Some(evaluation) if matches!(refusal, Refusal::Denied(_)) => {
-                self.report.findings(proxy, evaluation, head);
-                extra = evaluation.take_answer_headers();
-            }
-            _ => self.report.refusal(proxy, &refusal, head),
+        if let Some(evaluation) = &mut evaluation {
+            self.report.findings(proxy, evaluation, head);
+            extra = evaluation.take_answer_headers();
+        }
+        if !matches!(refusal, Refusal::Denied(_)) {
+            self.report.refusal(proxy, &refusal, head);
         }
         let response = refuse(&refusal, self.id, &head.headers, extra);
         if let Some(access) = self.report.access(

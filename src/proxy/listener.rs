@@ -73,7 +73,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
 
 /// Runs one core until it is asked to drain and has drained, or until `limits.drain_time` after that.
 ///
-/// `slots` is shared by all cores: a connection holds one, and none is accepted without.
+/// `slots` is shared by all cores: a connection holds one, and none is served without.
 pub async fn run_core(
     proxy: Arc<Proxy>,
     listeners: Vec<StdListener>,
@@ -160,16 +160,17 @@ async fn accept(
     }
 }
 
-/// The next connection, once there is a slot for it.
+/// The next connection, and a slot for it. It is accepted before there is a slot: an acceptor that held one while it
+/// waits would keep it from the connections of the other cores.
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let (stream, peer) = listener.accept().await?;
     let slot = Arc::clone(slots)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, slot))
 }
 

@@ -15,6 +15,7 @@ pub mod listener;
 mod receive;
 mod report;
 mod respond;
+mod server_url;
 mod upstream;
 
 use std::sync::Arc;

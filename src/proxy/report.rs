@@ -86,23 +86,9 @@ impl Report {
         };
         let mut event = self.event(head, kind_of(&first.what), message_of(&first.what));
         event.detection = Some(first.detection.to_string());
-        if let Observed::Finding(finding) = &first.what {
-            event.rule = Some(finding.rule.to_string());
-            event.place = Some(finding.place.to_string());
-            event.evidence = Some(shown(&finding.evidence));
-        } else {
-            event.place = Some("detection".into());
-            event.evidence = Some(EventEvidence {
-                text: event.message.clone(),
-                origin: None,
-                steps: Vec::new(),
-            });
-            event.rule = Some(if faulty {
-                "fault".into()
-            } else {
-                "exhausted".into()
-            });
-        }
+        let told = listed(first);
+        (event.rule, event.place) = (Some(told.rule), Some(told.place));
+        event.evidence = Some(told.evidence);
         event.score = Some(
             evaluation
                 .score()
@@ -118,7 +104,7 @@ impl Report {
         event.findings = new
             .iter()
             .filter(|seen| !std::ptr::eq(*seen, first))
-            .filter_map(listed)
+            .map(listed)
             .collect();
         event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
@@ -267,22 +253,42 @@ fn message_of(what: &Observed) -> String {
     }
 }
 
-fn listed(seen: &Observation) -> Option<EventFinding> {
-    let Observed::Finding(finding) = &seen.what else {
-        return None;
+/// An observation as an event lists it. One that is no finding has the rule `exhausted` or `fault`.
+fn listed(seen: &Observation) -> EventFinding {
+    let message = message_of(&seen.what);
+    let (rule, place, evidence, score) = match &seen.what {
+        Observed::Finding(finding) => (
+            finding.rule.to_string(),
+            finding.place.to_string(),
+            shown(&finding.evidence),
+            match finding.weight {
+                Weight::Decisive => None,
+                Weight::Score(score) => Some(score.0),
+            },
+        ),
+        Observed::Exhausted(_) => ("exhausted".into(), DETECTION.into(), said(&message), None),
+        Observed::Fault(_) => ("fault".into(), DETECTION.into(), said(&message), None),
     };
-    Some(EventFinding {
+    EventFinding {
         detection: seen.detection.to_string(),
-        rule: finding.rule.to_string(),
-        place: finding.place.to_string(),
-        evidence: shown(&finding.evidence),
-        score: match finding.weight {
-            Weight::Decisive => None,
-            Weight::Score(score) => Some(score.0),
-        },
+        rule,
+        place,
+        evidence,
+        score,
         enforced: seen.enforced,
-        message: finding.message.to_string(),
-    })
+        message,
+    }
+}
+
+/// The place of what a detection did not find but ran into itself.
+const DETECTION: &str = "detection";
+
+fn said(message: &str) -> EventEvidence {
+    EventEvidence {
+        text: message.to_owned(),
+        origin: None,
+        steps: Vec::new(),
+    }
 }
 
 fn shown(evidence: &Evidence) -> EventEvidence {

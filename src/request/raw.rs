@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::name;
+
 /// A request with an owner for each of its parts.
 #[derive(Clone, Debug)]
 pub struct RawRequest {
@@ -48,7 +50,6 @@ impl RawRequest {
     /// # Errors
     /// When the method or the target cannot be sent.
     pub fn new(method: &str, target: &str) -> Result<Self, RawRequestError> {
-        let shown = |text: &str| crate::event::secrets::printable(text.as_bytes(), 80);
         let wrong = || RawRequestError::Target(shown(target));
         let mut headers = HeaderMap::new();
         let origin = match target.split_once("://") {
@@ -156,6 +157,13 @@ impl<'a> Iterator for Lines<'a> {
         self.rest = rest;
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
+}
+
+/// A part of the text as an error shows it.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    name::push(&mut shown, text.as_bytes());
+    shown
 }
 
 #[cfg(test)]

@@ -10,7 +10,13 @@
 )]
 
 mod checks;
+mod faults;
 mod forwarding;
+mod judge;
+mod layers;
 mod process;
+mod properties;
+mod registry;
+mod reload;
 mod source_bugs;
 mod support;

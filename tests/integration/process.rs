@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::support::{Answer, Client, Upstream, replace, wait_until};
@@ -16,13 +17,17 @@ struct Program {
     path: std::path::PathBuf,
 }
 
-/// A port that was free a moment ago.
+/// A port that stays free while a program is between two lives: below those that the kernel gives to whoever asks for
+/// any, so that no other test gets it meanwhile.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 15_000).unwrap();
+    loop {
+        let port = 12_000 + (start + NEXT.fetch_add(1, Ordering::SeqCst)) % 15_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn command(path: &Path) -> Command {

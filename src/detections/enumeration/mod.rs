@@ -93,14 +93,14 @@ impl Default for EnumerationConfig {
 }
 
 // The rules: what was recognised, as a stable name and a sentence.
-const PROBING: (&str, &str) = ("probing", "many different paths were asked for in vain");
+const PROBING: (&str, &str) = ("probing", "Many different paths were asked for in vain.");
 const HELD: (&str, &str) = (
     "held",
-    "the client was caught guessing at paths a short while ago",
+    "The client was caught guessing at paths a short while ago.",
 );
 const DECOY: (&str, &str) = (
     "decoy",
-    "a path was asked for that nobody has reason to ask for",
+    "A path was asked for that nobody has reason to ask for.",
 );
 
 /// What a path that does not exist weighs, in quarters of `limit`.

@@ -80,7 +80,7 @@ struct Limit {
     evidence: String,
 }
 
-const MESSAGE: &str = "more requests than the limit allows";
+const MESSAGE: &str = "More requests came than the limit allows.";
 
 // The fields of draft-ietf-httpapi-ratelimit-headers.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -117,7 +117,7 @@ impl ThreatDetection for RateLimit {
     fn rules(&self) -> Vec<RuleInfo> {
         let rule = |limit: &Limit| RuleInfo {
             id: limit.rule.clone(),
-            message: Cow::Owned(limit.evidence.clone()),
+            message: Cow::Owned(format!("There were {}.", limit.evidence)),
             score: None,
             places: vec![PlaceKind::Client],
         };
