@@ -90,6 +90,16 @@ const REFUSED: &[Refused] = &[
         )],
     ),
     (
+        "yes for a word",
+        "limits:\n  over_body: yes\n",
+        &[("2:14", "`yes`")],
+    ),
+    (
+        "true for a word",
+        "limits:\n  over_body: true\n",
+        &[("2:14", "expected a word, found `true`")],
+    ),
+    (
         "duplicate key",
         "limits:\n  body: 1MiB\n  body: 2MiB\n",
         &[("3:3", "the key `body` is here for the second time")],
@@ -426,7 +436,7 @@ fn every_mistake_is_told_at_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(REFUSED.len(), 62);
+    assert_eq!(REFUSED.len(), 64);
 }
 
 /// What is accepted.

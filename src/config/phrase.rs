@@ -105,6 +105,8 @@ fn kind(expected: &str) -> String {
         "a boolean" => "`true` or `false`".into(),
         "a string" => "a text".into(),
         "a sequence" => "a list (`[…]`, or lines that begin with `- `)".into(),
+        // How the reader of YAML calls the word of an enum.
+        "a Value::Tagged enum" => "a word".into(),
         other if other.starts_with("struct ") => "a map (`key: value`)".into(),
         other => other.into(),
     }

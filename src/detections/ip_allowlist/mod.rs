@@ -325,7 +325,13 @@ impl JsonSchema for ListFile {
             { "type": "string", "description": "The path of a list of whom to refuse." },
             {
                 "type": "object",
-                "properties": { "path": { "type": "string" }, "as": list },
+                "properties": {
+                    "path": {
+                        "type": "string",
+                        "description": "Where it is; a relative path starts from the folder of the configuration.",
+                    },
+                    "as": list,
+                },
                 "required": ["path"],
                 "additionalProperties": false,
             },
