@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Semaphore;
-
 use super::load::{Loaded, load};
 use super::self_test::{self, SelfTest};
 use super::settings::Settings;
@@ -22,6 +20,7 @@ use crate::engine::Policy;
 use crate::event::{Decision, Event, EventKind};
 use crate::proxy::clock;
 use crate::proxy::identity::Trust;
+use crate::proxy::slots::Slots;
 use crate::proxy::{Proxy, Serving};
 
 /// How often files are looked at.
@@ -33,7 +32,7 @@ pub(super) struct Reloader {
     proxy: Arc<Proxy>,
     facts: Arc<Clients>,
     state: Arc<ControlState>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     options: StartOptions,
     loadings: AtomicU64,
     current: Mutex<Current>,
@@ -65,7 +64,7 @@ impl Reloader {
         proxy: Arc<Proxy>,
         facts: Arc<Clients>,
         state: Arc<ControlState>,
-        slots: Arc<Semaphore>,
+        slots: Arc<Slots>,
         options: StartOptions,
     ) -> Self {
         Self {
@@ -170,8 +169,8 @@ impl Reloader {
         let mut notes = String::new();
         if let Some(before) = &current.settings {
             notes = needs_restart(before, &settings);
-            self.resize(before, &settings);
         }
+        self.resize(&settings);
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -224,25 +223,9 @@ impl Reloader {
     }
 
     /// Fits what outlives a policy to the new sizes.
-    fn resize(&self, before: &Settings, after: &Settings) {
-        self.facts.resize(after.clients.max_keys);
-        let (old, new) = (before.limits.connections, after.limits.connections);
-        if new > old {
-            self.slots.add_permits(new - old);
-        } else if new < old {
-            // Connections that are open keep their slots; each one that ends gives back one slot less.
-            let slots = Arc::clone(&self.slots);
-            let take = async move {
-                for _ in new..old {
-                    if let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                        slot.forget();
-                    }
-                }
-            };
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(take);
-            }
-        }
+    fn resize(&self, settings: &Settings) {
+        self.facts.resize(settings.clients.max_keys);
+        self.slots.resize(settings.limits.connections);
     }
 
     fn tell(&self, kind: EventKind, message: String) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::{self, Handle, Runtime};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::load::{Loaded, Source};
 use super::reload::{Reloader, serving};
@@ -24,6 +24,7 @@ use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
 use crate::proxy::listener::{self, Stage};
+use crate::proxy::slots::Slots;
 use crate::proxy::{Judges, Proxy};
 
 /// How long the end waits for events to be written.
@@ -120,7 +121,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
     });
     let (stage, watched) = watch::channel(Stage::Serving);
     let state = Arc::new(ControlState::new(events, Vec::new()));
-    let slots = Arc::new(Semaphore::new(settings.limits.connections));
+    let slots = Arc::new(Slots::new(settings.limits.connections));
     let reloader = Arc::new(Reloader::new(
         Arc::clone(&proxy),
         facts,

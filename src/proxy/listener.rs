@@ -16,10 +16,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use super::config::LimitsConfig;
 use super::exchange::{Core, serve};
+use super::slots::{Slot, Slots};
 use super::upstream::Pool;
 use super::{Proxy, report};
 
@@ -77,7 +78,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
 pub async fn run_core(
     proxy: Arc<Proxy>,
     listeners: Vec<StdListener>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
     let core = Arc::new(Core {
@@ -124,7 +125,7 @@ async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
 async fn accept(
     core: Arc<Core>,
     listener: TcpListener,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
 ) {
@@ -164,13 +165,10 @@ async fn accept(
 /// waits would keep it from the connections of the other cores.
 async fn next(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    slots: &Arc<Slots>,
+) -> io::Result<(TcpStream, SocketAddr, Slot)> {
     let (stream, peer) = listener.accept().await?;
-    let slot = Arc::clone(slots)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    let slot = slots.take().await.map_err(io::Error::other)?;
     Ok((stream, peer, slot))
 }
 
@@ -179,7 +177,7 @@ async fn connection(
     core: Arc<Core>,
     stream: TcpStream,
     peer: IpAddr,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
 ) {

@@ -10,12 +10,12 @@ mod exchange;
 mod forward;
 mod framing;
 pub mod identity;
-
 pub mod listener;
 mod receive;
 mod report;
 mod respond;
 mod server_url;
+pub mod slots;
 mod upstream;
 
 use std::sync::Arc;
