@@ -97,12 +97,6 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             ByteSize::bytes(1),
             ByteSize::bytes(u64::MAX),
         ),
-        (
-            ["events", "rotate"],
-            events.rotate,
-            ByteSize::kib(4),
-            ByteSize::bytes(u64::MAX),
-        ),
     ];
     for ([section, key], size, least, most) in sizes {
         let wrong = if size < least {
@@ -114,6 +108,12 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             continue;
         };
         errors.push(wrong.under(key).under(section));
+    }
+    let rotate = events.rotate;
+    if rotate > ByteSize::bytes(0) && rotate < ByteSize::kib(4) {
+        let wrong = ConfigError::new(format!("{rotate} is too little"))
+            .help("write at least 4KiB, or 0B for a file that is never rotated");
+        errors.push(wrong.under("rotate").under("events"));
     }
 }
 

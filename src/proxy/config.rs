@@ -89,8 +89,8 @@ pub struct LimitsConfig {
     pub header_time: Duration,
     /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
     pub body: ByteSize,
-    /// What happens to such a body beyond `body`: `reject` (413), `inspect_prefix` (the first `body` bytes are judged, the
-    /// rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is always judged by
+    /// What happens to such a body beyond `body`: `reject` (413), `inspect_prefix` (at least the first `body` bytes are judged,
+    /// the rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is always judged by
     /// its first `body` bytes.
     pub over_body: OverBody,
     /// What happens to a body with a `Content-Encoding`, which cannot be judged: `reject` (415) or `pass`.
@@ -100,7 +100,7 @@ pub struct LimitsConfig {
     pub upload: ByteSize,
     /// How long a client may take to send a body that is judged whole, and how long it may pause within one that streams.
     pub body_time: Duration,
-    /// The most connections at a time; more wait in the kernel's queue.
+    /// The most connections at a time; more wait.
     #[schemars(range(min = 1))]
     pub connections: usize,
     /// How long requests in flight may go on after SIGTERM.
