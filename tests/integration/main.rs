@@ -13,6 +13,7 @@ mod checks;
 mod faults;
 mod forwarding;
 mod judge;
+mod keys;
 mod layers;
 mod process;
 mod properties;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::{Answer, Client, Upstream, replace, wait_until};
 
 /// The program, running.
-struct Program {
+pub struct Program {
     child: Child,
     address: SocketAddr,
     _folder: tempfile::TempDir,
@@ -49,7 +49,7 @@ fn rules(address: SocketAddr, upstream: &Upstream, more: &str) -> String {
 }
 
 impl Program {
-    fn start(upstream: &Upstream, more: &str) -> Self {
+    pub fn start(upstream: &Upstream, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rules.yaml");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -71,7 +71,7 @@ impl Program {
         program
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
             .status()
@@ -79,13 +79,13 @@ impl Program {
         assert!(sent.success());
     }
 
-    fn get(&self, target: &str) -> u16 {
+    pub fn get(&self, target: &str) -> u16 {
         let mut client = Client::connect(self.address);
         client.request("GET", target, &[], b"");
         client.response().status
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    pub fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the program to end", || {
             status = self.child.try_wait().unwrap();
@@ -94,7 +94,7 @@ impl Program {
         status.unwrap()
     }
 
-    fn output(&mut self) -> (String, String) {
+    pub fn output(&mut self) -> (String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         self.child
             .stdout

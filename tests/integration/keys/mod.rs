@@ -1,0 +1,187 @@
+//! Every key of the configuration has an effect: for each one a test compares two configurations that differ in it alone.
+//!
+//! The keys are those of the schema, so a key without a test fails, and so does a test without a key.
+
+mod clients;
+mod detections;
+mod events;
+mod payloads;
+mod rates;
+mod timeouts;
+mod traffic;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use portcullis::app::schema::keys;
+use portcullis::clients::{Clients, Facts};
+use portcullis::engine::{Evaluation, Registry};
+use portcullis::request::ResponseView;
+
+use crate::judge::{Request, policy};
+
+/// Lists the keys, and makes a test of the function beside each.
+macro_rules! effects {
+    ($($key:literal => $file:ident::$effect:ident,)*) => {
+        const TESTED: &[&str] = &[$($key),*];
+
+        $(
+            #[test]
+            fn $effect() {
+                $file::$effect();
+            }
+        )*
+    };
+}
+
+effects! {
+    "version" => traffic::version,
+    "listen" => traffic::listen,
+    "listen[].address" => traffic::listen_address,
+    "upstream" => traffic::upstream,
+    "upstream.servers[].url" => traffic::upstream_url,
+    "upstream.connect_timeout" => timeouts::connect_timeout,
+    "upstream.first_byte_timeout" => timeouts::first_byte_timeout,
+    "upstream.idle_timeout" => timeouts::idle_timeout,
+    "upstream.keep_alive" => timeouts::keep_alive,
+    "control.listen" => traffic::control_listen,
+    "clients.trusted" => clients::trusted,
+    "clients.trusted_proxies" => clients::trusted_proxies,
+    "clients.identity" => clients::identity,
+    "clients.ipv6_prefix" => clients::ipv6_prefix,
+    "clients.max_keys" => clients::max_keys,
+    "limits.head" => traffic::head,
+    "limits.headers" => traffic::headers,
+    "limits.header_time" => timeouts::header_time,
+    "limits.body" => traffic::body,
+    "limits.over_body" => traffic::over_body,
+    "limits.encoded_body" => traffic::encoded_body,
+    "limits.upload" => traffic::upload,
+    "limits.body_time" => timeouts::body_time,
+    "limits.connections" => traffic::connections,
+    "limits.drain_time" => timeouts::drain_time,
+    "policy.mode" => detections::policy_mode,
+    "policy.threshold" => detections::policy_threshold,
+    "policy.on_error" => detections::policy_on_error,
+    "detections" => detections::order_and_absence,
+    "detections.*.mode" => detections::mode,
+    "detections.*.status" => detections::status,
+    "detections.*.on_error" => detections::on_error,
+    "detections.ip_allowlist.allow" => detections::allowed_addresses,
+    "detections.ip_allowlist.deny" => detections::denied_addresses,
+    "detections.ip_allowlist.files" => detections::files,
+    "detections.ip_allowlist.files[].path" => detections::file_path,
+    "detections.ip_allowlist.files[].as" => detections::file_as,
+    "detections.user_agent.block" => detections::blocked_agents,
+    "detections.user_agent.allow" => detections::allowed_agents,
+    "detections.user_agent.missing" => detections::missing_agent,
+    "detections.rate_limit.limits[].name" => rates::name,
+    "detections.rate_limit.limits[].key" => rates::key,
+    "detections.rate_limit.limits[].limit" => rates::limit,
+    "detections.rate_limit.limits[].per" => rates::per,
+    "detections.rate_limit.limits[].burst" => rates::burst,
+    "detections.rate_limit.limits[].path" => rates::path,
+    "detections.rate_limit.limits[].methods" => rates::methods,
+    "detections.rate_limit.headers" => rates::answer_headers,
+    "detections.malicious_payload.patterns[].id" => payloads::id,
+    "detections.malicious_payload.patterns[].words" => payloads::words,
+    "detections.malicious_payload.patterns[].regexes" => payloads::regexes,
+    "detections.malicious_payload.patterns[].places" => payloads::places,
+    "detections.malicious_payload.patterns[].score" => payloads::score,
+    "detections.malicious_payload.patterns[].message" => payloads::message,
+    "detections.malicious_payload.builtin" => payloads::builtin,
+    "detections.malicious_payload.exclusions[].rule" => payloads::excluded_rule,
+    "detections.malicious_payload.exclusions[].place" => payloads::excluded_place,
+    "detections.malicious_payload.exclusions[].name" => payloads::excluded_name,
+    "detections.malicious_payload.exclusions[].path" => payloads::excluded_path,
+    "detections.enumeration.limit" => rates::missing_paths,
+    "detections.enumeration.within" => rates::within,
+    "detections.enumeration.block_for" => rates::block_for,
+    "detections.enumeration.statuses" => rates::statuses,
+    "detections.enumeration.decoys" => rates::decoys,
+    "events.log" => events::log,
+    "events.rotate" => events::rotate,
+    "events.keep" => events::keep,
+    "events.access_log" => events::access_log,
+    "events.queue" => events::queue,
+}
+
+#[test]
+fn every_key_has_a_test_and_every_test_a_key() {
+    let keys = keys(&Registry::default());
+    let tested: BTreeSet<String> = TESTED.iter().map(|key| (*key).to_owned()).collect();
+    assert_eq!(tested.len(), TESTED.len(), "a key is here twice");
+    let untested: Vec<_> = keys.difference(&tested).collect();
+    assert!(untested.is_empty(), "keys without a test: {untested:#?}");
+    let stray: Vec<_> = tested.difference(&keys).collect();
+    assert!(stray.is_empty(), "tests without a key: {stray:#?}");
+}
+
+// === What the tests share ===
+
+/// A chain without a detection.
+const NOTHING: &str = "detections: []\n";
+
+/// A chain that refuses the word `malicious`, wherever it is.
+const WORD: &str = "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: word, words: [malicious] }] }\n";
+
+/// A chain of one detection.
+fn chain(detection: &str) -> String {
+    format!("detections:\n  - {detection}\n")
+}
+
+/// A chain of one detection, judging as time goes by.
+struct Judge {
+    policy: std::sync::Arc<portcullis::engine::Policy>,
+    facts: Clients,
+    began: Instant,
+}
+
+impl Judge {
+    fn new(detection: &str) -> Self {
+        Self::of(&chain(detection))
+    }
+
+    fn of(yaml: &str) -> Self {
+        Self {
+            policy: policy(yaml, &Registry::default()),
+            facts: Clients::scratch(),
+            began: Instant::now(),
+        }
+    }
+
+    fn judged(&self, request: &Request, second: u64) -> Evaluation {
+        request.judged(&self.policy, &self.facts, self.at(second))
+    }
+
+    /// Whether a request goes on to the upstream, some seconds after the beginning.
+    fn passes_at(&self, request: &Request, second: u64) -> bool {
+        self.judged(request, second).permit().is_ok()
+    }
+
+    fn passes(&self, request: &Request) -> bool {
+        self.passes_at(request, 0)
+    }
+
+    /// Whether a request passes that the upstream answers with this status.
+    fn answered(&self, request: &Request, status: u16, second: u64) -> bool {
+        let (now, facts) = (self.at(second), &self.facts as &dyn Facts);
+        request.seen(|view, _| {
+            let mut evaluation = Evaluation::begin(&self.policy, view);
+            evaluation.on_headers(view, facts, now);
+            if evaluation.permit().is_err() {
+                return false;
+            }
+            let answer = ResponseView {
+                status: status.try_into().unwrap(),
+                headers: &http::HeaderMap::new(),
+            };
+            evaluation.on_response(view, &answer, facts, now);
+            evaluation.permit().is_ok()
+        })
+    }
+
+    fn at(&self, second: u64) -> Instant {
+        self.began + std::time::Duration::from_secs(second)
+    }
+}

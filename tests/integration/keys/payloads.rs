@@ -1,0 +1,125 @@
+//! `malicious_payload`.
+
+use super::Judge;
+use crate::judge::{Request, findings};
+
+/// The rules that recognise something in a request.
+fn rules(settings: &str, request: &Request) -> Vec<String> {
+    let judge = Judge::new(&format!("malicious_payload: {{ {settings} }}"));
+    let evaluation = judge.judged(request, 0);
+    let found = findings(&evaluation).into_iter();
+    found.map(|(_, finding)| finding.rule.to_string()).collect()
+}
+
+/// The same for one pattern of one's own.
+fn pattern(pattern: &str, request: &Request) -> Vec<String> {
+    rules(
+        &format!("builtin: false, patterns: [{{ {pattern} }}]"),
+        request,
+    )
+}
+
+const NONE: [&str; 0] = [];
+
+pub fn id() {
+    let request = Request::get("/?q=evil");
+    for id in ["word-list", "another"] {
+        assert_eq!(pattern(&format!("id: {id}, words: [evil]"), &request), [id]);
+    }
+}
+
+pub fn words() {
+    let request = Request::get("/?q=EVIL");
+    assert_eq!(pattern("id: a, words: [evil]", &request), ["a"]);
+    assert_eq!(pattern("id: a, words: [devil]", &request), NONE);
+}
+
+pub fn regexes() {
+    let request = Request::get("/?q=e123l");
+    assert_eq!(pattern("id: a, regexes: ['e\\d+l']", &request), ["a"]);
+    assert_eq!(pattern("id: a, regexes: ['e\\dl']", &request), NONE);
+}
+
+pub fn places() {
+    let everywhere = [
+        ("path", Request::get("/a/evil")),
+        ("query", Request::get("/?q=evil")),
+        ("headers", Request::get("/").header("x-any", "evil")),
+        ("cookies", Request::get("/").header("cookie", "a=evil")),
+        ("body", Request::get("/").body("text/plain", "evil")),
+    ];
+    for (place, _) in &everywhere {
+        let own = format!("id: a, words: [evil], places: [{place}]");
+        for (other, request) in &everywhere {
+            let found = !pattern(&own, request).is_empty();
+            assert_eq!(found, place == other, "{place} {other}");
+        }
+    }
+    for (place, request) in &everywhere {
+        let found = pattern("id: a, words: [evil]", request);
+        assert!(!found.is_empty(), "{place}");
+    }
+}
+
+pub fn score() {
+    let request = Request::get("/?q=evil");
+    let passes = |score: u32| {
+        Judge::new(&format!(
+            "malicious_payload: {{ builtin: false, patterns: [{{ id: a, words: [evil], score: {score} }}] }}"
+        ))
+        .passes(&request)
+    };
+    assert!(passes(4) && !passes(5));
+}
+
+pub fn message() {
+    let request = Request::get("/?q=evil");
+    let message = |more: &str| {
+        let judge = Judge::new(&format!(
+            "malicious_payload: {{ builtin: false, patterns: [{{ id: a, words: [evil]{more} }}] }}"
+        ));
+        findings(&judge.judged(&request, 0))[0]
+            .1
+            .message
+            .to_string()
+    };
+    assert_eq!(message(", message: Not here."), "Not here.");
+    assert_ne!(message(""), "Not here.");
+}
+
+/// Attacks of two classes, in a query and in a header.
+const SQL: &str = "1'%20UNION%20SELECT%20password%20FROM%20users--";
+
+fn sql() -> Request {
+    Request::get(&format!("/wiki/page?comment={SQL}"))
+}
+
+pub fn builtin() {
+    assert!(!rules("builtin: true", &sql()).is_empty());
+    assert_eq!(rules("builtin: false", &sql()), NONE);
+}
+
+/// An exclusion that covers the attack switches every rule off, one that covers something else none.
+fn assert_exclusion(covers: &str, other: &str) {
+    let all = rules("exclusions: []", &sql());
+    assert!(!all.is_empty());
+    let left = |exclusion| rules(&format!("exclusions: [{{ {exclusion} }}]"), &sql());
+    assert_eq!(left(covers), NONE, "{covers}");
+    assert_eq!(left(other), all, "{other}");
+}
+
+pub fn excluded_rule() {
+    assert_exclusion("rule: '*'", "rule: path_traversal.*");
+}
+
+pub fn excluded_place() {
+    assert_exclusion("place: query", "place: body");
+}
+
+pub fn excluded_name() {
+    assert_exclusion("name: comment", "name: title");
+}
+
+pub fn excluded_path() {
+    assert_exclusion("path: /wiki", "path: /shop");
+}

@@ -1,0 +1,206 @@
+//! `version`, `listen`, `upstream`, `control`, and the limits that are sizes and counts.
+
+use std::net::SocketAddr;
+
+use portcullis::app::{self, Source};
+use portcullis::config::environment::Process;
+use portcullis::engine::Registry;
+
+use super::{NOTHING, WORD};
+use crate::support::{Client, Proxy, Response, Upstream, json};
+
+pub fn version() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |version: u32| {
+        let path = folder.path().join("rules.yaml");
+        std::fs::write(&path, format!("version: {version}\n{NOTHING}")).unwrap();
+        let (source, registry) = (Source::File(path), Registry::default());
+        app::load(&source, &registry, &std::sync::Arc::default(), &Process, 1)
+            .map_err(|report| report.draw(false))
+    };
+    assert!(load(1).is_ok());
+    let refused = load(2).unwrap_err();
+    assert!(refused.contains("version 2 is unknown"), "{refused}");
+}
+
+pub fn listen() {
+    let upstream = Upstream::plain();
+    for (text, is_v4) in [("127.0.0.1:0", true), ("'[::1]:0'", false)] {
+        let proxy = Proxy::start(&upstream, &format!("listen: {text}\n{NOTHING}"));
+        assert_eq!(proxy.address.is_ipv4(), is_v4);
+        assert_eq!(proxy.get("/").status, 200);
+    }
+}
+
+pub fn listen_address() {
+    let upstream = Upstream::plain();
+    let listening = |list: &str| {
+        let proxy = Proxy::start(&upstream, &format!("listen: [{list}]\n{NOTHING}"));
+        let addresses = proxy.running().addresses().to_vec();
+        for address in &addresses {
+            let mut client = Client::connect(*address);
+            client.request("GET", "/", &[], b"");
+            assert_eq!(client.response().status, 200);
+        }
+        addresses
+            .iter()
+            .map(SocketAddr::is_ipv4)
+            .collect::<Vec<_>>()
+    };
+    let (v4, v6) = ("{ address: '127.0.0.1:0' }", "{ address: '[::1]:0' }");
+    assert_eq!(listening(v4), [true]);
+    assert_eq!(listening(&format!("{v6}, {v4}")), [false, true]);
+}
+
+pub fn upstream() {
+    assert_upstream("upstream: http://ADDRESS\n");
+}
+
+pub fn upstream_url() {
+    assert_upstream("upstream: { servers: [{ url: 'http://ADDRESS' }] }\n");
+}
+
+/// Requests go to the address that the key names, and to no other.
+fn assert_upstream(yaml: &str) {
+    let (one, other) = (Upstream::plain(), Upstream::plain());
+    for (named, count) in [(&one, [1, 0]), (&other, [1, 1])] {
+        let yaml = yaml.replace("ADDRESS", &named.address.to_string());
+        let proxy = Proxy::start(&one, &format!("{yaml}{NOTHING}"));
+        assert_eq!(proxy.get("/").status, 200);
+        assert_eq!([one.count(), other.count()], count);
+    }
+}
+
+pub fn control_listen() {
+    let upstream = Upstream::plain();
+    let on = Proxy::start(
+        &upstream,
+        &format!("control: {{ listen: '127.0.0.1:0' }}\n{NOTHING}"),
+    );
+    assert_eq!(on.control("/livez").status, 200);
+    let off = Proxy::start(
+        &upstream,
+        &format!("control: {{ listen: null }}\n{NOTHING}"),
+    );
+    assert_eq!(off.running().control_address(), None);
+    assert_eq!(off.get("/").status, 200);
+}
+
+/// The statuses of one request under values of one key of `limits`.
+fn under<const N: usize>(
+    key: &str,
+    values: [&str; N],
+    detections: &str,
+    send: impl Fn(&Proxy) -> Response,
+) -> [u16; N] {
+    let upstream = Upstream::plain();
+    values.map(|value| {
+        let yaml = format!("limits: {{ {key}: {value} }}\n{detections}");
+        send(&Proxy::start(&upstream, &yaml)).status
+    })
+}
+
+pub fn head() {
+    let long = "x".repeat(10_000);
+    let send = |proxy: &Proxy| proxy.get_with("/", &[("X-Long", &long)]);
+    assert_eq!(under("head", ["8KiB", "32KiB"], NOTHING, send), [431, 200]);
+}
+
+pub fn headers() {
+    let send = |proxy: &Proxy| proxy.get_with("/", &[("X-Many", "1"); 20]);
+    assert_eq!(under("headers", ["10", "100"], NOTHING, send), [431, 200]);
+}
+
+pub fn body() {
+    let text = "x".repeat(3000);
+    let send = |proxy: &Proxy| proxy.post("/", "text/plain", &text);
+    assert_eq!(under("body", ["2KiB", "3KiB"], WORD, send), [413, 200]);
+}
+
+pub fn over_body() {
+    let upstream = Upstream::plain();
+    // Longer than what may come in one piece, of which a little more than the prefix may be judged.
+    let padding = "x".repeat(1 << 20);
+    let (begins, ends) = (
+        format!("malicious {padding}"),
+        format!("{padding} malicious"),
+    );
+    for (value, expected) in [
+        ("reject", [413, 413]),
+        ("inspect_prefix", [403, 200]),
+        ("pass", [200, 200]),
+    ] {
+        let yaml = format!("limits: {{ body: 2KiB, over_body: {value} }}\n{WORD}");
+        let proxy = Proxy::start(&upstream, &yaml);
+        let statuses = [&begins, &ends].map(|body| proxy.post("/", "text/plain", body).status);
+        assert_eq!(statuses, expected, "{value}");
+    }
+    assert_eq!(upstream.last().body, ends.as_bytes());
+}
+
+pub fn encoded_body() {
+    let send = |proxy: &Proxy| {
+        let headers = [("Content-Encoding", "gzip"), ("Content-Type", "text/plain")];
+        proxy.request("POST", "/", &headers, b"\x1f\x8b malicious")
+    };
+    let statuses = under("encoded_body", ["reject", "pass"], WORD, send);
+    assert_eq!(statuses, [415, 200]);
+}
+
+pub fn upload() {
+    let binary: Vec<u8> = (0..3000_u32).map(|n| (n * 7 % 256) as u8).collect();
+    let send = |proxy: &Proxy| proxy.post("/", "application/octet-stream", &binary);
+    let more = "body: 1KiB, upload";
+    assert_eq!(under(more, ["2KiB", "3KiB"], WORD, send), [413, 200]);
+}
+
+pub fn connections() {
+    let upstream = Upstream::start(|request| json("200 OK", &format!("\"{}\"", request.target)));
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("limits: {{ connections: 2 }}\n{NOTHING}"),
+    );
+    let served = |client: &mut Client, target: &str| {
+        client.request("GET", target, &[], b"");
+        assert_eq!(client.response().text(), format!("\"{target}\""));
+    };
+    let ask = |target: &str| {
+        let mut client = proxy.connect();
+        client.request("GET", target, &[], b"");
+        client
+    };
+    let (mut first, mut second) = (proxy.connect(), proxy.connect());
+    served(&mut first, "/first");
+    served(&mut second, "/second");
+    let mut third = ask("/third");
+    // While two are open, they are served and a third one is not.
+    (0..20).for_each(|_| served(&mut first, "/first"));
+    let seen = |target: &str| upstream.seen().iter().any(|seen| seen.target == target);
+    assert!(!seen("/third"));
+    drop(first);
+    assert_eq!(third.response().text(), "\"/third\"");
+
+    // A reload lowers and raises the number; connections that are open stay.
+    let limit = |n: u32| format!("limits: {{ connections: {n} }}\n{NOTHING}");
+    proxy.reload(&limit(1)).unwrap();
+    served(&mut second, "/second");
+    served(&mut third, "/third/again");
+    drop(second);
+    let mut fourth = ask("/fourth");
+    (0..20).for_each(|_| served(&mut third, "/third/again"));
+    assert!(!seen("/fourth"));
+    proxy.reload(&limit(2)).unwrap();
+    assert_eq!(fourth.response().text(), "\"/fourth\"");
+    let mut fifth = ask("/fifth");
+    (0..20).for_each(|_| served(&mut third, "/third/again"));
+    assert!(!seen("/fifth"));
+    drop(third);
+    assert_eq!(fifth.response().text(), "\"/fifth\"");
+    drop((fourth, fifth));
+
+    // One slot serves whoever comes, whichever core the kernel chooses.
+    let single = Proxy::start(&upstream, &limit(1));
+    for n in 0..20 {
+        served(&mut single.connect(), &format!("/single/{n}"));
+    }
+}
