@@ -571,10 +571,6 @@ impl Client {
         }
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     pub fn reader(&mut self) -> &mut impl Read {
         &mut self.reader
     }
