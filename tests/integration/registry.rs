@@ -74,7 +74,7 @@ fn manual(name: &str) -> Option<String> {
     let bare = |line: &'static str| line.trim_start().trim_start_matches("# ").trim_start();
     let begins = |line: &&str| bare_name(line) == Some(name);
     let lines: Vec<&str> = MANUAL.lines().map(bare).collect();
-    let begin = lines.iter().position(|line| begins(line))?;
+    let begin = lines.iter().position(begins)?;
     let item = lines[begin + 1..].iter().take_while(|line| {
         let next_item =
             bare_name(line).is_some_and(|name| Registry::default().find(name).is_some());
