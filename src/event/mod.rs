@@ -7,6 +7,7 @@
 pub mod access;
 pub mod bus;
 pub mod config;
+mod evidence;
 pub mod id;
 mod json;
 mod log;
@@ -20,9 +21,10 @@ use serde::Serialize;
 
 pub use access::AccessRecord;
 pub use bus::EventBus;
+pub use evidence::Evidence;
 pub use id::EventId;
 
-use crate::request::{DecodeStep, IdentitySource, Origin};
+use crate::request::IdentitySource;
 
 /// One thing that happened. Serialised as one flat JSON object; `schema` names the version of its fields.
 #[derive(Clone, Debug, Serialize)]
@@ -55,7 +57,7 @@ pub struct Event {
     pub place: Option<String>,
     /// What it found: bounded, escaped, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<EventEvidence>,
+    pub evidence: Option<Evidence>,
     /// The score of the request when it was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<u32>,
@@ -121,19 +123,6 @@ pub struct EventClient {
     pub peer: IpAddr,
 }
 
-/// Evidence, as an event shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct EventEvidence {
-    /// The decoded bytes, escaped.
-    pub text: String,
-    /// The raw bytes' place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
-    /// The decodings.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<DecodeStep>,
-}
-
 /// One finding, as an event lists it.
 #[derive(Clone, Debug, Serialize)]
 pub struct EventFinding {
@@ -144,7 +133,7 @@ pub struct EventFinding {
     /// The place.
     pub place: String,
     /// The evidence.
-    pub evidence: EventEvidence,
+    pub evidence: Evidence,
     /// The score; absent where the rule decides at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<u32>,

@@ -9,10 +9,10 @@ use http::request::Parts;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
 use crate::engine::decide::{Observation, Observed};
-use crate::engine::{Evaluation, Evidence, Finding, Outcome, Weight};
+use crate::engine::{Evaluation, Finding, Outcome, Weight};
 use crate::event::access::AccessRecord;
 use crate::event::{
-    Decision, Event, EventClient, EventEvidence, EventFinding, EventId, EventKind, secrets,
+    Decision, Event, EventClient, EventFinding, EventId, EventKind, Evidence, secrets,
 };
 use crate::request::ClientIdentity;
 
@@ -121,11 +121,7 @@ impl Report {
         event.detection = Some(detection.into());
         event.rule = Some(refusal.rule().into());
         event.place = Some(refusal.place().into());
-        event.evidence = Some(EventEvidence {
-            text: refusal.evidence(head),
-            origin: None,
-            steps: Vec::new(),
-        });
+        event.evidence = Some(Evidence::fact(refusal.evidence(head)));
         event.decision = Decision::Block;
         event.status = Some(refusal.status().as_u16());
         proxy.events.emit(event);
@@ -209,11 +205,7 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
     event.detection = Some("framing".into());
     event.rule = Some("malformed_head".into());
     event.place = Some("request".into());
-    event.evidence = Some(EventEvidence {
-        text: error.to_string(),
-        origin: None,
-        steps: Vec::new(),
-    });
+    event.evidence = Some(Evidence::fact(error.to_string()));
     event.decision = Decision::Block;
     proxy.events.emit(event);
 }
@@ -260,14 +252,24 @@ fn listed(seen: &Observation) -> EventFinding {
         Observed::Finding(finding) => (
             finding.rule.to_string(),
             finding.place.to_string(),
-            shown(&finding.evidence),
+            finding.evidence.clone(),
             match finding.weight {
                 Weight::Decisive => None,
                 Weight::Score(score) => Some(score.0),
             },
         ),
-        Observed::Exhausted(_) => ("exhausted".into(), DETECTION.into(), said(&message), None),
-        Observed::Fault(_) => ("fault".into(), DETECTION.into(), said(&message), None),
+        Observed::Exhausted(_) => (
+            "exhausted".into(),
+            DETECTION.into(),
+            Evidence::fact(message.as_str()),
+            None,
+        ),
+        Observed::Fault(_) => (
+            "fault".into(),
+            DETECTION.into(),
+            Evidence::fact(message.as_str()),
+            None,
+        ),
     };
     EventFinding {
         detection: seen.detection.to_string(),
@@ -282,19 +284,3 @@ fn listed(seen: &Observation) -> EventFinding {
 
 /// The place of what a detection did not find but ran into itself.
 const DETECTION: &str = "detection";
-
-fn said(message: &str) -> EventEvidence {
-    EventEvidence {
-        text: message.to_owned(),
-        origin: None,
-        steps: Vec::new(),
-    }
-}
-
-fn shown(evidence: &Evidence) -> EventEvidence {
-    EventEvidence {
-        text: evidence.text.clone(),
-        origin: evidence.origin.clone(),
-        steps: evidence.steps.clone(),
-    }
-}
