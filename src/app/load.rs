@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use siphasher::sip::SipHasher13;
 
 use super::checks;
+use super::doubts::doubts;
 use super::settings::{Common, DetectionSection, Settings};
 use crate::config::document::MAX_BYTES;
 use crate::config::load::Shared;
 use crate::config::{ConfigError, Document, Environment, Load, Report};
 use crate::engine::policy::Revision;
 use crate::engine::{Chain, Link, Policy, Registry};
+use crate::event::config::EventLog;
 
 /// The configuration that comes with portcullis, which is its manual, too.
 pub const EMBEDDED: &str = include_str!("../../rules.yaml");
@@ -77,12 +79,14 @@ pub fn load(
         hash: text_hash,
     };
     let compiled = compile(&settings, registry, &mut load, revision);
-    let (named, warnings) = load.finish();
+    let (named, mut warnings) = load.finish();
+    warnings.extend(document.warnings(doubts(&settings)));
     let mut files = source.files();
     files.extend(document.files().iter().cloned());
     files.extend(named);
     files.sort();
     files.dedup();
+    errors.extend(overwritten(&settings, &base, &files));
     let policy = match compiled {
         Ok(policy) if errors.is_empty() => policy,
         Ok(_) => return Err(document.report(errors).watching(files)),
@@ -102,6 +106,21 @@ pub fn load(
         text_hash,
         base,
         document,
+    })
+}
+
+/// The mistake of an event log that would be written into a file that the configuration is made of.
+fn overwritten(settings: &Settings, base: &Path, files: &[PathBuf]) -> Option<ConfigError> {
+    let EventLog::File(log) = &settings.events.log else {
+        return None;
+    };
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    let log = whole(&base.join(log))?;
+    let is_log = |file: &PathBuf| whole(file).is_some_and(|file| file == log);
+    files.iter().any(is_log).then(|| {
+        let wrong = ConfigError::new("events would be written into a file of the configuration")
+            .help("write the path of a file of its own, as in `events.jsonl`");
+        wrong.under("log").under("events")
     })
 }
 

@@ -161,6 +161,22 @@ impl Document {
         Report::new(&self.name, problems)
     }
 
+    /// Every doubt with its place, in the order of the file, each on a line.
+    #[must_use]
+    pub fn warnings(&self, doubts: Vec<ConfigError>) -> Vec<String> {
+        let report = self.report(doubts);
+        let line = |problem: &Problem| {
+            let Problem { path, message, .. } = problem;
+            match &problem.spot {
+                Some(Spot { line, column, .. }) => {
+                    format!("{}:{line}:{column}: {path}: {message}", self.name)
+                }
+                None => format!("{}: {message}", self.name),
+            }
+        };
+        report.problems().iter().map(line).collect()
+    }
+
     /// An error of the parser that reads values, where the one that finds places saw none. They differ in a few corners
     /// of the language.
     fn syntax(&self, error: &serde_yaml::Error) -> Report {

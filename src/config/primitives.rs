@@ -178,6 +178,12 @@ impl fmt::Display for ByteSize {
 // === impl Cidr ===
 
 impl Cidr {
+    /// Whether every address of a family is in it.
+    #[must_use]
+    pub fn is_everybody(self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     /// The block; never an IPv4-mapped IPv6 block.
     #[must_use]
     pub const fn get(self) -> IpNet {

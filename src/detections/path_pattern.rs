@@ -29,6 +29,11 @@ impl PathPattern {
             path == self.normalized
         }
     }
+
+    /// Whether it covers `/`, which everybody asks for.
+    pub(super) fn covers_root(&self) -> bool {
+        self.normalized == "/"
+    }
 }
 
 impl FromStr for PathPattern {

@@ -253,13 +253,18 @@ impl FromConfig for UserAgent {
     const NAME: &'static str = "user_agent";
     type Config = UserAgentConfig;
 
-    fn from_config(config: Self::Config, _: &mut Load<'_>) -> Result<Self, Vec<ConfigError>> {
+    fn from_config(config: Self::Config, load: &mut Load<'_>) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let block = compile(&config.block, "block", &mut errors);
         let allow = compile(&config.allow, "allow", &mut errors);
         let (Some(block), Some(allow)) = (block, allow) else {
             return Err(errors);
         };
+        if config.block.is_empty() && config.missing == Missing::Allow {
+            load.warn(
+                "user_agent: `block` is empty and `missing` is `allow`, so nobody is refused",
+            );
+        }
         let mut detection = Self {
             block,
             allow,

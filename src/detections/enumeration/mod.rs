@@ -197,10 +197,16 @@ impl FromConfig for Enumeration {
     const NAME: &'static str = "enumeration";
     type Config = EnumerationConfig;
 
-    fn from_config(config: EnumerationConfig, _: &mut Load<'_>) -> Result<Self, Vec<ConfigError>> {
+    fn from_config(
+        config: EnumerationConfig,
+        load: &mut Load<'_>,
+    ) -> Result<Self, Vec<ConfigError>> {
         let errors = config.mistakes();
         if !errors.is_empty() {
             return Err(errors);
+        }
+        if config.statuses.is_empty() && config.decoys.is_empty() {
+            load.warn("enumeration: it has neither `statuses` nor `decoys`, and notices nobody");
         }
         let statuses: Vec<_> = config.statuses.iter().map(u16::to_string).collect();
         Ok(Self {
@@ -250,6 +256,15 @@ impl EnumerationConfig {
                 let error = ConfigError::new(format!("{status} is no status of an error"));
                 let error = error.help("write statuses from 400 to 599");
                 errors.push(error.item(index).under("statuses"));
+            }
+        }
+        for (index, decoy) in self.decoys.iter().enumerate() {
+            if decoy.covers_root() {
+                let error =
+                    ConfigError::new(format!("everybody asks for `/`, which `{decoy}` covers"));
+                let error =
+                    error.help("write a path that nobody has business with, as in `/.git/*`");
+                errors.push(error.item(index).under("decoys"));
             }
         }
         errors

@@ -192,6 +192,11 @@ impl FromConfig for IpAllowlist {
         if !errors.is_empty() {
             return Err(errors);
         }
+        for block in config.deny.iter().filter(|block| block.is_everybody()) {
+            load.warn(format!(
+                "ip_allowlist: `deny` has {block}, which refuses everybody of that family"
+            ));
+        }
         let mut list = |kind: ListKind, blocks: &[Cidr]| {
             let files = texts.iter().filter(|(file, _)| file.list == kind);
             compile(

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::config::EVERYWHERE;
 use crate::config::ConfigError;
 use crate::request::{Place, PlaceKind, RequestView};
 
@@ -42,6 +43,20 @@ impl ExclusionConfig {
                 ConfigError::new("the exclusion would switch off every rule everywhere")
                     .help("give at least one of rule, place, name and path"),
             );
+        }
+        if let Some(place) = self.place.filter(|place| !EVERYWHERE.contains(place)) {
+            let error = ConfigError::new(format!("no rule looks at `{}`", place.as_str()));
+            return Some(
+                error
+                    .help("one of path, query, headers, cookies, body")
+                    .under("place"),
+            );
+        }
+        if let Some(path) = &self.path
+            && !path.starts_with(['/', '*'])
+        {
+            let error = ConfigError::new(format!("no request has a path like `{path}`"));
+            return Some(error.help("begin it with `/`, as in `/wiki`").under("path"));
         }
         let rule = self.rule.as_ref()?;
         if rules.iter().any(|known| glob(rule, known)) {

@@ -240,6 +240,9 @@ impl FromConfig for MaliciousPayload {
         if !errors.is_empty() {
             return Err(errors);
         }
+        if rules.rules.is_empty() {
+            load.warn("malicious_payload: `builtin` is off and there are no `patterns`, so nothing is found");
+        }
         for index in rules.set.always_run() {
             if let Some(rule) = rules.rules.get(index) {
                 load.warn(format!(

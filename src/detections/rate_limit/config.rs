@@ -124,6 +124,9 @@ pub(super) fn check(config: &RateLimitConfig, load: &mut Load<'_>) -> Result<(),
     if !errors.is_empty() {
         return Err(errors);
     }
+    if config.limits.is_empty() {
+        load.warn("rate_limit: it has no limits, and refuses nobody");
+    }
     let by_value =
         |limit: &&LimitConfig| matches!(limit.key, LimitKey::Header(_) | LimitKey::Cookie(_));
     let by_client = |limit: &LimitConfig| limit.key == LimitKey::Client;
