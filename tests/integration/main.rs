@@ -18,5 +18,6 @@ mod process;
 mod properties;
 mod registry;
 mod reload;
+mod secrets;
 mod source_bugs;
 mod support;
