@@ -133,7 +133,11 @@ pub(super) fn add_to(builder: &mut PatternSetBuilder, errors: &mut Vec<ConfigErr
             }
             rules.push(Rule {
                 id: RuleId::new(&format!("{}.{}", class.name, rule.name)),
-                message: Cow::Owned(format!("{} (CWE-{})", rule.message, class.cwe)),
+                message: Cow::Owned(format!(
+                    "{} (CWE-{}).",
+                    rule.message.trim_end_matches('.'),
+                    class.cwe
+                )),
                 score: rule.score,
                 places: rule.places.to_vec(),
             });
@@ -182,7 +186,11 @@ mod tests {
         let names: std::collections::BTreeSet<String> = ids().collect();
         assert_eq!(names.len(), rules.len());
         for rule in &rules {
-            assert!(rule.message.contains(". (CWE-"), "{}", rule.id);
+            assert!(
+                rule.message.contains(" (CWE-") && rule.message.ends_with(")."),
+                "{}",
+                rule.id
+            );
         }
         let set = builder.build().expect("builds");
         let always: Vec<&str> = set
