@@ -127,5 +127,13 @@ fn start_logging() {
             .with_ansi(std::io::stderr().is_terminal())
             .try_init()
     };
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    // What a panic says may quote a request. Where it happened says as much to whoever mends it; the event of a
+    // detection that panicked has the text, with secrets masked.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(place, "A task panicked.");
+    }));
 }

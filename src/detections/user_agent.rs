@@ -176,15 +176,14 @@ impl UserAgent {
 
     fn blocked_finding(&self, header: usize, value: &[u8], range: Range<usize>) -> Finding {
         let place = Place::value(PlaceKind::Headers, USER_AGENT.as_str());
-        let matched = value.get(Range::clone(&range)).unwrap_or(value);
         let origin = Origin {
             source: Source::Header(u16::try_from(header).unwrap_or(u16::MAX)),
-            range,
+            range: range.clone(),
         };
         Finding {
             rule: self.blocked_rule.clone(),
             weight: Weight::Decisive,
-            evidence: Evidence::bytes(&place, matched, origin, Vec::new()),
+            evidence: Evidence::part(&place, value, range, origin, Vec::new()),
             place,
             message: Cow::Borrowed(BLOCKED),
         }

@@ -1,5 +1,7 @@
 //! What was found in a request, fit to be shown.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::secrets;
@@ -33,13 +35,26 @@ impl Evidence {
     }
 
     /// Bytes of the request found at `place`. They are masked where the place is known to carry secrets, and so is what
-    /// follows the name of a secret within them.
+    /// follows the name of a secret within them. Where there is text around them, use [`Self::part`].
     #[must_use]
     pub fn bytes(place: &Place<'_>, bytes: &[u8], origin: Origin, steps: Vec<DecodeStep>) -> Self {
+        Self::part(place, bytes, 0..bytes.len(), origin, steps)
+    }
+
+    /// A part of a text found at `place`, masked as in [`Self::bytes`], and also by the name of a secret that stands before
+    /// the part.
+    #[must_use]
+    pub fn part(
+        place: &Place<'_>,
+        text: &[u8],
+        part: Range<usize>,
+        origin: Origin,
+        steps: Vec<DecodeStep>,
+    ) -> Self {
         let text = if secrets::place_is_secret(place) {
-            format!("[masked, {} bytes]", bytes.len())
+            format!("[masked, {} bytes]", part.len())
         } else {
-            secrets::presentable(bytes, Self::MAX_BYTES)
+            secrets::presentable_part(text, part, Self::MAX_BYTES)
         };
         Self {
             text,

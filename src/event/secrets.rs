@@ -4,10 +4,10 @@
 //! what follows the name of a secret is masked ([`presentable`]): a password in a body that is judged as text, a token in
 //! the query of a `Referer`. Both err by masking too much; neither can know a secret that nothing names.
 
-use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Regex;
 
 use crate::request::name::{head, push_printable};
 use crate::request::{Place, PlaceKind};
@@ -47,7 +47,7 @@ const WHOLE: [&str; 8] = [
 ];
 
 /// What stands for a secret.
-const MASK: &[u8] = b"[masked]";
+const MASK: &str = "[masked]";
 
 /// Whether values at `place` are secrets by their nature: credentials in headers, all cookies, passwords and tokens by
 /// the name of their field.
@@ -81,13 +81,34 @@ fn name_is_secret(name: &str) -> bool {
 /// Bytes of an outsider as evidence: secrets that the text itself names are masked, then as [`printable`].
 #[must_use]
 pub fn presentable(bytes: &[u8], max: usize) -> String {
+    presentable_part(bytes, 0..bytes.len(), max)
+}
+
+/// A part of a text as evidence: what the text around it says to be a secret is masked, then as [`printable`]. A match may
+/// begin within a password whose name stands before it.
+#[must_use]
+pub fn presentable_part(text: &[u8], part: Range<usize>, max: usize) -> String {
+    let bytes = text.get(part.clone()).unwrap_or_default();
     let shown = head(bytes, max);
-    let mut text = String::with_capacity(shown.len() + 4);
-    push_printable(&mut text, &mask_named(shown));
-    if shown.len() < bytes.len() {
-        text.push('…');
+    let end = part.start.saturating_add(shown.len());
+    let from = part.start.saturating_sub(AROUND);
+    let until = end.saturating_add(AROUND).min(text.len());
+    let mut written = String::with_capacity(shown.len() + 4);
+    let mut at = part.start;
+    for secret in named(text.get(from..until).unwrap_or_default()) {
+        let (start, stop) = (from + secret.start, from + secret.end);
+        if stop <= at || start >= end {
+            continue;
+        }
+        push_printable(&mut written, text.get(at..start).unwrap_or_default());
+        written.push_str(MASK);
+        at = stop.min(end);
     }
-    text
+    push_printable(&mut written, text.get(at..end).unwrap_or_default());
+    if shown.len() < bytes.len() {
+        written.push('…');
+    }
+    written
 }
 
 /// Bytes of an outsider as one line of harmless text of at most `max` input bytes: control characters, characters that are
@@ -103,40 +124,52 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
     text
 }
 
-/// Masks what follows a scheme of credentials (`Bearer …`) or the name of a secret and `=` or `:`.
-fn mask_named(text: &[u8]) -> Cow<'_, [u8]> {
+/// How far around a part is looked for the name of a secret, in bytes.
+const AROUND: usize = 4096;
+
+/// Where secrets are that the text itself names, in order and apart: what follows a scheme of credentials (`Bearer …`), the
+/// name of a secret and `=` or `:`, or the user's name in a URL.
+fn named(text: &[u8]) -> Vec<Range<usize>> {
     let Some(expressions) = NAMED.as_ref() else {
         // They are constant, so they compile; but if we could not look for secrets, nothing may be shown.
-        return Cow::Borrowed(MASK);
+        return std::iter::once(0..text.len()).collect();
     };
-    let mut masked = Cow::Borrowed(text);
-    for expression in expressions {
-        let replaced = expression.replace_all(&masked, |found: &Captures<'_>| {
-            let name = found.name("name").map_or(&b""[..], |name| name.as_bytes());
-            [name, MASK].concat()
-        });
-        if let Cow::Owned(replaced) = replaced {
-            masked = Cow::Owned(replaced);
+    let found = expressions.iter().flat_map(|expression| {
+        let found = expression.captures_iter(text);
+        found.filter_map(|found| found.name("secret").map(|secret| secret.range()))
+    });
+    let mut all: Vec<Range<usize>> = found.collect();
+    all.sort_by_key(|secret| secret.start);
+    all.dedup_by(|next, last| {
+        let overlaps = next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
         }
-    }
-    masked
+        overlaps
+    });
+    all
 }
 
-/// What [`mask_named`] looks for; the group `name` stays.
-static NAMED: LazyLock<Option<[Regex; 2]>> = LazyLock::new(|| {
-    let scheme = r#"(?is-u)(?<name>\b(?:bearer|basic)(?:\s|\+|%20)+)[^\s"'&;,]+"#;
+/// What [`named`] looks for; the group `secret` is what must not be shown.
+static NAMED: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
+    let scheme = r#"(?is-u)\b(?:bearer|basic)(?:\s|\+|%20)+(?<secret>[^\s"'&;,]+)"#;
+    let user = r#"(?is-u)(?:://|%3a%2f%2f)[^\s/?#@:"']*:(?<secret>[^\s/?#@"']+)@"#;
     // A name; its closing quote, plain or itself escaped; a colon or equals sign; then a quoted value with its quotes,
     // to the end of the text if nothing closes it, or a value without quotes.
     let pair = [
-        r"(?is-u)(?<name>(?:[\w.\[\]-]*(?:",
+        r"(?is-u)(?:(?:[\w.\[\]-]*(?:",
         &WORDS.join("|"),
         r")[\w.\[\]-]*|\b(?:",
         &WHOLE.join("|"),
         r#"))\]?(?:\\?["'])?\s*(?:[:=]|%3[ad])\s*[\[{]*\s*)"#,
-        r#"(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\"(?:[^"\\])*(?:\\")?|[^\s"'&;,}]+)"#,
+        r#"(?<secret>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\"(?:[^"\\])*(?:\\")?|[^\s"'&;,}]+)"#,
     ]
     .concat();
-    Some([Regex::new(scheme).ok()?, Regex::new(&pair).ok()?])
+    Some([
+        Regex::new(scheme).ok()?,
+        Regex::new(user).ok()?,
+        Regex::new(&pair).ok()?,
+    ])
 });
 
 #[cfg(test)]
@@ -208,6 +241,14 @@ mod tests {
             ),
             ("x Bearer a.b.c' or 1", "x Bearer [masked]' or 1"),
             ("basic\tdXNlcjpwYXNz", "basic\\u{9}[masked]"),
+            (
+                "https://joe:hunter2@example.org/",
+                "https://joe:[masked]@example.org/",
+            ),
+            (
+                "https://example.org:8080/@joe",
+                "https://example.org:8080/@joe",
+            ),
             ("shipping=fast", "shipping=fast"),
             ("' or password like 'a%", "' or password like 'a%"),
             ("1 union select token from t", "1 union select token from t"),
@@ -220,6 +261,20 @@ mod tests {
     fn a_cut_does_not_uncover() {
         let shown = presentable(b"password=hunter2hunter2", 14);
         assert_eq!(shown, "password=[masked]…");
+    }
+
+    #[test]
+    fn a_part_of_a_secret_is_masked_by_the_name_before_it() {
+        let text = b"a=1&password=hunter2../../etc/passwd&b=../x";
+        assert_eq!(presentable_part(text, 12..36, 120), "=[masked]");
+        assert_eq!(presentable_part(text, 20..24, 120), "[masked]");
+        assert_eq!(presentable_part(text, 20..40, 120), "[masked]&b=.");
+        assert_eq!(presentable_part(text, 39..43, 120), "../x");
+        assert_eq!(presentable_part(text, 4..20, 12), "password=[masked]…");
+        assert_eq!(
+            presentable_part(b"http://joe:hunter2@a/", 0..12, 120),
+            "http://joe:[masked]"
+        );
     }
 
     #[test]

@@ -19,5 +19,6 @@ mod process;
 mod properties;
 mod registry;
 mod reload;
+mod secrets;
 mod source_bugs;
 mod support;

@@ -2,13 +2,14 @@
 //! escaped, lengths bounded.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use serde::Serialize;
 
 use crate::engine::decide::{Evaluation, Observation, Observed, Outcome};
 use crate::engine::trace::Step;
 use crate::engine::{Mode, Weight};
-use crate::event::secrets::{place_is_secret, printable};
+use crate::event::secrets::{place_is_secret, presentable, presentable_part, printable};
 use crate::request::{
     BodyKind, BodyView, DecodeStep, IdentitySource, Input, Origin, Place, PlaceKind, RequestView,
     Source, Standing,
@@ -196,7 +197,8 @@ fn found(seen: &Observation, request: &RequestView<'_>, body: Option<&BodyView<'
             told.origin.clone_from(&finding.evidence.origin);
             told.raw = finding.evidence.origin.as_ref().map(|origin| {
                 let raw = slice(origin, request, body);
-                show(raw, is_secret(&finding.place, raw))
+                let secret = is_secret(&finding.place, raw);
+                show_part(source(origin, request, body), origin.range.clone(), secret)
             });
         }
     }
@@ -215,11 +217,33 @@ fn slice<'v>(
     bytes.unwrap_or_default()
 }
 
+/// The raw text that an origin points into.
+fn source<'v>(
+    origin: &Origin,
+    request: &'v RequestView<'_>,
+    body: Option<&'v BodyView<'_>>,
+) -> &'v [u8] {
+    let bytes = match origin.source {
+        Source::Body => body.map(BodyView::bytes),
+        Source::Target | Source::Header(_) => request.source(origin.source),
+    };
+    bytes.unwrap_or_default()
+}
+
 fn show(bytes: &[u8], secret: bool) -> String {
     if secret {
         format!("[masked, {} bytes]", bytes.len())
     } else {
-        printable(bytes, MAX_SHOWN)
+        presentable(bytes, MAX_SHOWN)
+    }
+}
+
+/// A raw piece of the request; what the text around it names as a secret is masked.
+fn show_part(text: &[u8], part: Range<usize>, secret: bool) -> String {
+    if secret {
+        format!("[masked, {} bytes]", part.len())
+    } else {
+        presentable_part(text, part, MAX_SHOWN)
     }
 }
 

@@ -135,12 +135,12 @@ impl MaliciousPayload {
                 {
                     return;
                 }
-                let matched = form.text.get(range.clone()).unwrap_or(&[]);
-                let origin = input.origin_of(form, range);
+                let origin = input.origin_of(form, range.clone());
+                let steps = form.steps.clone();
                 findings.push(Finding {
                     rule: rule.id.clone(),
                     weight: Weight::Score(rule.score),
-                    evidence: Evidence::bytes(&input.place, matched, origin, form.steps.clone()),
+                    evidence: Evidence::part(&input.place, &form.text, range, origin, steps),
                     place: input.place.clone().into_owned(),
                     message: rule.message.clone(),
                 });
