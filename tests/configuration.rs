@@ -472,7 +472,7 @@ const DETECTIONS_REFUSED: &[Refused] = &[
     (
         "a method in small letters",
         "detections:\n  - rate_limit: { limits: [{ name: a, limit: 1, per: 1m, methods: [get] }] }\n",
-        &[("2:67", "write `GET`")],
+        &[("2:68", "write `GET`")],
     ),
     (
         "an agent that everybody has",
