@@ -58,6 +58,7 @@ const fn decision(event: &Event) -> (&'static str, &'static str) {
         (_, EventKind::Reload) => ("RELOAD", "1;34"),
         (_, EventKind::Lifecycle) => ("LIFECYCLE", "1;34"),
         (Decision::Pass, _) => ("PASS", "1;32"),
+        (Decision::None, EventKind::Unjudged) => ("UNJUDGED", "1;33"),
         (Decision::None, EventKind::Threat) => ("THREAT", "1;33"),
     }
 }

@@ -86,6 +86,8 @@ pub enum EventKind {
     Threat,
     /// A request was malformed or over a hard limit.
     Refused,
+    /// A body went on that was not, or not wholly, judged.
+    Unjudged,
     /// A detection failed.
     Fault,
     /// The upstream could not be reached, was silent, or broke off.

@@ -3,7 +3,6 @@
 //! Both stream piece by piece in constant memory. A pause longer than allowed, a length beyond its limit, or a break
 //! ends the stream with an error, which makes hyper close the connection: a cut body is never presented whole.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::forward::strip_trailers;
 use super::respond::Refusal;
 use super::upstream::Lease;
 
@@ -46,7 +46,7 @@ pub(super) enum UpstreamBody {
 
 /// A request's body that streams: what was read of it already, then the rest as it comes.
 pub(super) struct RequestStream {
-    read: VecDeque<Bytes>,
+    read: Bytes,
     rest: Incoming,
     left: u64,
     pause: Pause,
@@ -58,6 +58,7 @@ pub(super) struct RequestStream {
 pub(super) struct Progress {
     bytes: AtomicU64,
     ended: AtomicBool,
+    waits_for_client: AtomicBool,
     failure: AtomicU8,
 }
 
@@ -71,7 +72,7 @@ impl UpstreamBody {
 
     /// Streams `read` and then `rest`, at most `limit` bytes in all, with pauses of at most `pause`.
     pub(super) fn stream(
-        read: VecDeque<Bytes>,
+        read: Bytes,
         rest: Incoming,
         limit: u64,
         pause: Duration,
@@ -100,6 +101,11 @@ impl Progress {
 
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether it is the client that the next bytes are waited for, and not the upstream that does not take them.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.waits_for_client.load(Ordering::Relaxed)
     }
 
     /// Whether the upstream has, or will get, nothing more.
@@ -167,7 +173,7 @@ impl Body for UpstreamBody {
             } => SizeHint::default(),
             Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(stream) => {
-                let read = stream.read.iter().map(Bytes::len).sum::<usize>() as u64;
+                let read = stream.read.len() as u64;
                 stream
                     .rest
                     .size_hint()
@@ -183,18 +189,26 @@ impl RequestStream {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = if let Some(read) = self.read.pop_front() {
-            Some(Ok(Frame::data(read)))
+        let frame = if self.read.has_remaining() {
+            Some(Ok(Frame::data(std::mem::take(&mut self.read))))
         } else {
             match Pin::new(&mut self.rest).poll_frame(context) {
                 Poll::Pending if self.pause.is_over(context) => {
                     return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.progress
+                        .waits_for_client
+                        .store(true, Ordering::Relaxed);
+                    return Poll::Pending;
+                }
                 Poll::Ready(frame) => frame,
             }
         };
         self.pause.reset();
+        self.progress
+            .waits_for_client
+            .store(false, Ordering::Relaxed);
         let frame = match frame {
             None => {
                 self.progress.end();
@@ -213,7 +227,18 @@ impl RequestStream {
         if self.read.is_empty() && self.rest.is_end_stream() {
             self.progress.end();
         }
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
+    }
+}
+
+/// A frame as it may go on: trailers without what must not stand there.
+fn without_unsafe_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 
@@ -336,7 +361,7 @@ impl Body for ClientBody {
                 if stream.upstream.is_end_stream() {
                     stream.end();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
             }
         }
     }

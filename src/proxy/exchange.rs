@@ -50,12 +50,14 @@ pub(super) async fn serve(
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
     let client = serving.trust.identify(peer, &head.headers);
-    let report = Report::new(id, time, &client, &head, serving.access_log);
+    let began = clock::now();
+    let access_log = serving.access_log.then_some((&core.proxy, began));
+    let report = Report::new(id, time, &client, &head, access_log);
     let mut exchange = Exchange {
         core,
         serving,
         id,
-        began: clock::now(),
+        began,
         client,
         report,
     };
@@ -90,6 +92,9 @@ impl Exchange<'_> {
         };
         let (permit_to_forward, mut evaluation) = permit(evaluation)?;
         self.report.findings(&self.core.proxy, &evaluation, head);
+        if let Some(unjudged) = received.unjudged {
+            self.report.unjudged(&self.core.proxy, unjudged, head);
+        }
         let (body, progress) = received.into_upstream(self.serving.limits.body_time.get());
         let request = self.request_for_upstream(head, body);
         let sent = send(
@@ -148,6 +153,9 @@ impl Exchange<'_> {
             );
             Some(evaluation)
         } else {
+            let Some(place) = self.core.proxy.judges.place() else {
+                return Err(refused(Refusal::Overloaded, Some(evaluation)));
+            };
             let (head, client, facts) = (
                 copy_of(head),
                 self.client.clone(),
@@ -157,11 +165,10 @@ impl Exchange<'_> {
                 judge(&head, &bytes, &client, &mut evaluation, &*facts, now);
                 evaluation
             };
-            self.core.proxy.judges.run(job).await
+            self.core.proxy.judges.run(place, job).await
         };
         self.report.judged += clock::now().saturating_duration_since(now);
-        let evaluation = judged.ok_or_else(|| refused(Refusal::Overloaded, None))?;
-        permit(evaluation).map(|(_, evaluation)| evaluation)
+        judged.ok_or_else(|| refused(Refusal::Overloaded, None))
     }
 
     fn judge_answer(
@@ -195,8 +202,9 @@ impl Exchange<'_> {
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
         forward::strip_hop_by_hop(headers);
-        let peer_is_proxy = self.serving.trust.is_proxy(self.client.peer);
-        forward::describe(headers, &self.client, peer_is_proxy, self.id);
+        let trust = &self.serving.trust;
+        let believed = trust.is_proxy(self.client.peer).then(|| trust.header());
+        forward::describe(headers, &self.client, believed, self.id);
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
             && let Some(server) = self.serving.upstream.servers.first()
@@ -222,13 +230,9 @@ impl Exchange<'_> {
             head.headers.append(name, value);
         }
         let upstream = Some((lease.server(), head.status));
-        let access = self.report.access(
-            &self.core.proxy,
-            head.status,
-            Some(evaluation),
-            upstream,
-            self.began,
-        );
+        let access = self
+            .report
+            .access(head.status, Some(evaluation), None, upstream);
         let meter =
             access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
         let body = ClientBody::stream(body, self.serving.upstream.idle_timeout.get(), lease, meter);
@@ -248,16 +252,14 @@ impl Exchange<'_> {
             extra = evaluation.take_answer_headers();
         }
         if !matches!(refusal, Refusal::Denied(_)) {
-            self.report.refusal(proxy, &refusal, head);
+            self.report
+                .refusal(proxy, &refusal, evaluation.as_ref(), head);
         }
         let response = refuse(&refusal, self.id, &head.headers, extra);
-        if let Some(access) = self.report.access(
-            proxy,
-            response.status(),
-            evaluation.as_ref(),
-            None,
-            self.began,
-        ) {
+        if let Some(access) =
+            self.report
+                .access(response.status(), evaluation.as_ref(), Some(&refusal), None)
+        {
             access.finish(0, response.body().length());
         }
         response

@@ -1,11 +1,15 @@
 //! Headers between client and upstream: what belongs to one connection stays on it, and the upstream learns where the
 //! request came from.
 
+use std::net::IpAddr;
+
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
+use super::config::IdentityHeader;
 use super::identity::X_FORWARDED_FOR;
 use crate::event::EventId;
 use crate::request::ClientIdentity;
@@ -50,42 +54,30 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the upstream who asked, for what, and under which id. What a trusted proxy already said is kept and continued;
-/// what anybody else said of it is replaced.
+/// Tells the upstream who asked, for what, and under which id.
+///
+/// `believed` is the header that names the client where the peer is a trusted proxy, `None` where it is not. That header
+/// is continued; every other one is made anew from what is known, since whoever writes the one need not guard the others.
 pub(super) fn describe(
     headers: &mut HeaderMap,
     client: &ClientIdentity,
-    peer_is_proxy: bool,
+    believed: Option<IdentityHeader>,
     id: EventId,
 ) {
     let host = headers.get(HOST).cloned();
-    let peer = client.peer.to_string();
-    if !peer_is_proxy {
-        for name in [
-            X_FORWARDED_FOR,
-            X_FORWARDED_PROTO,
-            X_FORWARDED_HOST,
-            FORWARDED,
-            X_REQUEST_ID,
-        ] {
+    let continues_list = believed == Some(IdentityHeader::XForwardedFor);
+    let continues_forwarded = believed == Some(IdentityHeader::Forwarded);
+    if !continues_list {
+        for name in [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST] {
             headers.remove(name);
         }
     }
-    continue_list(headers, X_FORWARDED_FOR, &peer);
-    let node = if client.peer.is_ipv6() {
-        format!("for=\"[{peer}]\"")
-    } else {
-        format!("for={peer}")
-    };
-    let element = match host
-        .as_ref()
-        .and_then(|host| host.to_str().ok())
-        .filter(|host| !host.contains(['"', '\\']))
-    {
-        Some(host) => format!("{node};host=\"{host}\";proto=http"),
-        None => format!("{node};proto=http"),
-    };
-    continue_list(headers, FORWARDED, &element);
+    if !continues_forwarded {
+        headers.remove(FORWARDED);
+    }
+    if believed.is_none() {
+        headers.remove(X_REQUEST_ID);
+    }
     headers
         .entry(X_FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static("http"));
@@ -93,7 +85,76 @@ pub(super) fn describe(
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
     headers.entry(X_REQUEST_ID).or_insert_with(|| id_value(id));
+    let is_behind_peer = client.address != client.peer;
+    if is_behind_peer && !continues_list {
+        continue_list(headers, X_FORWARDED_FOR, &client.address.to_string());
+    }
+    continue_list(headers, X_FORWARDED_FOR, &client.peer.to_string());
+    let parameters = parameters(headers);
+    if is_behind_peer && !continues_forwarded {
+        let client = format!(
+            "{}{parameters}, {}",
+            node(client.address),
+            node(client.peer)
+        );
+        continue_list(headers, FORWARDED, &client);
+    } else {
+        continue_list(
+            headers,
+            FORWARDED,
+            &format!("{}{parameters}", node(client.peer)),
+        );
+    }
     continue_list(headers, VIA, "1.1 portcullis");
+}
+
+/// An address as `Forwarded` writes it (RFC 7239, 6).
+fn node(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("for={address}"),
+        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+    }
+}
+
+/// What `X-Forwarded-Host` and `X-Forwarded-Proto` say, as parameters of `Forwarded`; what cannot be quoted is left out.
+fn parameters(headers: &HeaderMap) -> String {
+    let plain = |name: HeaderName| {
+        let text = headers.get(name)?.to_str().ok()?;
+        (!text.contains(['"', '\\'])).then_some(text)
+    };
+    let host = plain(X_FORWARDED_HOST)
+        .map(|host| format!(";host=\"{host}\""))
+        .unwrap_or_default();
+    let is_token = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let proto = plain(X_FORWARDED_PROTO).filter(is_token).unwrap_or("http");
+    format!("{host};proto={proto}")
+}
+
+/// Removes from trailers what would have been removed, replaced or relied upon in the head (RFC 9110, 6.5.1).
+pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
+    const UNSAFE: [HeaderName; 17] = [
+        AUTHORIZATION,
+        COOKIE,
+        SET_COOKIE,
+        HOST,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        CONTENT_ENCODING,
+        CONTENT_RANGE,
+        TRAILER,
+        EXPECT,
+        RANGE,
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_HOST,
+        FORWARDED,
+        X_REQUEST_ID,
+        VIA,
+    ];
+    strip_hop_by_hop(trailers);
+    for name in &UNSAFE {
+        trailers.remove(name);
+    }
 }
 
 /// The id as a header value.
@@ -130,13 +191,19 @@ mod tests {
         headers
     }
 
-    fn described(peer: &str, peer_is_proxy: bool, lines: &[(&str, &str)]) -> HeaderMap {
+    fn described(
+        client: &str,
+        peer: &str,
+        believed: Option<IdentityHeader>,
+        lines: &[(&str, &str)],
+    ) -> HeaderMap {
         let mut headers = headers(lines);
-        let client = ClientIdentity::from_peer(peer.parse().expect("an address"));
+        let mut identity = ClientIdentity::from_peer(peer.parse().expect("an address"));
+        identity.address = client.parse().expect("an address");
         describe(
             &mut headers,
-            &client,
-            peer_is_proxy,
+            &identity,
+            believed,
             IdSource::new().expect("randomness").next(0),
         );
         headers
@@ -177,7 +244,7 @@ mod tests {
             ("forwarded", "for=9.9.9.9"),
             ("x-request-id", "mine"),
         ];
-        let seen = described("198.51.100.1", false, &sent);
+        let seen = described("198.51.100.1", "198.51.100.1", None, &sent);
         let all = |name: &str| {
             seen.get_all(name)
                 .iter()
@@ -196,23 +263,75 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_is_continued() {
+    fn the_believed_header_is_continued_and_the_others_follow_it() {
         let sent = [
+            ("host", "inner"),
             ("x-forwarded-for", "9.9.9.9"),
             ("x-forwarded-for", "8.8.8.8"),
             ("x-forwarded-proto", "https"),
+            ("forwarded", "for=6.6.6.6"),
             ("x-request-id", "theirs"),
             ("via", "1.1 front"),
         ];
-        let seen = described("2001:db8::1", true, &sent);
-        let one = |name: &str| seen.get(name).and_then(|v| v.to_str().ok());
-        assert_eq!(
-            one("x-forwarded-for"),
-            Some("9.9.9.9, 8.8.8.8, 2001:db8::1")
+        let list = described(
+            "8.8.8.8",
+            "2001:db8::1",
+            Some(IdentityHeader::XForwardedFor),
+            &sent,
         );
-        assert_eq!(one("x-forwarded-proto"), Some("https"));
-        assert_eq!(one("forwarded"), Some("for=\"[2001:db8::1]\";proto=http"));
-        assert_eq!(one("x-request-id"), Some("theirs"));
-        assert_eq!(one("via"), Some("1.1 front, 1.1 portcullis"));
+        let forwarded = described(
+            "6.6.6.6",
+            "2001:db8::1",
+            Some(IdentityHeader::Forwarded),
+            &sent,
+        );
+        let peer = described(
+            "2001:db8::1",
+            "2001:db8::1",
+            Some(IdentityHeader::Peer),
+            &sent,
+        );
+        let all = [&list, &forwarded, &peer];
+        let each = |name: &str| {
+            all.map(|seen| {
+                seen.get(name)
+                    .and_then(|v| v.to_str().ok())
+                    .unwrap_or("none")
+            })
+        };
+        assert_eq!(
+            each("x-forwarded-for"),
+            [
+                "9.9.9.9, 8.8.8.8, 2001:db8::1",
+                "6.6.6.6, 2001:db8::1",
+                "2001:db8::1"
+            ]
+        );
+        assert_eq!(each("x-forwarded-proto"), ["https", "http", "http"]);
+        assert_eq!(
+            each("forwarded"),
+            [
+                "for=8.8.8.8;host=\"inner\";proto=https, for=\"[2001:db8::1]\"",
+                "for=6.6.6.6, for=\"[2001:db8::1]\";host=\"inner\";proto=http",
+                "for=\"[2001:db8::1]\";host=\"inner\";proto=http",
+            ]
+        );
+        assert_eq!(each("x-request-id"), ["theirs"; 3]);
+        assert_eq!(each("via"), ["1.1 front, 1.1 portcullis"; 3]);
+    }
+
+    #[test]
+    fn trailers_cannot_say_what_the_head_may_not() {
+        let mut trailers = headers(&[
+            ("x-sum", "5"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("authorization", "x"),
+            ("te", "x"),
+        ]);
+        strip_trailers(&mut trailers);
+        assert_eq!(
+            trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-sum"]
+        );
     }
 }

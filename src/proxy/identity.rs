@@ -38,6 +38,12 @@ impl Trust {
         }
     }
 
+    /// Where a trusted proxy names its client.
+    #[must_use]
+    pub const fn header(&self) -> IdentityHeader {
+        self.header
+    }
+
     /// Whether a peer's forwarding headers are believed.
     #[must_use]
     pub fn is_proxy(&self, address: IpAddr) -> bool {
@@ -52,12 +58,13 @@ impl Trust {
             IdentityHeader::Peer => (peer, IdentitySource::Peer),
             _ if !self.is_proxy(peer) => (peer, IdentitySource::Peer),
             IdentityHeader::XForwardedFor => {
-                let entries =
-                    entries_from_the_right(headers, &X_FORWARDED_FOR, b',').map(parse_address);
+                let entries = entries_from_the_right(headers, &X_FORWARDED_FOR, split_plain)
+                    .map(parse_address);
                 self.first_untrusted(peer, entries, IdentitySource::XForwardedFor)
             }
             IdentityHeader::Forwarded => {
-                let entries = entries_from_the_right(headers, &FORWARDED, b',').map(forwarded_for);
+                let entries =
+                    entries_from_the_right(headers, &FORWARDED, split_unquoted).map(forwarded_for);
                 self.first_untrusted(peer, entries, IdentitySource::Forwarded)
             }
         };
@@ -98,12 +105,11 @@ impl Trust {
     }
 }
 
-/// The elements of a list header, last line and last element first. A separator inside a quoted string separates
-/// nothing (RFC 9110, 5.6.4); empty elements are skipped (RFC 9110, 5.6.1.2).
+/// The elements of a list header, last line and last element first; empty ones are skipped (RFC 9110, 5.6.1.2).
 fn entries_from_the_right<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-    separator: u8,
+    split: fn(&'a [u8], u8) -> Vec<&'a [u8]>,
 ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let lines: Vec<&[u8]> = headers
         .get_all(name)
@@ -113,24 +119,37 @@ fn entries_from_the_right<'a>(
     lines
         .into_iter()
         .rev()
-        .flat_map(move |line| split_unquoted(line, separator).into_iter().rev())
+        .flat_map(move |line| split(line, b',').into_iter().rev())
         .map(<[u8]>::trim_ascii)
         .filter(|entry| !entry.is_empty())
 }
 
-/// Splits at every separator outside double quotes.
+/// Splits at every separator. `X-Forwarded-For` knows no quotes: one that a client sends must not hide what the proxies
+/// behind it write.
+fn split_plain(text: &[u8], separator: u8) -> Vec<&[u8]> {
+    text.split(|&byte| byte == separator).collect()
+}
+
+/// Splits at every separator outside double quotes (RFC 9110, 5.6.4). A quote that nothing closes quotes nothing: else a
+/// client that sends half a pair would hide what the proxies behind it write.
 fn split_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(|&byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => return byte == separator && !quoted,
-        }
-        false
-    })
-    .collect()
+    let parts = text
+        .split(|&byte| {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                _ => return byte == separator && !quoted,
+            }
+            false
+        })
+        .collect();
+    if quoted {
+        split_plain(text, separator)
+    } else {
+        parts
+    }
 }
 
 /// The address of one `Forwarded` element's `for=` (RFC 7239, 5.2); `None` where it has none, or names no address.
@@ -213,7 +232,9 @@ mod tests {
     #[test]
     fn the_client_is_the_right_most_untrusted_entry_of_a_trusted_peer() {
         // peer, lines of X-Forwarded-For, expected client
-        let cases: [(&str, &[&str], &str); 16] = [
+        let cases: [(&str, &[&str], &str); 18] = [
+            ("10.0.0.1", &["\", 8.8.8.8"], "8.8.8.8"),
+            ("10.0.0.1", &["\"\\", "8.8.8.8"], "8.8.8.8"),
             ("198.51.100.1", &["9.9.9.9"], "198.51.100.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["9.9.9.9"], "9.9.9.9"),
@@ -240,7 +261,11 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_as_rfc_7239_writes_it() {
-        let cases: [(&str, &str); 9] = [
+        let cases: [(&str, &str); 13] = [
+            ("for=\", for=8.8.8.8", "8.8.8.8"),
+            ("for=\"\\, for=8.8.8.8", "8.8.8.8"),
+            ("for=\", for=\"8.8.8.8:80\"", "8.8.8.8"),
+            ("for=\"\\\", for=\"8.8.8.8\"", "8.8.8.8"),
             ("for=9.9.9.9", "9.9.9.9"),
             ("For=\"[2001:db8::1]:80\";proto=http", "2001:db8::1"),
             ("for=9.9.9.9, for=8.8.8.8;by=10.0.0.2", "8.8.8.8"),

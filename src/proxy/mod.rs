@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::config::{LimitsConfig, UpstreamConfig};
 use self::identity::Trust;
@@ -81,12 +81,17 @@ impl Judges {
         }
     }
 
-    /// Runs `judge` on the pool; `None` when the pool is full.
+    /// A place in the pool; `None` when it is full.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Runs `judge` on the pool; `None` when the pool has gone.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        place: OwnedSemaphorePermit,
         judge: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let job = move || {
             let judged = judge();
             drop(place);

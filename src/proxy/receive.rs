@@ -1,12 +1,10 @@
 //! Taking in a request's body: how much of it is read before the chain judges, and what streams on afterwards.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -17,25 +15,35 @@ use super::config::{EncodedBody, LimitsConfig, OverBody};
 use super::respond::Refusal;
 use crate::engine::BodyNeed;
 use crate::request::BodyKind;
-use crate::request::body::classify;
-
-/// As many bytes as [`classify`] wants to see before it decides.
-const BEGINNING: usize = 512;
+use crate::request::body::{BEGINNING, begins_as_multipart, classify, is_encoded};
 
 /// A request's body as far as it has been read.
 pub(super) struct Received {
     /// What the chain is to judge; `None` where it judges nothing of the body.
     pub(super) judged: Option<Bytes>,
-    /// What is still to be sent on beside `judged`.
+    /// Why the body goes on without having been judged as the chain wanted, if it does.
+    pub(super) unjudged: Option<Unjudged>,
     rest: Rest,
 }
 
+/// Why a body goes on that was not, or not wholly, judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unjudged {
+    /// It is encoded, and `limits.encoded_body` lets it pass.
+    Encoded,
+    /// It is longer than `limits.body`, and `limits.over_body` lets it pass.
+    OverLimit,
+    /// It is longer than `limits.body`, and its beginning was judged.
+    Prefix,
+}
+
+/// What is to be sent on beside what is judged.
 enum Rest {
-    /// Nothing: all of the body is in `judged`, but for these trailers.
+    /// Nothing: all of the body is judged, but for these trailers.
     Trailers(Option<HeaderMap>),
-    /// `judged` is a beginning; the pieces read and the rest of the body stream on, at most `limit` bytes in all.
+    /// What was read, and what is still to come, at most `limit` bytes in all.
     Stream {
-        read: VecDeque<Bytes>,
+        read: Bytes,
         body: Incoming,
         limit: u64,
     },
@@ -51,17 +59,12 @@ pub(super) async fn receive(
     if body.is_end_stream() {
         return Ok(Received {
             judged: None,
+            unjudged: None,
             rest: Rest::Trailers(None),
         });
     }
-    let untouched = |read, body, limit| {
-        Ok(Received {
-            judged: None,
-            rest: Rest::Stream { read, body, limit },
-        })
-    };
     if need == BodyNeed::None {
-        return untouched(VecDeque::new(), body, u64::MAX);
+        return Ok(Received::untouched(Bytes::new(), body, u64::MAX, None));
     }
     let upload = limits.upload.get();
     let announced = body.size_hint().lower();
@@ -71,54 +74,71 @@ pub(super) async fn receive(
     if is_encoded(headers) {
         return match limits.encoded_body {
             EncodedBody::Reject => Err(Refusal::Encoded),
-            EncodedBody::Pass => untouched(VecDeque::new(), body, upload),
+            EncodedBody::Pass => Ok(Received::untouched(
+                Bytes::new(),
+                body,
+                upload,
+                Some(Unjudged::Encoded),
+            )),
         };
     }
-    let mut reading = Reading {
-        pieces: VecDeque::new(),
-        length: 0,
-        trailers: None,
-        ended: false,
-    };
     let deadline = Instant::now() + limits.body_time.get();
+    let mut reading = Reading::default();
     reading.up_to(&mut body, BEGINNING, deadline).await?;
-    let kind = classify(headers, &reading.beginning());
+    let beginning = reading.whole();
+    let kind = classify(headers, &beginning);
     if kind == BodyKind::Opaque {
-        return reading.beginning_and_stream(body, upload);
+        return reading.judge_and_stream(body, upload, None);
     }
-    let limit = match need {
-        BodyNeed::Head(bytes) => bytes.min(limits.body.as_usize()),
-        _ => limits.body.as_usize(),
+    let (limit, over_limit) = match need {
+        BodyNeed::Head(bytes) => (bytes.min(limits.body.as_usize()), OverBody::InspectPrefix),
+        // A form with files is longer than others by nature; that it is one, the bytes have to say as well.
+        _ if kind == BodyKind::Multipart && begins_as_multipart(headers, &beginning) => {
+            (limits.body.as_usize(), OverBody::InspectPrefix)
+        }
+        _ => (limits.body.as_usize(), limits.over_body),
     };
-    let over_limit = match (need, kind) {
-        (BodyNeed::Head(_), _) | (_, BodyKind::Multipart) => OverBody::InspectPrefix,
-        _ => limits.over_body,
-    };
-    if announced > limit as u64 && over_limit != OverBody::InspectPrefix {
-        return match over_limit {
-            OverBody::Pass => untouched(reading.pieces, body, upload),
-            _ => Err(Refusal::TooLarge),
-        };
-    }
-    // One byte more than the limit tells a body of exactly that length from a longer one.
-    reading
-        .up_to(&mut body, limit.saturating_add(1), deadline)
-        .await?;
-    if reading.ended && reading.length <= limit {
-        let trailers = reading.trailers.take();
-        return Ok(Received {
-            judged: Some(reading.into_whole()),
-            rest: Rest::Trailers(trailers),
-        });
+    drop(beginning);
+    if announced <= limit as u64 || over_limit == OverBody::InspectPrefix {
+        // One byte more than the limit tells a body of exactly that length from a longer one.
+        reading
+            .up_to(&mut body, limit.saturating_add(1), deadline)
+            .await?;
+        if reading.ended && reading.length <= limit {
+            let judged = Some(reading.whole());
+            return Ok(Received {
+                judged,
+                unjudged: None,
+                rest: Rest::Trailers(reading.trailers),
+            });
+        }
     }
     match over_limit {
         OverBody::Reject => Err(Refusal::TooLarge),
-        OverBody::Pass => untouched(reading.pieces, body, upload),
-        OverBody::InspectPrefix => reading.beginning_and_stream(body, upload),
+        OverBody::Pass => Ok(Received::untouched(
+            reading.whole(),
+            body,
+            upload,
+            Some(Unjudged::OverLimit),
+        )),
+        OverBody::InspectPrefix => reading.judge_and_stream(body, upload, Some(Unjudged::Prefix)),
     }
 }
 
 impl Received {
+    const fn untouched(
+        read: Bytes,
+        body: Incoming,
+        limit: u64,
+        unjudged: Option<Unjudged>,
+    ) -> Self {
+        Self {
+            judged: None,
+            unjudged,
+            rest: Rest::Stream { read, body, limit },
+        }
+    }
+
     /// The body for the upstream, and how far it has come.
     pub(super) fn into_upstream(self, pause: Duration) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
@@ -137,9 +157,12 @@ impl Received {
     }
 }
 
-/// A body while it is read.
+/// A body while it is read. The first piece is kept as it came, since it is often the whole; further ones are gathered,
+/// so that a body in a million pieces costs no more than one in a single one.
+#[derive(Default)]
 struct Reading {
-    pieces: VecDeque<Bytes>,
+    first: Bytes,
+    gathered: BytesMut,
     length: usize,
     trailers: Option<HeaderMap>,
     ended: bool,
@@ -160,8 +183,7 @@ impl Reading {
                 Ok(None) => self.ended = true,
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
-                        self.length += data.len();
-                        self.pieces.push_back(data);
+                        self.add(data);
                         self.ended = body.is_end_stream();
                     }
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
@@ -171,50 +193,74 @@ impl Reading {
         Ok(())
     }
 
-    /// Everything read so far, in one piece.
-    fn beginning(&self) -> Bytes {
-        match self.pieces.front() {
-            Some(only) if self.pieces.len() == 1 => only.clone(),
-            _ => {
-                let mut whole = BytesMut::with_capacity(self.length);
-                self.pieces
-                    .iter()
-                    .for_each(|piece| whole.extend_from_slice(piece));
-                whole.freeze()
-            }
+    fn add(&mut self, data: Bytes) {
+        self.length += data.len();
+        if self.first.is_empty() && self.gathered.is_empty() {
+            self.first = data;
+            return;
         }
+        if self.gathered.is_empty() {
+            self.gathered
+                .extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.gathered.extend_from_slice(&data);
     }
 
-    fn into_whole(self) -> Bytes {
-        self.beginning()
+    /// Everything read so far, in one piece.
+    fn whole(&mut self) -> Bytes {
+        if !self.gathered.is_empty() {
+            self.first = std::mem::take(&mut self.gathered).freeze();
+        }
+        self.first.clone()
     }
 
     /// What was read is judged; it and the rest stream on, or nothing but trailers is left.
-    fn beginning_and_stream(self, body: Incoming, limit: u64) -> Result<Received, Refusal> {
+    fn judge_and_stream(
+        mut self,
+        body: Incoming,
+        limit: u64,
+        unjudged: Option<Unjudged>,
+    ) -> Result<Received, Refusal> {
         if self.length as u64 > limit {
             return Err(Refusal::TooLarge);
         }
-        let judged = Some(self.beginning());
-        let rest = if self.ended {
-            Rest::Trailers(self.trailers)
+        let read = self.whole();
+        let judged = Some(read.clone());
+        let (unjudged, rest) = if self.ended {
+            (None, Rest::Trailers(self.trailers))
         } else {
-            Rest::Stream {
-                read: self.pieces,
-                body,
-                limit,
-            }
+            (unjudged, Rest::Stream { read, body, limit })
         };
-        Ok(Received { judged, rest })
+        Ok(Received {
+            judged,
+            unjudged,
+            rest,
+        })
     }
 }
 
-/// Whether a `Content-Encoding` other than `identity` is announced.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    let codings = |line: &HeaderValue| {
-        line.as_bytes()
-            .split(|&byte| byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
-    };
-    headers.get_all(CONTENT_ENCODING).iter().any(codings)
+impl Unjudged {
+    /// The rule that the event names.
+    pub(super) const fn rule(self) -> &'static str {
+        match self {
+            Self::Encoded => "encoded_body_passed",
+            Self::OverLimit => "long_body_passed",
+            Self::Prefix => "body_prefix_judged",
+        }
+    }
+
+    /// What the operator reads.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Encoded => {
+                "A body with a Content-Encoding goes on unjudged, as `limits.encoded_body` says."
+            }
+            Self::OverLimit => {
+                "A body beyond `limits.body` goes on unjudged, as `limits.over_body` says."
+            }
+            Self::Prefix => {
+                "Of a body beyond `limits.body` the beginning was judged; the rest goes on unjudged."
+            }
+        }
+    }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
+use super::receive::Unjudged;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
 use crate::engine::decide::{Observation, Observed};
@@ -28,12 +30,14 @@ pub(super) struct Report {
     told: usize,
     /// How long the judgement took so far.
     pub(super) judged: Duration,
-    access: Option<Box<AccessRecord>>,
+    access: Option<Access>,
 }
 
-/// An access record that waits for the end of its answer.
+/// A line of the access log that waits for the end of its request. It is written when that comes, however it comes: a
+/// client that goes away before its answer leaves a line without a status.
+#[derive(Debug)]
 pub(super) struct Access {
-    record: Box<AccessRecord>,
+    record: Option<Box<AccessRecord>>,
     proxy: Arc<Proxy>,
     began: Instant,
 }
@@ -45,12 +49,16 @@ impl Report {
         time: jiff::Timestamp,
         client: &ClientIdentity,
         head: &Parts,
-        access_log: bool,
+        access_log: Option<(&Arc<Proxy>, Instant)>,
     ) -> Self {
-        let target = framing::target(&head.uri);
-        let access = access_log.then(|| {
-            let line = (&head.method, target, head.version);
-            Box::new(AccessRecord::new(id, time, client, line, &head.headers))
+        let access = access_log.map(|(proxy, began)| {
+            let line = (&head.method, framing::target(&head.uri), head.version);
+            let record = AccessRecord::new(id, time, client, line, &head.headers);
+            Access {
+                record: Some(Box::new(record)),
+                proxy: Arc::clone(proxy),
+                began,
+            }
         });
         Self {
             id,
@@ -89,17 +97,8 @@ impl Report {
         let told = listed(first);
         (event.rule, event.place) = (Some(told.rule), Some(told.place));
         event.evidence = Some(told.evidence);
-        event.score = Some(
-            evaluation
-                .score()
-                .0
-                .saturating_add(evaluation.would_be_score().0),
-        );
-        event.decision = match outcome {
-            Outcome::Block => Decision::Block,
-            Outcome::WouldBlock => Decision::WouldBlock,
-            Outcome::Pass | Outcome::Exempt => Decision::Pass,
-        };
+        event.score = Some(score_of(evaluation));
+        event.decision = decision_of(Some(evaluation), None);
         event.status = evaluation.permit().err().map(|block| block.status.as_u16());
         event.findings = new
             .iter()
@@ -111,7 +110,13 @@ impl Report {
     }
 
     /// Tells of a refusal that was not the chain's.
-    pub(super) fn refusal(&self, proxy: &Proxy, refusal: &Refusal, head: &Parts) {
+    pub(super) fn refusal(
+        &self,
+        proxy: &Proxy,
+        refusal: &Refusal,
+        evaluation: Option<&Evaluation>,
+        head: &Parts,
+    ) {
         let (kind, detection) = if refusal.is_upstream_fault() {
             (EventKind::Upstream, "upstream")
         } else {
@@ -122,44 +127,53 @@ impl Report {
         event.rule = Some(refusal.rule().into());
         event.place = Some(refusal.place().into());
         event.evidence = Some(Evidence::fact(refusal.evidence(head)));
-        event.decision = Decision::Block;
+        event.score = evaluation.map(score_of);
+        event.decision = decision_of(evaluation, Some(refusal));
         event.status = Some(refusal.status().as_u16());
+        event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
     }
 
-    /// The access record, filled in with what is known once the answer's head is; `None` when there is no access log.
+    /// Tells of a body that goes on without having been judged as the chain wanted.
+    pub(super) fn unjudged(&self, proxy: &Proxy, unjudged: Unjudged, head: &Parts) {
+        let mut event = self.event(head, EventKind::Unjudged, unjudged.message());
+        event.detection = Some("limits".into());
+        event.rule = Some(unjudged.rule().into());
+        event.place = Some("body".into());
+        let type_of = head
+            .headers
+            .get(CONTENT_TYPE)
+            .map(http::HeaderValue::as_bytes)
+            .unwrap_or_default();
+        event.evidence = Some(Evidence::fact(secrets::printable(
+            type_of,
+            Evidence::MAX_BYTES,
+        )));
+        event.decision = Decision::Pass;
+        proxy.events.emit(event);
+    }
+
+    /// The line of the access log, filled in with what is known once the answer's head is; `None` when there is no access
+    /// log.
     pub(super) fn access(
         &mut self,
-        proxy: &Arc<Proxy>,
         status: StatusCode,
         evaluation: Option<&Evaluation>,
+        refusal: Option<&Refusal>,
         upstream: Option<(Arc<str>, StatusCode)>,
-        began: Instant,
     ) -> Option<Access> {
-        let mut record = self.access.take()?;
-        record.status = Some(status.as_u16());
-        if let Some((server, status)) = upstream {
-            record.upstream = Some(server);
-            record.upstream_status = Some(status.as_u16());
-        }
-        record.action = Decision::Pass;
-        if let Some(evaluation) = evaluation {
-            record.score = evaluation
-                .score()
-                .0
-                .saturating_add(evaluation.would_be_score().0);
+        let mut access = self.access.take()?;
+        if let Some(record) = &mut access.record {
+            record.status = Some(status.as_u16());
+            if let Some((server, status)) = upstream {
+                record.upstream = Some(server);
+                record.upstream_status = Some(status.as_u16());
+            }
+            record.score = evaluation.map_or(0, score_of);
             record.inspection = self.judged;
-            record.action = match evaluation.outcome() {
-                Outcome::Block => Decision::Block,
-                Outcome::WouldBlock => Decision::WouldBlock,
-                Outcome::Pass | Outcome::Exempt => Decision::Pass,
-            };
+            record.action = decision_of(evaluation, refusal);
         }
-        Some(Access {
-            record,
-            proxy: Arc::clone(proxy),
-            began,
-        })
+        Some(access)
     }
 
     fn event(&self, head: &Parts, kind: EventKind, message: impl Into<String>) -> Event {
@@ -174,12 +188,20 @@ impl Report {
 }
 
 impl Access {
-    /// Writes the line, now that the answer has ended.
+    /// The answer has ended: so many bytes came in, so many went out.
     pub(super) fn finish(mut self, bytes_in: u64, bytes_out: u64) {
-        self.record.bytes_in = bytes_in;
-        self.record.bytes_out = bytes_out;
-        self.record.duration = clock::now().saturating_duration_since(self.began);
-        self.proxy.events.emit_access(*self.record);
+        if let Some(record) = &mut self.record {
+            (record.bytes_in, record.bytes_out) = (bytes_in, bytes_out);
+        }
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.duration = clock::now().saturating_duration_since(self.began);
+            self.proxy.events.emit_access(*record);
+        }
     }
 }
 
@@ -194,7 +216,11 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
         id,
         time,
         EventKind::Refused,
-        "What came over the connection is no well-formed request.",
+        if error.is_parse_too_large() {
+            "The request's head is longer than `limits.head`, or has more lines than `limits.headers`."
+        } else {
+            "What came over the connection is no well-formed request."
+        },
     );
     let peer = peer.to_canonical();
     event.client = Some(EventClient {
@@ -203,11 +229,42 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
         peer,
     });
     event.detection = Some("framing".into());
-    event.rule = Some("malformed_head".into());
+    let too_large = error.is_parse_too_large();
+    event.rule = Some(
+        if too_large {
+            "head_too_large"
+        } else {
+            "malformed_head"
+        }
+        .into(),
+    );
     event.place = Some("request".into());
     event.evidence = Some(Evidence::fact(error.to_string()));
     event.decision = Decision::Block;
     proxy.events.emit(event);
+}
+
+fn score_of(evaluation: &Evaluation) -> u32 {
+    evaluation
+        .score()
+        .0
+        .saturating_add(evaluation.would_be_score().0)
+}
+
+/// What was done with a request, as events and the access log say it. Where the upstream failed, nothing was decided.
+fn decision_of(evaluation: Option<&Evaluation>, refusal: Option<&Refusal>) -> Decision {
+    if let Some(refusal) = refusal {
+        return if refusal.is_upstream_fault() {
+            Decision::None
+        } else {
+            Decision::Block
+        };
+    }
+    match evaluation.map(Evaluation::outcome) {
+        Some(Outcome::Block) => Decision::Block,
+        Some(Outcome::WouldBlock) => Decision::WouldBlock,
+        Some(Outcome::Pass | Outcome::Exempt) | None => Decision::Pass,
+    }
 }
 
 /// The observation that an event is named after: what the refusing detection saw, and of that what weighs most.

@@ -40,8 +40,8 @@ pub(super) enum Refusal {
     Unreachable(String),
     /// The upstream broke off, or answered what is no HTTP; the operator reads what was wrong.
     BrokenUpstream(String),
-    /// The upstream did not answer in time.
-    SilentUpstream,
+    /// The upstream did not answer in time; which one.
+    SilentUpstream(String),
 }
 
 /// In which form an answer is given.
@@ -64,7 +64,7 @@ impl Refusal {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BrokenUpstream(_) => StatusCode::BAD_GATEWAY,
-            Self::SilentUpstream => StatusCode::GATEWAY_TIMEOUT,
+            Self::SilentUpstream(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -79,7 +79,7 @@ impl Refusal {
             Self::BodyTimeout => "Request Timeout",
             Self::Overloaded => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) => "Bad Gateway",
-            Self::SilentUpstream => "Gateway Timeout",
+            Self::SilentUpstream(_) => "Gateway Timeout",
         }
     }
 
@@ -96,7 +96,7 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
-            Self::SilentUpstream => "silent",
+            Self::SilentUpstream(_) => "silent",
         }
     }
 
@@ -119,7 +119,7 @@ impl Refusal {
             Self::BrokenUpstream(_) => {
                 "The upstream closed the connection, or answered what is no HTTP."
             }
-            Self::SilentUpstream => {
+            Self::SilentUpstream(_) => {
                 "The upstream did not begin to answer within `upstream.first_byte_timeout`."
             }
         }
@@ -134,7 +134,7 @@ impl Refusal {
             | Self::BodyTimeout
             | Self::BodyBroken
             | Self::Overloaded => "body",
-            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream => "upstream",
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream(_) => "upstream",
         }
     }
 
@@ -149,7 +149,9 @@ impl Refusal {
             format!("{name}: {}", printable(value, Evidence::MAX_BYTES))
         };
         match self {
-            Self::Unreachable(why) | Self::BrokenUpstream(why) => why.clone(),
+            Self::Unreachable(why) | Self::BrokenUpstream(why) | Self::SilentUpstream(why) => {
+                why.clone()
+            }
             Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
             Self::Encoded => header(CONTENT_ENCODING),
             _ => printable(
@@ -163,7 +165,7 @@ impl Refusal {
     pub(super) const fn is_upstream_fault(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream(_)
         )
     }
 

@@ -66,17 +66,18 @@ pub(super) async fn send(
     let longest = config.first_byte_timeout.get();
     while let Some(mut sender) = pool.take(server, config.keep_alive.get()) {
         let copy = repeatable.then(|| copy_of(&request));
-        let mut error = match within(longest, progress, sender.try_send_request(request)).await? {
-            Ok(response) => return Ok((response, lease(pool, sender, server))),
-            Err(error) => error,
-        };
+        let mut error =
+            match within(longest, server, progress, sender.try_send_request(request)).await? {
+                Ok(response) => return Ok((response, lease(pool, sender, server))),
+                Err(error) => error,
+            };
         match error.take_message().or(copy) {
             Some(again) => request = again,
             None => return Err(broken(server, progress, error.error())),
         }
     }
     let mut sender = connect(server, config.connect_timeout.get()).await?;
-    match within(longest, progress, sender.try_send_request(request)).await? {
+    match within(longest, server, progress, sender.try_send_request(request)).await? {
         Ok(response) => Ok((response, lease(pool, sender, server))),
         Err(error) => Err(broken(server, progress, error.error())),
     }
@@ -89,20 +90,25 @@ fn broken(server: &ServerUrl, progress: &Progress, error: &hyper::Error) -> Refu
         .unwrap_or_else(|| Refusal::BrokenUpstream(format!("{server}: {error}")))
 }
 
-/// Waits for an answer, at most `longest` after the upstream has got the whole request.
+/// Waits for an answer, at most `longest` after the upstream has got the whole request, or has stopped taking it.
 async fn within<T>(
     longest: Duration,
+    server: &ServerUrl,
     progress: &Progress,
     answer: impl Future<Output = T>,
 ) -> Result<T, Refusal> {
     let mut answer = std::pin::pin!(answer);
     loop {
-        let sending = !progress.has_ended();
+        let (sending, sent) = (!progress.has_ended(), progress.bytes());
         match timeout(longest, &mut answer).await {
             Ok(answer) => return Ok(answer),
-            // The request was still being sent when this wait began: the upstream's time begins when it has ended.
-            Err(_) if sending => {}
-            Err(_) => return Err(Refusal::SilentUpstream),
+            // The request was still on its way when this wait began, or the client has it still: not the upstream's time.
+            Err(_)
+                if sending
+                    && (progress.has_ended()
+                        || progress.bytes() != sent
+                        || progress.waits_for_client()) => {}
+            Err(_) => return Err(Refusal::SilentUpstream(server.to_string())),
         }
     }
 }
@@ -217,25 +223,38 @@ impl Lease {
 mod tests {
     use super::*;
 
+    fn server() -> ServerUrl {
+        "http://127.0.0.1:5000".parse().expect("a URL")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_upstreams_time_begins_when_it_has_the_whole_request() {
         let progress = Progress::default();
         let answer = async {
-            tokio::time::sleep(Duration::from_secs(25)).await;
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                progress.add(1);
+            }
             progress.end();
             tokio::time::sleep(Duration::from_secs(9)).await;
         };
-        assert!(
-            within(Duration::from_secs(10), &progress, answer)
-                .await
-                .is_ok()
-        );
-        let silent = within(
+        let longest = Duration::from_secs(10);
+        assert!(within(longest, &server(), &progress, answer).await.is_ok());
+        let silent = within(longest, &server(), &progress, std::future::pending::<()>()).await;
+        assert!(matches!(silent, Err(Refusal::SilentUpstream(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_takes_no_more_of_a_request_is_silent() {
+        let progress = Progress::default();
+        progress.add(1);
+        let stuck = within(
             Duration::from_secs(10),
+            &server(),
             &progress,
             std::future::pending::<()>(),
         )
         .await;
-        assert_eq!(silent, Err(Refusal::SilentUpstream));
+        assert!(matches!(stuck, Err(Refusal::SilentUpstream(_))));
     }
 }

@@ -76,6 +76,20 @@ fn malformed_requests_are_refused_with_an_id_and_an_event() {
     let proxy = Proxy::start(&upstream, NO_CHAIN);
     for (what, bytes) in [
         ("no Host", "GET / HTTP/1.1\r\n\r\n"),
+        (
+            "credentials",
+            "GET http://user:pw@evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        (
+            "no HTTP URL",
+            "GET ftp://evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        ("a star", "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("no host in Host", "GET / HTTP/1.1\r\nHost: a b<>\r\n\r\n"),
+        (
+            "credentials in Host",
+            "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n",
+        ),
         ("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     ] {
         let response = proxy.raw(bytes);

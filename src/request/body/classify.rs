@@ -7,14 +7,25 @@ use super::BodyKind;
 use super::params::params;
 
 /// How many bytes decide what a body looks like.
-const BEGINNING: usize = 1024;
+pub const BEGINNING: usize = 1024;
 
 /// What a body is read as, from the headers that describe it and the bytes that begin it.
 ///
-/// `beginning` may be the whole body or its first bytes (at least 512 where there are as many).
+/// `beginning` may be the whole body or its first [`BEGINNING`] bytes.
 #[must_use]
 pub fn classify(headers: &HeaderMap, beginning: &[u8]) -> BodyKind {
     Declared::of(headers).reading(beginning).kind
+}
+
+/// Whether a body is declared as multipart, and begins with the boundary that was declared (RFC 2046, 5.1.1).
+#[must_use]
+pub fn begins_as_multipart(headers: &HeaderMap, beginning: &[u8]) -> bool {
+    let boundary = Declared::of(headers).boundary;
+    let beginning = beginning.strip_prefix(b"\r\n").unwrap_or(beginning);
+    let after = beginning
+        .strip_prefix(b"--")
+        .and_then(|rest| rest.strip_prefix(&boundary[..]));
+    !boundary.is_empty() && after.is_some()
 }
 
 /// What the sender says of a body. All `Content-Type` lines count, for servers differ in which one they take.

@@ -23,7 +23,7 @@ use super::pairs;
 use classify::{Declared, Reading};
 use collector::Collector;
 
-pub use classify::classify;
+pub use classify::{BEGINNING, begins_as_multipart, classify};
 
 /// A complete body, taken apart on demand and once.
 #[derive(Debug)]
@@ -149,12 +149,16 @@ impl<'a> BodyView<'a> {
     }
 }
 
-/// Whether the body is compressed or otherwise encoded, so that its bytes are not what the application will read.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// Whether the body is compressed or otherwise encoded, so that its bytes are not what the application will read: any
+/// coding but `identity` (RFC 9110, 8.4).
+#[must_use]
+pub fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|line| {
+        line.as_bytes()
+            .split(|&byte| byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    })
 }
 
 #[cfg(test)]
