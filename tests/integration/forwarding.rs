@@ -492,3 +492,67 @@ fn resident() -> usize {
         .unwrap()
         * 4096
 }
+
+#[test]
+fn an_upstream_that_takes_no_more_of_an_upload_is_silent() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let yaml = format!(
+        "upstream: {{ servers: [{{ url: 'http://{address}' }}], first_byte_timeout: 300ms }}\n{NO_CHAIN}"
+    );
+    let proxy = Proxy::start_with(address, &yaml, portcullis::engine::Registry::default());
+    let mut client = proxy.connect();
+    let length = 64 << 20;
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    let piece = vec![7; 1 << 16];
+    // It is accepted, and never read from.
+    let (_kept, _) = listener.accept().unwrap();
+    for _ in 0..length / piece.len() {
+        if !client.try_send(&piece) {
+            break;
+        }
+    }
+    wait_until("the event", || {
+        proxy
+            .events()
+            .iter()
+            .any(|event| event.rule.as_deref() == Some("silent"))
+    });
+}
+
+#[test]
+fn only_a_form_that_is_one_may_be_longer_than_what_is_judged() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, &format!("limits: {{ body: 4KiB }}\n{WORD}"));
+    let json = format!("{{\"a\":\"{}\"}}", "x".repeat(8 << 10));
+    let kind = "multipart/form-data; boundary=b";
+    assert_eq!(proxy.post("/", "application/json", &json).status, 413);
+    assert_eq!(proxy.post("/", kind, &json).status, 413);
+    let form =
+        format!("--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{json}\r\n--b--\r\n");
+    assert_eq!(proxy.post("/", kind, &form).status, 200);
+    let told = proxy.events().last().unwrap().clone();
+    assert_eq!(told.rule.as_deref(), Some("body_prefix_judged"));
+    assert_eq!(told.kind, portcullis::event::EventKind::Unjudged);
+}
+
+#[test]
+fn a_client_that_goes_away_leaves_a_line_in_the_access_log() {
+    let upstream = Upstream::start(|_| Answer::Silence);
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("events: {{ log: log.jsonl, access_log: true }}\n{NO_CHAIN}"),
+    );
+    let mut client = proxy.connect();
+    client.request("GET", "/abandoned", &[], b"");
+    wait_until("the request to arrive", || upstream.count() == 1);
+    drop(client);
+    let log = proxy.path().with_file_name("log.jsonl");
+    wait_until("the line", || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.lines()
+            .any(|line| line.contains("/abandoned") && line.contains("\"status\":null"))
+    });
+}

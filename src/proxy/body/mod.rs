@@ -1,0 +1,69 @@
+//! Bodies under way: a request's body to the upstream, an answer's body to the client.
+//!
+//! Both stream piece by piece in constant memory. A pause longer than allowed, a length beyond its limit, or a break
+//! ends the stream with an error, which makes hyper close the connection: a cut body is never presented whole.
+
+mod answer;
+mod request;
+
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use tokio::time::{Instant, Sleep};
+
+pub(super) use self::answer::{ClientBody, Meter};
+pub(super) use self::request::{Progress, UpstreamBody};
+use super::forward::strip_trailers;
+
+/// Why a body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the body is longer than its limit")]
+    TooLarge,
+    #[error("the sender paused for too long")]
+    Paused,
+    #[error("the sender broke off")]
+    Broken,
+}
+
+/// A frame as it may go on: trailers without what must not stand there.
+fn without_unsafe_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
+}
+
+/// The longest allowed pause of a sender; its timer exists only while there is one.
+struct Pause {
+    longest: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pause {
+    const fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            timer: None,
+        }
+    }
+
+    /// Whether the pause that goes on is too long; wakes the task when it is.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let longest = self.longest;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + longest)));
+        timer.as_mut().poll(context).is_ready()
+    }
+
+    fn reset(&mut self) {
+        self.timer = None;
+    }
+}

@@ -1,0 +1,213 @@
+//! A request's body on its way to the upstream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{BodyError, Pause, without_unsafe_trailers};
+use crate::proxy::respond::Refusal;
+
+/// The body of a request on its way to the upstream.
+pub(in crate::proxy) enum UpstreamBody {
+    /// All of it is here: it was judged, or there is none.
+    Whole {
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+    },
+    /// It streams through.
+    Stream(Box<RequestStream>),
+}
+
+/// A request's body that streams: what was read of it already, then the rest as it comes.
+pub(in crate::proxy) struct RequestStream {
+    read: Bytes,
+    rest: Incoming,
+    left: u64,
+    pause: Pause,
+    progress: Arc<Progress>,
+}
+
+/// How far a streaming request body has come; shared with whoever waits for the answer.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Progress {
+    bytes: AtomicU64,
+    ended: AtomicBool,
+    waits_for_client: AtomicBool,
+    failure: AtomicU8,
+}
+
+impl UpstreamBody {
+    pub(in crate::proxy) const fn empty() -> Self {
+        Self::Whole {
+            bytes: Bytes::new(),
+            trailers: None,
+        }
+    }
+
+    /// Streams `read` and then `rest`, at most `limit` bytes in all, with pauses of at most `pause`.
+    pub(in crate::proxy) fn stream(
+        read: Bytes,
+        rest: Incoming,
+        limit: u64,
+        pause: Duration,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self::Stream(Box::new(RequestStream {
+            read,
+            rest,
+            left: limit,
+            pause: Pause::new(pause),
+            progress,
+        }))
+    }
+
+    /// Whether nothing is to be sent, so that a request could be sent again.
+    pub(in crate::proxy) fn is_empty(&self) -> bool {
+        matches!(self, Self::Whole { bytes, trailers: None } if bytes.is_empty())
+    }
+}
+
+impl Progress {
+    /// Bytes that went on to the upstream.
+    pub(in crate::proxy) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::proxy) fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether it is the client that the next bytes are waited for, and not the upstream that does not take them.
+    pub(in crate::proxy) fn waits_for_client(&self) -> bool {
+        self.waits_for_client.load(Ordering::Relaxed)
+    }
+
+    /// Whether the upstream has, or will get, nothing more.
+    pub(in crate::proxy) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(in crate::proxy) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Why the client's body failed, if it did.
+    pub(in crate::proxy) fn failure(&self) -> Option<Refusal> {
+        match self.failure.load(Ordering::Acquire) {
+            1 => Some(Refusal::TooLarge),
+            2 => Some(Refusal::BodyTimeout),
+            3 => Some(Refusal::BodyBroken),
+            _ => None,
+        }
+    }
+
+    fn fail(&self, error: BodyError) -> BodyError {
+        let code = match error {
+            BodyError::TooLarge => 1,
+            BodyError::Paused => 2,
+            BodyError::Broken => 3,
+        };
+        self.failure.store(code, Ordering::Release);
+        self.end();
+        error
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Whole { bytes, .. } if bytes.has_remaining() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+            Self::Whole { trailers, .. } => {
+                Poll::Ready(trailers.take().map(Frame::trailers).map(Ok))
+            }
+            Self::Stream(stream) => stream.poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole { bytes, trailers } => bytes.is_empty() && trailers.is_none(),
+            Self::Stream(stream) => stream.read.is_empty() && stream.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            // Trailers can only follow a chunked body, so a length must not be promised.
+            Self::Whole {
+                trailers: Some(_), ..
+            } => SizeHint::default(),
+            Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(stream) => {
+                let read = stream.read.len() as u64;
+                stream
+                    .rest
+                    .size_hint()
+                    .exact()
+                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
+            }
+        }
+    }
+}
+
+impl RequestStream {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = if self.read.has_remaining() {
+            Some(Ok(Frame::data(std::mem::take(&mut self.read))))
+        } else {
+            match Pin::new(&mut self.rest).poll_frame(context) {
+                Poll::Pending if self.pause.is_over(context) => {
+                    return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
+                }
+                Poll::Pending => {
+                    self.progress
+                        .waits_for_client
+                        .store(true, Ordering::Relaxed);
+                    return Poll::Pending;
+                }
+                Poll::Ready(frame) => frame,
+            }
+        };
+        self.pause.reset();
+        self.progress
+            .waits_for_client
+            .store(false, Ordering::Relaxed);
+        let frame = match frame {
+            None => {
+                self.progress.end();
+                return Poll::Ready(None);
+            }
+            Some(Err(_)) => return Poll::Ready(Some(Err(self.progress.fail(BodyError::Broken)))),
+            Some(Ok(frame)) => frame,
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(left) = self.left.checked_sub(length as u64) else {
+            return Poll::Ready(Some(Err(self.progress.fail(BodyError::TooLarge))));
+        };
+        self.left = left;
+        self.progress.add(length);
+        // hyper asks a body of known length no further than its end.
+        if self.read.is_empty() && self.rest.is_end_stream() {
+            self.progress.end();
+        }
+        Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
+    }
+}
