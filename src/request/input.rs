@@ -8,6 +8,7 @@ use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::marks::Marks;
 use super::offsets::OffsetMap;
 use super::{cookies, decode};
 
@@ -31,6 +32,8 @@ pub struct Input<'a> {
 pub struct Form<'a> {
     /// The decoded bytes.
     pub text: Cow<'a, [u8]>,
+    /// Which kinds of bytes `text` is made of.
+    pub marks: Marks,
     /// The decodings that led here, first applied first.
     pub steps: Vec<DecodeStep>,
     /// Leads offsets of `text` to offsets of the raw source.

@@ -10,6 +10,7 @@ pub mod cookies;
 pub mod decode;
 pub mod identity;
 pub mod input;
+pub mod marks;
 pub mod name;
 mod normalize;
 mod offsets;
@@ -27,6 +28,7 @@ pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{
     Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source,
 };
+pub use marks::Marks;
 pub use offsets::OffsetMap;
 
 /// The head of a request, seen by every detection; made once per request.

@@ -122,7 +122,7 @@ impl MaliciousPayload {
         };
         self.rules
             .set
-            .find_where(&form.text, looks_here, |index, range| {
+            .find_where(&form.text, form.marks, looks_here, |index, range| {
                 let Some(rule) = self.rules.rules.get(index) else {
                     return;
                 };

@@ -1,47 +1,52 @@
-//! Many patterns over one value: one automaton over required literals first, then the regular expressions whose
-//! literals were seen.
+//! Many patterns over one value: one look for what each of them cannot match without, then only the patterns for which
+//! it was seen.
 //!
-//! The automaton (Aho–Corasick) reads the value once. Words enter it as they are; a regular expression enters it by the
-//! literals that each of its matches must contain. A pattern none of whose literals occurs cannot match and costs
-//! nothing more, and an expression that needs a byte (a quote, a semicolon) that the value has not is not run either. A
-//! pattern that has no such literal (`[0-9]{16}`) is run on every value; whoever loads patterns of a user tells them so
-//! ([`PatternSet::always_run`]).
+//! Words, and what can be told of a regular expression without running it ([`triggers`]), enter one prefilter that reads
+//! the value once. A word or expression none of whose triggers goes off cannot match and costs nothing more. One that has
+//! neither fixed text nor rare bytes (`[0-9]{16}`) is run on every other value; whoever loads patterns of a user tells
+//! them so ([`PatternSet::always_run`]).
 //!
 //! Everything is linear in the value. Nothing is allocated while nothing matches, but for the working memory that a
 //! regular expression keeps for each thread from its first use on.
 
-mod bytes;
 mod candidates;
-mod literals;
+mod grams;
 mod prefilter;
+mod rarity;
+mod triggers;
 
 use std::fmt;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
-use regex::bytes::Regex;
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
 
-use self::bytes::ByteSet;
 use self::candidates::Candidates;
 use self::prefilter::Prefilter;
+use self::triggers::Trigger;
 use crate::config;
+use crate::request::Marks;
 
 /// Patterns compiled for searching all of them at once.
 pub struct PatternSet {
-    patterns: Vec<Compiled>,
-    /// Finds literals; `None` where there are none.
-    prefilter: Option<Prefilter>,
-    /// The patterns that no literal stands for.
+    patterns: usize,
+    /// What is run; those of one pattern lie together, words first.
+    searches: Vec<Search>,
+    prefilter: Prefilter,
+    /// The searches that nothing triggers, because nothing is known that they need.
     always: Vec<u32>,
+    /// The patterns that are run on every other value.
+    usual: Vec<usize>,
 }
 
 /// Collects patterns. Each is known by its index in the order of adding.
 #[derive(Debug, Default)]
 pub struct PatternSetBuilder {
-    patterns: Vec<Compiled>,
-    literals: Vec<Vec<u8>>,
-    owners: Vec<u32>,
-    always: Vec<u32>,
+    patterns: usize,
+    searches: Vec<Search>,
+    triggers: Vec<(Trigger, u32)>,
+    usual: Vec<usize>,
 }
 
 /// What is wrong with one regular expression of a pattern.
@@ -53,18 +58,18 @@ pub struct RegexError {
     pub message: String,
 }
 
-/// One pattern: it matches where any of its words or regular expressions does.
+/// A part of a pattern, which matches where any of its parts does.
 #[derive(Debug)]
-struct Compiled {
-    words: Option<AhoCorasick>,
-    regexes: Vec<Confirming>,
+struct Search {
+    pattern: usize,
+    by: By,
 }
 
-/// A regular expression, and the bytes that it cannot match without.
 #[derive(Debug)]
-struct Confirming {
-    regex: Regex,
-    needs: Vec<ByteSet>,
+enum By {
+    /// All words of the pattern.
+    Words(AhoCorasick),
+    Regex(Regex),
 }
 
 // === impl PatternSet ===
@@ -79,18 +84,18 @@ impl PatternSet {
     /// How many patterns there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.patterns.len()
+        self.patterns
     }
 
     /// Whether there are no patterns.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+        self.patterns == 0
     }
 
-    /// The patterns that no literal stands for, so that they are run on every value.
+    /// The patterns that neither a literal nor a rare byte stands for, so that they are run on every other value.
     pub fn always_run(&self) -> impl Iterator<Item = usize> {
-        self.always.iter().map(|&pattern| pattern as usize)
+        self.usual.iter().copied()
     }
 
     /// Calls `found` with the index of each pattern that matches and where it first does, in the order of the patterns.
@@ -98,26 +103,38 @@ impl PatternSet {
     /// The first match is the one that starts first; of those, a word's before a regular expression's, then the one
     /// that was listed first.
     pub fn find(&self, text: &[u8], found: impl FnMut(usize, Range<usize>)) {
-        self.find_where(text, |_| true, found);
+        self.find_where(text, Marks::of(text), |_| true, found);
     }
 
-    /// Like [`find`](Self::find), but only for patterns that are `wanted`; asked only of patterns that may match.
+    /// Like [`find`](Self::find), for a text whose `marks` are known, and only for patterns that are `wanted`; asked only
+    /// of patterns that may match.
     pub fn find_where(
         &self,
         text: &[u8],
+        marks: Marks,
         mut wanted: impl FnMut(usize) -> bool,
         mut found: impl FnMut(usize, Range<usize>),
     ) {
-        let mut present = None;
-        self.candidates(text).for_each(|index| {
-            if let Some(pattern) = self.patterns.get(index)
-                && wanted(index)
-                && let Some(range) =
-                    pattern.first_match(text, present.get_or_insert_with(|| ByteSet::of(text)))
+        let mut first: Option<(usize, Range<usize>)> = None;
+        self.candidates(text, marks).for_each(|index| {
+            let Some(search) = self.searches.get(index) else {
+                return;
+            };
+            if let Some((pattern, range)) = first.take_if(|first| first.0 != search.pattern) {
+                found(pattern, range);
+            }
+            if wanted(search.pattern)
+                && let Some(range) = search.by.find(text)
+                && first
+                    .as_ref()
+                    .is_none_or(|first| range.start < first.1.start)
             {
-                found(index, range);
+                first = Some((search.pattern, range));
             }
         });
+        if let Some((pattern, range)) = first {
+            found(pattern, range);
+        }
     }
 
     /// The pattern with the lowest index that matches, and where.
@@ -130,14 +147,13 @@ impl PatternSet {
         first
     }
 
-    fn candidates(&self, text: &[u8]) -> Candidates {
-        let mut candidates = Candidates::new(self.patterns.len());
-        for &pattern in &self.always {
-            candidates.insert(pattern as usize);
+    fn candidates(&self, text: &[u8], marks: Marks) -> Candidates {
+        let mut candidates = Candidates::new(self.searches.len());
+        for &search in &self.always {
+            candidates.insert(search as usize);
         }
-        if let Some(prefilter) = &self.prefilter {
-            prefilter.seen(text, |owner| candidates.insert(owner as usize));
-        }
+        let seen = |search| candidates.insert(search as usize);
+        self.prefilter.seen(text, marks, seen);
         candidates
     }
 }
@@ -145,27 +161,20 @@ impl PatternSet {
 impl fmt::Debug for PatternSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PatternSet")
-            .field("patterns", &self.patterns.len())
+            .field("patterns", &self.patterns)
             .field("always", &self.always)
             .finish_non_exhaustive()
     }
 }
 
-// === impl Compiled ===
+// === impl By ===
 
-impl Compiled {
-    fn first_match(&self, text: &[u8], present: &ByteSet) -> Option<Range<usize>> {
-        let words = self.words.as_ref().and_then(|words| words.find(text));
-        let regexes = self
-            .regexes
-            .iter()
-            .filter(|confirming| confirming.needs.iter().all(|need| need.meets(present)))
-            .filter_map(|confirming| confirming.regex.find(text));
-        words
-            .map(|found| found.range())
-            .into_iter()
-            .chain(regexes.map(|found| found.range()))
-            .min_by_key(|range| range.start)
+impl By {
+    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Self::Words(words) => words.find(text).map(|found| found.range()),
+            Self::Regex(regex) => regex.find(text).map(|found| found.range()),
+        }
     }
 }
 
@@ -182,25 +191,22 @@ impl PatternSetBuilder {
         words: impl IntoIterator<Item = &'p str>,
         regexes: impl IntoIterator<Item = &'p str>,
     ) -> Result<usize, Vec<RegexError>> {
-        let index = self.patterns.len();
+        let index = self.patterns;
+        self.patterns += 1;
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-        for word in &words {
-            let mut literal = word.as_bytes().to_ascii_lowercase();
-            literal.truncate(literals::MAX_LENGTH);
-            self.literal(index, literal);
+        if let Some(found) =
+            automaton(&words).map_err(|message| vec![RegexError { index: 0, message }])?
+        {
+            let triggers = words.iter().map(|word| triggers::of_word(word)).collect();
+            self.search(index, By::Words(found), triggers);
         }
-        let mut compiled = Vec::new();
         let mut errors = Vec::new();
         for (at, text) in regexes.into_iter().enumerate() {
-            match self.regex(index, text) {
-                Ok(regex) => compiled.push(regex),
+            match regex(text) {
+                Ok((regex, triggers)) => self.search(index, By::Regex(regex), triggers),
                 Err(message) => errors.push(RegexError { index: at, message }),
             }
         }
-        self.patterns.push(Compiled {
-            words: automaton(&words).map_err(|message| vec![RegexError { index: 0, message }])?,
-            regexes: compiled,
-        });
         if errors.is_empty() {
             Ok(index)
         } else {
@@ -208,50 +214,54 @@ impl PatternSetBuilder {
         }
     }
 
-    /// Compiles the automaton.
+    /// Compiles the prefilter.
     ///
     /// # Errors
     /// When the literals are too many for one automaton (some hundred millions of bytes).
     pub fn build(self) -> Result<PatternSet, String> {
-        let prefilter = (!self.literals.is_empty())
-            .then(|| Prefilter::new(&self.literals, self.owners))
-            .transpose()?;
+        let (always, triggers): (Vec<_>, Vec<_>) = self
+            .triggers
+            .into_iter()
+            .partition(|(trigger, _)| trigger.is_always());
         Ok(PatternSet {
             patterns: self.patterns,
-            prefilter,
-            always: self.always,
+            searches: self.searches,
+            prefilter: Prefilter::new(&triggers)?,
+            always: always.into_iter().map(|(_, search)| search).collect(),
+            usual: self.usual,
         })
     }
 
-    fn regex(&mut self, pattern: usize, text: &str) -> Result<Confirming, String> {
-        let regex = text.parse::<config::Pattern>()?.regex().clone();
-        // The same settings as those of `regex::bytes`, or the literals would belong to another expression.
-        let hir = regex_syntax::ParserBuilder::new()
-            .utf8(false)
-            .build()
-            .parse(text)
-            .map_err(|error| error.to_string())?;
-        match literals::required(&hir) {
-            Some(literals) => {
-                for literal in literals {
-                    self.literal(pattern, literal);
-                }
-            }
-            None => self.always.push(number(pattern)),
+    fn search(&mut self, pattern: usize, by: By, triggers: Vec<Trigger>) {
+        let search = number(self.searches.len());
+        self.searches.push(Search { pattern, by });
+        if triggers.iter().any(Trigger::is_usual) && self.usual.last() != Some(&pattern) {
+            self.usual.push(pattern);
         }
-        let needs = bytes::needed(&hir);
-        Ok(Confirming { regex, needs })
-    }
-
-    fn literal(&mut self, pattern: usize, literal: Vec<u8>) {
-        self.literals.push(literal);
-        self.owners.push(number(pattern));
+        self.triggers
+            .extend(triggers.into_iter().map(|trigger| (trigger, search)));
     }
 }
 
-/// Pattern counts are far below `u32::MAX`: each pattern is at least a line of a file that fits in memory.
-fn number(pattern: usize) -> u32 {
-    u32::try_from(pattern).unwrap_or(u32::MAX)
+fn regex(text: &str) -> Result<(Regex, Vec<Trigger>), String> {
+    text.parse::<config::Pattern>()?;
+    let regex = Regex::builder()
+        .configure(Regex::config().auto_prefilter(false).utf8_empty(false))
+        .syntax(syntax::Config::new().utf8(false))
+        .build(text)
+        .map_err(|error| error.to_string())?;
+    // The same settings as those of `regex::bytes`, or the triggers would belong to another expression.
+    let hir = regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(text)
+        .map_err(|error| error.to_string())?;
+    Ok((regex, triggers::of(&hir)))
+}
+
+/// Searches are far fewer than `u32::MAX`: each is at least a line of a file that fits in memory.
+fn number(search: usize) -> u32 {
+    u32::try_from(search).unwrap_or(u32::MAX)
 }
 
 /// Finds the first of a pattern's words.
@@ -305,7 +315,14 @@ mod tests {
                 .map(|word| format!("(?i-u){}", regex::escape(word)));
             let first = words
                 .chain(regexes.iter().cloned())
-                .filter_map(|regex| Some(Regex::new(&regex).expect("valid").find(text)?.range()))
+                .filter_map(|regex| {
+                    Some(
+                        regex::bytes::Regex::new(&regex)
+                            .expect("valid")
+                            .find(text)?
+                            .range(),
+                    )
+                })
                 .min_by_key(|range| range.start);
             all.extend(first.map(|range| (index, range)));
         }
@@ -324,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_without_literal_are_run_always_and_named() {
+    fn patterns_usual_are_run_always_and_named() {
         let set = build(&[
             (vec![], vec!["[0-9]{4}".into()]),
             (vec!["word".into()], vec![]),
@@ -341,6 +358,14 @@ mod tests {
         let set = build(&sources);
         assert_eq!(found(&set, b"w000x W255X w256x w699x").len(), 4);
         assert_eq!(found(&set, b"w700x"), []);
+    }
+
+    #[test]
+    fn a_list_too_long_for_the_table_of_triples_is_found_as_well() {
+        let words: Vec<String> = (0..9_000).map(|n| format!("{n:04}-word")).collect();
+        let set = build(&[(words, vec![]), (vec!["8999-wo".into()], vec![])]);
+        assert_eq!(found(&set, b"an 8999-WORD"), [(0, 3..12), (1, 3..10)]);
+        assert_eq!(found(&set, b"a 9000-word"), []);
     }
 
     #[test]

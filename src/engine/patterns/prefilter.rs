@@ -1,84 +1,213 @@
-//! The automaton that finds all literals of all patterns in one walk over a value.
+//! Which patterns a value may match, asked before any of them is run.
 //!
-//! It is walked state by state instead of match by match: nothing is asked about a match but whose literal it is, and
-//! literals inside others count as well.
+//! Each pattern has [`Trigger`]s, and a value in which none goes off cannot match. Literals of some length are found by
+//! [`Grams`]; too many of them, as in a user's list of words, by an automaton (Aho–Corasick), whose time does not grow
+//! with their number. Triggers with a short literal or none ask for the bytes that they need, and most values have none
+//! of these.
 
 use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::{contiguous, noncontiguous};
-use aho_corasick::{Anchored, MatchKind, StartKind, dfa};
+use aho_corasick::{Anchored, MatchKind};
 
-/// Literals, each belonging to a pattern.
-#[derive(Debug)]
+use super::grams::Grams;
+use super::rarity;
+use super::triggers::Trigger;
+use crate::request::Marks;
+
+/// All triggers of all patterns.
 pub(super) struct Prefilter {
-    automaton: Either,
-    /// The pattern that the n-th literal belongs to.
-    owners: Vec<u32>,
+    long: Long,
+    short: Short,
 }
 
-/// The fastest automaton while it stays small, the smallest one beyond.
-#[derive(Debug)]
-enum Either {
-    Dfa(Box<dfa::DFA>),
-    Nfa(Box<contiguous::NFA>),
+/// Finds literals of some length.
+enum Long {
+    None,
+    Grams(Grams),
+    Automaton {
+        automaton: Box<contiguous::NFA>,
+        /// What else the n-th literal needs, and whose it is.
+        triggers: Vec<(Box<[Marks]>, u32)>,
+    },
 }
 
-/// Up to this size of all literals together the automaton is a DFA.
-const DFA_LITERAL_BYTES: usize = 16 << 10;
+/// Triggers that are looked for one by one, because their literals are too short for anything else or have a byte so
+/// rare that this is cheaper.
+struct Short {
+    /// A value that has none of these sets off none of them.
+    gate: Marks,
+    /// For each kind of byte the triggers for which a value with such a byte is looked at.
+    by_kind: Vec<Vec<One>>,
+}
+
+/// A trigger that is looked for by itself.
+#[derive(Clone)]
+struct One {
+    needs: Box<[Marks]>,
+    literal: Box<[u8]>,
+    /// The place of the literal's rarest byte.
+    rarest: usize,
+    owner: u32,
+}
+
+/// From this size of all literals together on, an automaton finds them.
+const MOST_GRAM_BYTES: usize = 64 << 10;
 
 impl Prefilter {
-    /// The automaton of these literals in ASCII lower case; each belongs to the owner at its position.
+    /// Triggers, each belonging to an owner. A trigger without literal and needs is none: its owner is always to be run.
     ///
     /// # Errors
-    /// When they are too many for one automaton.
-    pub(super) fn new(literals: &[Vec<u8>], owners: Vec<u32>) -> Result<Self, String> {
-        let bytes: usize = literals.iter().map(Vec::len).sum();
+    /// When the literals are too many for one automaton.
+    pub(super) fn new(triggers: &[(Trigger, u32)]) -> Result<Self, String> {
+        let (long, short): (Vec<_>, Vec<_>) =
+            triggers.iter().partition(|(trigger, _)| trigger.is_long());
+        Ok(Self {
+            long: Long::new(&long)?,
+            short: Short::new(&short),
+        })
+    }
+
+    /// Calls `seen` with the owner of each trigger that goes off in `text`, once or more often.
+    pub(super) fn seen(&self, text: &[u8], marks: Marks, mut seen: impl FnMut(u32)) {
+        self.short.seen(text, marks, &mut seen);
+        match &self.long {
+            Long::None => {}
+            Long::Grams(grams) => grams.find(text, marks, seen),
+            Long::Automaton {
+                automaton,
+                triggers,
+            } => walk(automaton, triggers, text, marks, seen),
+        }
+    }
+}
+
+fn walk(
+    automaton: &contiguous::NFA,
+    triggers: &[(Box<[Marks]>, u32)],
+    text: &[u8],
+    marks: Marks,
+    mut seen: impl FnMut(u32),
+) {
+    let Ok(mut state) = automaton.start_state(Anchored::No) else {
+        // Cannot be, since the automaton is built for just this. If it were, no pattern may be missed.
+        triggers.iter().for_each(|(_, owner)| seen(*owner));
+        return;
+    };
+    // State by state instead of match by match, so that literals inside others count as well.
+    for &byte in text {
+        state = automaton.next_state(Anchored::No, state, byte);
+        if !automaton.is_special(state) || !automaton.is_match(state) {
+            continue;
+        }
+        for index in 0..automaton.match_len(state) {
+            let literal = automaton.match_pattern(state, index).as_usize();
+            if let Some((needs, owner)) = triggers.get(literal)
+                && needs.iter().all(|need| need.meets(marks))
+            {
+                seen(*owner);
+            }
+        }
+    }
+}
+
+// === impl Long ===
+
+impl Long {
+    fn new(triggers: &[&(Trigger, u32)]) -> Result<Self, String> {
+        let bytes: usize = triggers
+            .iter()
+            .map(|(trigger, _)| trigger.literal.len())
+            .sum();
+        if bytes == 0 {
+            return Ok(Self::None);
+        }
+        if bytes <= MOST_GRAM_BYTES {
+            let triggers = triggers.iter().map(|(trigger, owner)| (trigger, *owner));
+            return Ok(Self::Grams(Grams::new(triggers)));
+        }
         let nfa = noncontiguous::Builder::new()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .prefilter(false)
-            .build(literals)
+            .build(triggers.iter().map(|(trigger, _)| &trigger.literal))
             .map_err(|error| error.to_string())?;
-        let automaton = if bytes <= DFA_LITERAL_BYTES {
-            dfa::Builder::new()
-                .start_kind(StartKind::Unanchored)
-                .build_from_noncontiguous(&nfa)
-                .map(|dfa| Either::Dfa(Box::new(dfa)))
-        } else {
-            contiguous::Builder::new()
-                .build_from_noncontiguous(&nfa)
-                .map(|nfa| Either::Nfa(Box::new(nfa)))
-        };
-        Ok(Self {
-            automaton: automaton.map_err(|error| error.to_string())?,
-            owners,
+        let automaton = contiguous::Builder::new()
+            .build_from_noncontiguous(&nfa)
+            .map_err(|error| error.to_string())?;
+        Ok(Self::Automaton {
+            automaton: Box::new(automaton),
+            triggers: triggers
+                .iter()
+                .map(|(trigger, owner)| (trigger.needs.as_slice().into(), *owner))
+                .collect(),
         })
     }
+}
 
-    /// Calls `owner` with the owner of each literal that occurs in `text`, once for each occurrence or more rarely.
-    pub(super) fn seen(&self, text: &[u8], owner: impl FnMut(u32)) {
-        match &self.automaton {
-            Either::Dfa(dfa) => self.walk(&**dfa, text, owner),
-            Either::Nfa(nfa) => self.walk(&**nfa, text, owner),
+// === impl Short ===
+
+impl Short {
+    fn new(triggers: &[&(Trigger, u32)]) -> Self {
+        let mut short = Self {
+            gate: Marks::default(),
+            by_kind: vec![Vec::new(); Marks::KINDS],
+        };
+        for (trigger, owner) in triggers {
+            let (rarest, needs) = match trigger.needs.as_slice() {
+                [rarest, needs @ ..] => (*rarest, needs),
+                // Looked for in any text that is not empty.
+                [] => (Marks::ANY, &[][..]),
+            };
+            short.gate = short.gate.or(rarest);
+            for kind in rarest.kinds() {
+                if let Some(list) = short.by_kind.get_mut(kind) {
+                    list.push(One::new(trigger, needs, *owner));
+                }
+            }
+        }
+        short
+    }
+
+    fn seen(&self, text: &[u8], marks: Marks, mut seen: impl FnMut(u32)) {
+        for kind in marks.and(self.gate).kinds() {
+            for one in self.by_kind.get(kind).into_iter().flatten() {
+                if one.needs.iter().all(|need| need.meets(marks)) && one.is_in(text) {
+                    seen(one.owner);
+                }
+            }
+        }
+    }
+}
+
+impl One {
+    fn new(trigger: &Trigger, needs: &[Marks], owner: u32) -> Self {
+        let shares = trigger.literal.iter().map(|&byte| rarity::of_byte(byte));
+        let rarest = shares.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+        Self {
+            needs: needs.into(),
+            literal: trigger.literal.as_slice().into(),
+            rarest: rarest.map_or(0, |(at, _)| at),
+            owner,
         }
     }
 
-    fn walk(&self, automaton: &impl Automaton, text: &[u8], mut owner: impl FnMut(u32)) {
-        let Ok(mut state) = automaton.start_state(Anchored::No) else {
-            // Cannot be, since the automaton is built for just this. If it were, no pattern may be missed.
-            self.owners.iter().copied().for_each(owner);
-            return;
+    /// Whether the literal occurs. A single byte does, because it is among the needs or nearly everywhere.
+    fn is_in(&self, text: &[u8]) -> bool {
+        let Some(&byte) = self.literal.get(self.rarest) else {
+            return true;
         };
-        for &byte in text {
-            state = automaton.next_state(Anchored::No, state, byte);
-            if !automaton.is_special(state) || !automaton.is_match(state) {
-                continue;
-            }
-            for index in 0..automaton.match_len(state) {
-                let literal = automaton.match_pattern(state, index).as_usize();
-                if let Some(&pattern) = self.owners.get(literal) {
-                    owner(pattern);
-                }
-            }
+        if self.literal.len() == 1 {
+            return true;
+        }
+        let is_here = |at: usize| {
+            let start = at.checked_sub(self.rarest);
+            let found = start.and_then(|start| text.get(start..start + self.literal.len()));
+            found.is_some_and(|found| found.eq_ignore_ascii_case(&self.literal))
+        };
+        if byte.is_ascii_lowercase() {
+            memchr::memchr2_iter(byte, byte.to_ascii_uppercase(), text).any(is_here)
+        } else {
+            memchr::memchr_iter(byte, text).any(is_here)
         }
     }
 }

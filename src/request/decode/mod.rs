@@ -12,9 +12,11 @@ mod escape;
 mod percent;
 mod utf8;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::input::{DecodeStep, Form, Input, Oddities, Origin, Place, Source};
+use super::marks::Marks;
 use super::offsets::OffsetMap;
 
 pub(super) use percent::{hex_digit, hex_unit};
@@ -50,18 +52,14 @@ pub fn input<'a>(
     range: Range<usize>,
     syntax: Syntax,
 ) -> Input<'a> {
-    let form = Form {
-        text: raw.get(range.clone()).unwrap_or_default().into(),
-        steps: Vec::new(),
-        offsets: OffsetMap::identity(range.start),
-    };
+    let text = raw.get(range.clone()).unwrap_or_default();
+    let form = Form::new(text.into(), Vec::new(), OffsetMap::identity(range.start));
     let origin = Origin { source, range };
-    let signs = Signs::of(&form.text);
-    if !signs.any() {
+    if !form.marks.meets(SIGNS) {
         return Input::new(place, origin, form);
     }
     let mut oddities = Oddities::default();
-    let form = first(&form, signs, syntax, &mut oddities).unwrap_or(form);
+    let form = first(&form, syntax, &mut oddities).unwrap_or(form);
     let mut input = Input::new(place, origin, form);
     input.oddities = oddities;
     further(&mut input, syntax);
@@ -77,46 +75,50 @@ pub(super) fn decoded<'a>(place: Place<'a>, origin: Origin, form: Form<'a>) -> I
 }
 
 /// The one decoding that the place of a value demands; `None` where it changes nothing.
-fn first<'a>(
-    raw: &Form<'a>,
-    signs: Signs,
-    syntax: Syntax,
-    oddities: &mut Oddities,
-) -> Option<Form<'a>> {
+fn first<'a>(raw: &Form<'a>, syntax: Syntax, oddities: &mut Oddities) -> Option<Form<'a>> {
+    let has = |marks| raw.marks.meets(marks);
     match syntax {
-        Syntax::Path | Syntax::Cookie if signs.has(Signs::PERCENT) => {
-            percent::decode(raw, false, oddities)
-        }
-        Syntax::Form if signs.has(Signs::PERCENT | Signs::PLUS) => {
-            percent::decode(raw, true, oddities)
-        }
-        Syntax::JsonString if signs.has(Signs::BACKSLASH) => escape::json(raw),
+        Syntax::Path | Syntax::Cookie if has(PERCENT) => percent::decode(raw, false, oddities),
+        Syntax::Form if has(PERCENT.or(PLUS)) => percent::decode(raw, true, oddities),
+        Syntax::JsonString if has(BACKSLASH) => escape::json(raw),
         _ => None,
     }
 }
 
-/// A decoding that may be applied to any value, and the signs without which it would change nothing.
-type Decoder = (u8, for<'a, 'f> fn(&'f Form<'a>) -> Option<Form<'a>>);
+/// A decoding that may be applied to any value, and the bytes without which it would change nothing.
+type Decoder = (Marks, for<'a, 'f> fn(&'f Form<'a>) -> Option<Form<'a>>);
 
-const DECODERS: [Decoder; 5] = [
-    (Signs::COOKIE_PLUS, percent::plus),
-    (Signs::PERCENT, percent::decode_again),
-    (Signs::OVERLONG, utf8::overlong),
-    (Signs::AMPERSAND, entity::decode),
-    (Signs::BACKSLASH, escape::javascript),
+const DECODERS: [Decoder; 4] = [
+    (PERCENT, percent::decode_again),
+    (Marks::OVERLONG, utf8::overlong),
+    (AMPERSAND, entity::decode),
+    (BACKSLASH, escape::javascript),
 ];
+
+/// In the value of a cookie, the first decoder of all.
+const COOKIE_PLUS: Decoder = (PLUS, percent::plus);
+
+const PERCENT: Marks = Marks::of_byte(b'%');
+const PLUS: Marks = Marks::of_byte(b'+');
+const AMPERSAND: Marks = Marks::of_byte(b'&');
+const BACKSLASH: Marks = Marks::of_byte(b'\\');
+
+/// The bytes that begin an escape. Nearly all values have none, so asking for them must cost next to nothing.
+const SIGNS: Marks = PERCENT
+    .or(PLUS)
+    .or(AMPERSAND)
+    .or(BACKSLASH)
+    .or(Marks::OVERLONG);
 
 /// Adds the further forms.
 fn further(input: &mut Input<'_>, syntax: Syntax) {
-    let mut signs = Signs::of(input.value());
-    if syntax == Syntax::Cookie && signs.has(Signs::PLUS) {
-        signs.0 |= Signs::COOKIE_PLUS;
-    }
+    // Only the value as it came can have a plus that PHP reads as a space.
+    let mut plus = (syntax == Syntax::Cookie).then_some(COOKIE_PLUS);
     // Every round but the last adds a form, so there are at most `MAX_FURTHER` and one more.
     loop {
         let before = input.more.len();
-        for (sign, decoder) in DECODERS {
-            if !signs.has(sign) {
+        for (marks, decoder) in plus.take().into_iter().chain(DECODERS) {
+            if !input.last().marks.meets(marks) {
                 continue;
             }
             if let Some(form) = decoder(input.last()) {
@@ -124,7 +126,6 @@ fn further(input: &mut Input<'_>, syntax: Syntax) {
                     input.oddities.exhausted = true;
                     return;
                 }
-                signs = Signs::of(&form.text);
                 input.more.push(form);
             }
         }
@@ -135,77 +136,22 @@ fn further(input: &mut Input<'_>, syntax: Syntax) {
 }
 
 impl<'a> Form<'a> {
-    /// The form that follows this one by a decoding.
-    fn next(&self, steps: &[DecodeStep], decoded: (Vec<u8>, OffsetMap)) -> Form<'a> {
-        let (text, offsets) = decoded;
-        Form {
-            text: text.into(),
-            steps: [self.steps.as_slice(), steps].concat(),
+    pub(super) fn new(text: Cow<'a, [u8]>, steps: Vec<DecodeStep>, offsets: OffsetMap) -> Self {
+        Self {
+            marks: Marks::of(&text),
+            text,
+            steps,
             offsets,
         }
     }
-}
 
-/// Which bytes that begin an escape occur in a value. Nearly all values have none, so looking for them must cost next to
-/// nothing.
-#[derive(Clone, Copy)]
-struct Signs(u8);
-
-impl Signs {
-    const PERCENT: u8 = 1;
-    const PLUS: u8 = 2;
-    const AMPERSAND: u8 = 4;
-    const BACKSLASH: u8 = 8;
-    const OVERLONG: u8 = 16;
-    const COOKIE_PLUS: u8 = 32;
-
-    /// Long texts are looked at in blocks without branches, which compiles to vector instructions; what remains, and the
-    /// short values that most are, by a table.
-    fn of(text: &[u8]) -> Self {
-        const BLOCK: usize = 32;
-        let (blocks, rest) = text.as_chunks::<BLOCK>();
-        let mut seen = [0; BLOCK];
-        for block in blocks {
-            for (seen, byte) in seen.iter_mut().zip(block) {
-                *seen |= Self::of_byte(*byte);
-            }
-        }
-        let in_blocks = seen.iter().fold(0, |all, signs| all | signs);
-        Self(rest.iter().fold(in_blocks, |all, byte| {
-            all | SIGNS.get(usize::from(*byte)).copied().unwrap_or(0)
-        }))
-    }
-
-    #[inline]
-    const fn of_byte(byte: u8) -> u8 {
-        ((byte == b'%') as u8 * Self::PERCENT)
-            | ((byte == b'+') as u8 * Self::PLUS)
-            | ((byte == b'&') as u8 * Self::AMPERSAND)
-            | ((byte == b'\\') as u8 * Self::BACKSLASH)
-            | (matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0) as u8 * Self::OVERLONG)
-    }
-
-    const fn any(self) -> bool {
-        self.0 != 0
-    }
-
-    const fn has(self, signs: u8) -> bool {
-        self.0 & signs != 0
+    /// The form that follows this one by a decoding.
+    fn next(&self, steps: &[DecodeStep], decoded: (Vec<u8>, OffsetMap)) -> Self {
+        let (text, offsets) = decoded;
+        let steps = [self.steps.as_slice(), steps].concat();
+        Self::new(text.into(), steps, offsets)
     }
 }
-
-/// [`Signs::of_byte`] of every byte.
-static SIGNS: [u8; 256] = {
-    let mut signs = [0; 256];
-    let mut rest = signs.as_mut_slice();
-    let mut byte = 0;
-    while let [first, others @ ..] = rest {
-        *first = Signs::of_byte(byte);
-        byte = byte.wrapping_add(1);
-        rest = others;
-    }
-    signs
-};
 
 #[cfg(test)]
 mod tests;

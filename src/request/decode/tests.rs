@@ -86,7 +86,7 @@ fn a_value_without_escapes_is_borrowed_and_has_one_form() {
     let input = value(b"nothing to decode, 1 < 2; 'x'", Syntax::Form);
     assert_eq!(input.forms().count(), 1);
     let form = input.first();
-    assert!(matches!(form.text, std::borrow::Cow::Borrowed(_)));
+    assert!(matches!(form.text, Cow::Borrowed(_)));
     assert!(form.steps.is_empty());
     assert_eq!(form.offsets, OffsetMap::identity(0));
 }
@@ -231,7 +231,7 @@ proptest! {
     /// Our search for references finds what the reference implementation finds.
     #[test]
     fn entities_agree_with_the_reference(raw in spelled()) {
-        let form = Form { text: raw.as_slice().into(), steps: Vec::new(), offsets: OffsetMap::identity(0) };
+        let form = Form::new(raw.as_slice().into(), Vec::new(), OffsetMap::identity(0));
         let ours = entity::decode(&form).map_or_else(|| raw.clone(), |form| form.text.into_owned());
         let theirs = htmlize::unescape_bytes_in(raw.as_slice(), htmlize::Context::General);
         prop_assert_eq!(ours, theirs.into_owned());

@@ -86,9 +86,5 @@ pub(in super::super) fn from_utf16(
         read += 2 * character.len_utf16();
         offsets.mark(text.len(), read);
     }
-    Form {
-        text: text.into(),
-        steps: vec![DecodeStep::Utf16],
-        offsets,
-    }
+    Form::new(text.into(), vec![DecodeStep::Utf16], offsets)
 }
