@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::hash::Hasher;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use siphasher::sip::SipHasher13;
@@ -11,7 +10,7 @@ use super::checks;
 use super::doubts::doubts;
 use super::settings::{Common, DetectionSection, Settings};
 use crate::config::document::MAX_BYTES;
-use crate::config::load::Shared;
+use crate::config::load::{Shared, read_regular};
 use crate::config::{ConfigError, Document, Environment, Load, Report};
 use crate::engine::policy::Revision;
 use crate::engine::{Chain, Link, Policy, Registry};
@@ -256,15 +255,11 @@ impl Source {
                 "name the file with `--config PATH` or PORTCULLIS_CONFIG",
             )
         };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        // One byte more than is allowed, so that the text that is too long can be told from one that just fits.
+        // One byte more than is allowed, so that the document itself says that it is too long.
         let most = u64::try_from(MAX_BYTES)
             .unwrap_or(u64::MAX)
             .saturating_add(1);
-        file.take(most)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        let bytes = read_regular(path, most).map_err(unreadable)?;
         String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..at).unwrap_or_default();

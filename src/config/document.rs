@@ -63,9 +63,14 @@ impl Document {
             substitutions: Substitutions::default(),
         };
         document.value = serde_yaml::from_str(text).map_err(|error| document.syntax(&error))?;
-        if !(document.value.is_mapping() || document.value.is_null()) {
-            let wrong = ConfigError::new("this is no map of sections")
-                .help("begin with a line like `version: 1`");
+        if !document.value.is_mapping() {
+            // An empty file is more likely one that is being written, or was cut off, than one that asks for the defaults.
+            let what = if document.value.is_null() {
+                "this is empty"
+            } else {
+                "this is no map of sections"
+            };
+            let wrong = ConfigError::new(what).help("begin with a line like `version: 1`");
             return Err(document.report(vec![wrong]));
         }
         let mut value = std::mem::take(&mut document.value);

@@ -4,12 +4,38 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hasher;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::ConfigError;
+
+/// The longest file that a configuration may name, in bytes: some four million addresses.
+pub const MAX_FILE: u64 = 64 << 20;
+
+/// The bytes of a regular file of at most `most` bytes. Anything else (a pipe, a device) could be waited for or read
+/// without end.
+///
+/// # Errors
+/// When it cannot be read, is no regular file, or is longer.
+pub fn read_regular(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells a file that is too long from one that just fits.
+    std::fs::File::open(path)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!(
+            "it is longer than {most} bytes"
+        )));
+    }
+    Ok(bytes)
+}
 
 /// One loading of a configuration.
 #[derive(Debug)]
@@ -42,11 +68,12 @@ impl<'a> Load<'a> {
     /// The text of a file that the configuration names. The file is watched from then on, whether or not it can be read.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no UTF-8.
+    /// When the file cannot be read, is no regular file, is longer than [`MAX_FILE`], or is no UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, ConfigError> {
         let path = self.base.join(path);
         self.files.push(path.clone());
-        std::fs::read_to_string(&path)
+        read_regular(&path, MAX_FILE)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
             .map_err(|error| ConfigError::new(format!("cannot read `{}`: {error}", path.display())))
     }
 

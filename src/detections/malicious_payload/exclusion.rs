@@ -23,6 +23,9 @@ pub struct ExclusionConfig {
 
 impl ExclusionConfig {
     /// Whether findings of `rule` at `place` of `request` are to be dropped.
+    ///
+    /// An exemption must not be had by spelling: one for a path holds only where the path is written as it is meant, since
+    /// an application may read another spelling as another path.
     pub(super) fn covers(&self, rule: &str, place: &Place<'_>, request: &RequestView<'_>) -> bool {
         let is = |wanted: &Option<String>, text: &str| {
             wanted.as_ref().is_none_or(|wanted| glob(wanted, text))
@@ -30,10 +33,9 @@ impl ExclusionConfig {
         self.place.is_none_or(|kind| kind == place.kind)
             && is(&self.rule, rule)
             && is(&self.name, &place.name)
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|path| path_matches(path, request.normalized_path()))
+            && self.path.as_ref().is_none_or(|path| {
+                is_plain(request) && path_matches(path, request.normalized_path())
+            })
     }
 
     /// What is wrong with it, given the names of all rules.
@@ -81,6 +83,12 @@ fn path_matches(wanted: &str, path: &str) -> bool {
     let wanted = wanted.trim_end_matches('/');
     path.strip_prefix(wanted)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the path of a request is its own normalized form, but for a slash at its end.
+fn is_plain(request: &RequestView<'_>) -> bool {
+    let (raw, normalized) = (request.path(), request.normalized_path());
+    raw == normalized || raw.strip_suffix('/') == Some(normalized)
 }
 
 /// Whether `text` is `pattern`, where `*` stands for any characters. Each part between stars is looked for once, from

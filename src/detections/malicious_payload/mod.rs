@@ -153,11 +153,16 @@ fn forms<'i, 'a>(input: &'i Input<'a>) -> impl Iterator<Item = &'i Form<'a>> {
     input.forms()
 }
 
-fn verdict(findings: Vec<Finding>) -> Verdict {
-    if findings.is_empty() {
-        Verdict::Pass
+/// A value that is encoded over and over is refused even if nothing was found in it: what it is at last, nobody has seen.
+fn verdict(findings: Vec<Finding>, inputs: &[Input<'_>]) -> Result<Verdict, DetectionError> {
+    if !findings.is_empty() {
+        Ok(Verdict::Threat(findings))
+    } else if inputs.iter().any(|input| input.oddities.exhausted) {
+        Err(DetectionError::Exhausted(
+            "the number of decodings of one value".into(),
+        ))
     } else {
-        Verdict::Threat(findings)
+        Ok(Verdict::Pass)
     }
 }
 
@@ -179,7 +184,7 @@ impl ThreatDetection for MaliciousPayload {
         request: &RequestView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        Ok(verdict(self.scan(request, request.inputs())))
+        verdict(self.scan(request, request.inputs()), request.inputs())
     }
 
     fn on_body(
@@ -188,7 +193,7 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        Ok(verdict(self.scan(request, body.inputs())))
+        verdict(self.scan(request, body.inputs()), body.inputs())
     }
 
     fn rules(&self) -> Vec<RuleInfo> {

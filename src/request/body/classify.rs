@@ -36,6 +36,8 @@ pub(super) struct Declared {
     multipart: bool,
     /// Some text, or a type that we do not know.
     text: bool,
+    /// Something binary. A type that is missing says nothing.
+    opaque: bool,
     /// The kind that was declared first.
     first: Option<BodyKind>,
     /// The boundary of the first `multipart` type; empty where there is none.
@@ -76,7 +78,8 @@ impl Declared {
             BodyKind::Form => self.form = true,
             BodyKind::Multipart => self.multipart = true,
             BodyKind::Text => self.text = true,
-            BodyKind::Empty | BodyKind::Opaque => {}
+            BodyKind::Opaque => self.opaque |= !value.trim_ascii().is_empty(),
+            BodyKind::Empty => {}
         }
         self.first.get_or_insert(kind);
         for param in params(value, 0..value.len()) {
@@ -118,7 +121,7 @@ impl Declared {
             text: !is_specific || self.text || look == BodyKind::Text,
             utf16: utf16(beginning).or(self.utf16),
         };
-        let is_opaque = look == BodyKind::Opaque && !is_specific && !self.text;
+        let is_opaque = look == BodyKind::Opaque && self.opaque && !is_specific && !self.text;
         if beginning.is_empty() || is_opaque {
             return Reading {
                 kind: if is_opaque {
@@ -319,11 +322,12 @@ mod tests {
             ("image/png", b"{\"a\":1}", Json),
             ("application/octet-stream", b"id=1' or 1=1", Form),
             ("application/pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", Opaque),
-            ("", PNG, Opaque),
+            // A type that is missing says nothing, so nothing says that the body is opaque.
+            ("", PNG, Text),
             ("", b"hello", Text),
             ("", b"\xef\xbb\xbf{\"a\":1}", Json),
             ("", b"a\0=\0b\0", Text),
-            ("", b"\x08\x96\x01\x12\x07\xff\xfe\x80", Opaque),
+            ("", b"\x08\x96\x01\x12\x07\xff\xfe\x80", Text),
         ];
         for (content_type, bytes, kind) in cases {
             let shown = bytes.escape_ascii();
