@@ -764,7 +764,7 @@ fn references_become_text_and_nothing_else() {
         Some("hunter22")
     );
     assert!(
-        loaded.files.iter().any(|file| file.ends_with("token")),
+        loaded.files.paths().any(|file| file.ends_with("token")),
         "{:?}",
         loaded.files
     );

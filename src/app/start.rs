@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::runtime::{self, Handle, Runtime};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::load::{Loaded, Source};
@@ -84,7 +84,6 @@ pub struct Running {
 /// The thread that carries everything but traffic.
 #[derive(Debug)]
 struct Service {
-    handle: Handle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -130,7 +129,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         options,
     ));
     reloader
-        .first(settings, &files, &warnings)
+        .first(settings, files, &warnings)
         .map_err(StartError::SelfTest)?;
 
     let addresses = sockets
@@ -204,15 +203,7 @@ impl Running {
 
     /// The same, without waiting for it.
     pub(super) fn reload_in_background(&self) {
-        let reloader = Arc::clone(&self.reloader);
-        if let Some(service) = &self.service {
-            // What comes of it is in the log, in an event and in `/readyz`.
-            drop(
-                service
-                    .handle
-                    .spawn_blocking(move || drop(reloader.reload())),
-            );
-        }
+        self.reloader.reload_in_background();
     }
 
     /// The upstream of the policy in force.
@@ -290,7 +281,6 @@ fn serve_the_rest(
     state: Arc<ControlState>,
     reloader: Arc<Reloader>,
 ) -> io::Result<Service> {
-    let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = thread::Builder::new()
         .name("portcullis-service".into())
@@ -314,11 +304,7 @@ fn serve_the_rest(
             // A body that is still judged has nobody waiting for it any more.
             runtime.shutdown_background();
         })?;
-    Ok(Service {
-        handle,
-        stop,
-        thread,
-    })
+    Ok(Service { stop, thread })
 }
 
 /// The random key of everything that an outsider must not predict.

@@ -37,7 +37,7 @@ impl Check {
                     "mode": loaded.policy.mode,
                     "threshold": loaded.policy.threshold,
                     "detections": names(&loaded),
-                    "files": loaded.files,
+                    "files": loaded.files.paths().collect::<Vec<_>>(),
                     "warnings": loaded.warnings,
                 });
                 if self.print_effective

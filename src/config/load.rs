@@ -4,19 +4,19 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hasher;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::ConfigError;
+use super::{ConfigError, Watched};
 
 /// One loading of a configuration.
 #[derive(Debug)]
 pub struct Load<'a> {
     base: &'a Path,
     shared: &'a Shared,
-    files: Vec<PathBuf>,
+    files: Watched,
     warnings: Vec<String>,
 }
 
@@ -30,11 +30,11 @@ pub struct Shared {
 impl<'a> Load<'a> {
     /// A loading of a file in the folder `base`, which relative paths start from.
     #[must_use]
-    pub const fn new(base: &'a Path, shared: &'a Shared) -> Self {
+    pub fn new(base: &'a Path, shared: &'a Shared) -> Self {
         Self {
             base,
             shared,
-            files: Vec::new(),
+            files: Watched::default(),
             warnings: Vec::new(),
         }
     }
@@ -45,7 +45,7 @@ impl<'a> Load<'a> {
     /// When the file cannot be read, or is no UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, ConfigError> {
         let path = self.base.join(path);
-        self.files.push(path.clone());
+        self.files.look_at(&path);
         std::fs::read_to_string(&path)
             .map_err(|error| ConfigError::new(format!("cannot read `{}`: {error}", path.display())))
     }
@@ -84,9 +84,9 @@ impl<'a> Load<'a> {
         Ok(built)
     }
 
-    /// Every file that was named, and every warning, in order.
+    /// Every file that was named, and every warning in order.
     #[must_use]
-    pub fn finish(self) -> (Vec<PathBuf>, Vec<String>) {
+    pub fn finish(self) -> (Watched, Vec<String>) {
         (self.files, self.warnings)
     }
 }
