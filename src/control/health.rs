@@ -66,7 +66,7 @@ pub enum Effective {
     Monitor,
     /// Some were refused, some only recognised, or not even that.
     Mixed,
-    /// There are detections, but none has a canary to measure it by.
+    /// There are detections, but none has a canary that reaches the threshold to measure it by.
     Unmeasured,
     /// No canary was recognised, or there is no detection at all.
     Off,
@@ -79,6 +79,9 @@ pub struct CanaryReport {
     pub detection: String,
     /// What was decided.
     pub outcome: Outcome,
+    /// Whether it was recognised, but not refused because by itself it weighs less than the threshold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub below_threshold: bool,
     /// The detection that decided, where another one came first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,

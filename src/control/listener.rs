@@ -131,6 +131,7 @@ mod tests {
             canaries: vec![CanaryReport {
                 detection: "user_agent".into(),
                 outcome: Outcome::WouldBlock,
+                below_threshold: false,
                 decided_by: None,
             }],
         }

@@ -175,6 +175,18 @@ fn a_drain_ends_at_its_limit() {
 }
 
 #[test]
+fn a_canary_below_the_threshold_does_not_stop_the_start() {
+    let upstream = Upstream::plain();
+    let more = format!("policy: {{ threshold: 6 }}\n{WORD}");
+    let mut program = Program::start(&upstream, &more);
+    assert_eq!(program.get("/?q=malicious"), 200);
+    program.signal("TERM");
+    assert!(program.ended().success());
+    let (_, err) = program.output();
+    assert!(err.contains("stays below the threshold of 6"), "{err}");
+}
+
+#[test]
 fn sighup_reloads_and_a_bad_file_changes_nothing() {
     let upstream = Upstream::plain();
     let mut program = Program::start(&upstream, WORD);
