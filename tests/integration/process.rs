@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::support::{Answer, Client, Upstream, replace, wait_until};
@@ -54,21 +55,29 @@ impl Program {
         let path = folder.path().join("rules.yaml");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         std::fs::write(&path, rules(address, upstream, more)).unwrap();
+        let program = Self::spawn(folder, path, address);
+        program.wait_until_it_listens();
+        program
+    }
+
+    fn spawn(folder: tempfile::TempDir, path: std::path::PathBuf, address: SocketAddr) -> Self {
         let child = command(&path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let program = Self {
+        Self {
             child,
             address,
             _folder: folder,
             path,
-        };
+        }
+    }
+
+    fn wait_until_it_listens(&self) {
         wait_until("the program to listen", || {
-            std::net::TcpStream::connect(address).is_ok()
+            std::net::TcpStream::connect(self.address).is_ok()
         });
-        program
     }
 
     pub fn signal(&self, name: &str) {
@@ -184,6 +193,41 @@ fn a_canary_below_the_threshold_does_not_stop_the_start() {
     assert!(program.ended().success());
     let (_, err) = program.output();
     assert!(err.contains("stays below the threshold of 6"), "{err}");
+}
+
+#[test]
+fn signals_that_come_during_the_start_are_followed_after_it() {
+    let upstream = Upstream::plain();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    let list = folder.path().join("list");
+    let made = Command::new("mkfifo").arg(&list).status().unwrap();
+    assert!(made.success());
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let more = "detections:\n  - ip_allowlist: { files: [list] }\n";
+    std::fs::write(&path, rules(address, &upstream, more)).unwrap();
+    let mut program = Program::spawn(folder, path, address);
+    // Opens when the program does: it is in the middle of loading, and goes on when this end is closed.
+    let open = |list: &Path| std::fs::OpenOptions::new().write(true).open(list);
+    let pipe = open(&list).unwrap();
+    for name in ["USR1", "HUP"] {
+        program.signal(name);
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(program.child.try_wait().unwrap().is_none());
+    drop(pipe);
+    program.wait_until_it_listens();
+    // Nothing was written, so that the watch sees no change. Who reads again was told to by the signal.
+    let again = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&again);
+    std::thread::spawn(move || {
+        drop(open(&list));
+        told.store(true, Ordering::SeqCst);
+    });
+    wait_until("the reload", || again.load(Ordering::SeqCst));
+    assert_eq!(program.get("/"), 200);
+    program.signal("TERM");
+    assert!(program.ended().success());
 }
 
 #[test]
