@@ -70,7 +70,8 @@ pub struct StartOptions {
     pub shared: Arc<Shared>,
 }
 
-/// A proxy that serves. Dropped, it stops without draining.
+/// A proxy that serves until [`Running::stop`]. Dropped, it takes no more requests and finishes those in flight on threads
+/// that nobody waits for: what is left of them when the process ends is cut off, and events may be lost.
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
@@ -119,7 +120,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         judges: Judges::new(service.handle().clone(), cores * 8),
     });
     let (stage, watched) = watch::channel(Stage::Serving);
-    let state = Arc::new(ControlState::new(events, Vec::new()));
+    let state = Arc::new(ControlState::new(events, Arc::clone(&facts), Vec::new()));
     let slots = Arc::new(Slots::new(settings.limits.connections));
     let reloader = Arc::new(Reloader::new(
         Arc::clone(&proxy),

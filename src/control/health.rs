@@ -1,10 +1,11 @@
 //! What operators and their machines are told about a running portcullis.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::clients::{Clients, ClientsStatistics};
 use crate::engine::policy::Revision;
 use crate::engine::{Mode, Outcome};
 use crate::event::EventBus;
@@ -13,6 +14,7 @@ use crate::event::EventBus;
 #[derive(Debug)]
 pub struct ControlState {
     events: EventBus,
+    clients: Arc<Clients>,
     hosts: Vec<String>,
     health: Mutex<Health>,
 }
@@ -97,6 +99,7 @@ pub(super) struct Readiness {
     last_reload_error: Option<String>,
     draining: bool,
     events_dropped: u64,
+    clients: ClientsStatistics,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,12 +117,13 @@ struct ModeShown {
 // === impl ControlState ===
 
 impl ControlState {
-    /// A state that is starting. `hosts` are further names that the listener may be called by, besides loopback names
+    /// A state that is starting. Of `clients` only the numbers are told. `hosts` are further names that the listener may be called by, besides loopback names
     /// and its own address.
     #[must_use]
-    pub fn new(events: EventBus, hosts: Vec<String>) -> Self {
+    pub fn new(events: EventBus, clients: Arc<Clients>, hosts: Vec<String>) -> Self {
         Self {
             events,
+            clients,
             hosts,
             health: Mutex::default(),
         }
@@ -189,6 +193,7 @@ impl ControlState {
             last_reload_error,
             draining: stage == Stage::Draining,
             events_dropped: self.events.dropped(),
+            clients: self.clients.statistics(),
         }
     }
 
