@@ -1,7 +1,7 @@
 //! The acceptance checks A1 to A16 over real sockets, each in both directions: what must be refused is, what must pass
 //! passes. Named after the table that they come from.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Answer, Client, Proxy, Response, Upstream, json, wait_until};
 
@@ -243,16 +243,19 @@ fn a9_exactly_as_many_as_the_limit_pass_round_after_round() {
             .header("retry-after")
             .is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|s| s > 0))
     );
-    // A short window, so that the second and third round come within a test's patience.
+    // A short window, so that the second and third round come within a test's patience. That it is five exactly in each
+    // is shown where time is given: `bug_01_the_limit_holds_in_every_window`.
     let proxy = Proxy::start(&upstream, FIVE);
-    for _ in 0..3 {
+    for round in 1..=3 {
+        let began = Instant::now();
         let mut passed = 0;
         while proxy.get("/").status == 200 {
             passed += 1;
-            assert!(passed < 100);
         }
-        // A quick burst passes exactly five; a slow machine may let some more trickle in.
-        assert!(passed >= 5, "{passed}");
+        // One more for each 0.4 s that a slow machine took.
+        let trickled = began.elapsed().as_millis() / 400 + 1;
+        assert!(passed >= 5, "round {round}: {passed}");
+        assert!(passed <= 5 + trickled, "round {round}: {passed}");
         std::thread::sleep(Duration::from_millis(2200));
     }
 }
