@@ -82,6 +82,29 @@ fn check_says_what_is_loaded() {
     assert_eq!(json.get("source"), Some(&"rules.yaml".into()));
 }
 
+/// Its canary scores 5, which `run` and `check` take alike.
+#[test]
+fn a_canary_below_the_threshold_is_a_warning() {
+    let words = "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: word, words: [malicious] }] }\n";
+    let rules = |threshold: u32| {
+        format!("upstream: http://127.0.0.1:5000\npolicy: {{ threshold: {threshold} }}\n{words}")
+    };
+    let warned = "score of 5 stays below the threshold of 6";
+    let light = Place::new().with("rules.yaml", &rules(6));
+    let ran = light.run(&["check"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains(warned), "{}", ran.out);
+    let json = light.run(&["check", "--format", "json"]).json();
+    assert_eq!(json.get("ok"), Some(&true.into()));
+    assert!(json["warnings"].to_string().contains(warned), "{json}");
+    let ran = light.run(&["check", "--print-effective"]);
+    assert!(ran.err.contains(warned), "{}", ran.err);
+
+    let ran = Place::new().with("rules.yaml", &rules(5)).run(&["check"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(!ran.out.contains("warning"), "{}", ran.out);
+}
+
 #[test]
 fn check_refuses_a_bad_file_with_78_and_a_drawing() {
     let place = Place::new().with(

@@ -11,7 +11,7 @@ use super::doubts::doubts;
 use super::settings::{Common, DetectionSection, Settings};
 use crate::config::document::MAX_BYTES;
 use crate::config::load::{Shared, read_regular};
-use crate::config::{ConfigError, Document, Environment, Load, Report};
+use crate::config::{ConfigError, Document, Environment, Load, Report, Watched};
 use crate::engine::policy::Revision;
 use crate::engine::{Chain, Link, Policy, Registry};
 use crate::event::config::EventLog;
@@ -36,14 +36,14 @@ pub struct Loaded {
     /// The policy made of it.
     pub policy: Policy,
     /// The file itself and all files that it names: a change in one of them calls for a reload.
-    pub files: Vec<PathBuf>,
+    pub files: Watched,
     /// What is wrong but need not stop the start.
     pub warnings: Vec<String>,
     /// A hash of the file's text.
     pub text_hash: u64,
     /// The folder that relative paths in it start from.
     pub base: PathBuf,
-    document: Document,
+    pub(crate) document: Document,
 }
 
 /// Reads a configuration and makes a policy of it. `number` counts the loadings, from 1.
@@ -59,17 +59,20 @@ pub fn load(
     number: u64,
 ) -> Result<Loaded, Report> {
     let name = source.to_string();
-    let text = source.text()?;
+    let mut files = source.files();
+    let text = source.text().map_err(|report| report.watching(&files))?;
     let base = source.base();
     let document = Document::parse(&name, &text, &base, environment)
-        .map_err(|report| report.watching(source.files()))?;
+        .map_err(|report| report.watching(&files))?;
+    files.extend(document.files());
     let mut load = Load::new(&base, shared);
     let (mut settings, mut errors) = match source {
         Source::File(_) => Settings::read(&document, registry),
         Source::Embedded => default_settings(&document, registry, &mut load),
     };
     if document.section("detections").is_none() {
-        settings.detections = default_chain(registry, &mut load)?;
+        settings.detections =
+            default_chain(registry, &mut load).map_err(|report| report.watching(&files))?;
     }
     errors.extend(checks::mistakes(&settings, &document, &errors));
     let text_hash = hash(&text);
@@ -80,18 +83,14 @@ pub fn load(
     let compiled = compile(&settings, registry, &mut load, revision);
     let (named, mut warnings) = load.finish();
     warnings.extend(document.warnings(doubts(&settings)));
-    let mut files = source.files();
-    files.extend(document.files().iter().cloned());
-    files.extend(named);
-    files.sort();
-    files.dedup();
+    files.extend(&named);
     errors.extend(overwritten(&settings, &base, &files));
     let policy = match compiled {
         Ok(policy) if errors.is_empty() => policy,
-        Ok(_) => return Err(document.report(errors).watching(files)),
+        Ok(_) => return Err(document.report(errors).watching(&files)),
         Err(more) => {
             errors.extend(more);
-            return Err(document.report(errors).watching(files));
+            return Err(document.report(errors).watching(&files));
         }
     };
     Ok(Loaded {
@@ -109,14 +108,14 @@ pub fn load(
 }
 
 /// The mistake of an event log that would be written into a file that the configuration is made of.
-fn overwritten(settings: &Settings, base: &Path, files: &[PathBuf]) -> Option<ConfigError> {
+fn overwritten(settings: &Settings, base: &Path, files: &Watched) -> Option<ConfigError> {
     let EventLog::File(log) = &settings.events.log else {
         return None;
     };
     let whole = |path: &Path| std::fs::canonicalize(path).ok();
     let log = whole(&base.join(log))?;
-    let is_log = |file: &PathBuf| whole(file).is_some_and(|file| file == log);
-    files.iter().any(is_log).then(|| {
+    let is_log = |file: &Path| whole(file).is_some_and(|file| file == log);
+    files.paths().any(is_log).then(|| {
         let wrong = ConfigError::new("events would be written into a file of the configuration")
             .help("write the path of a file of its own, as in `events.jsonl`");
         wrong.under("log").under("events")
@@ -246,9 +245,7 @@ impl Source {
             Self::Embedded => return Ok(EMBEDDED.into()),
             Self::File(path) => path,
         };
-        let refuse = |why: String, help: &str| {
-            Report::of(self.to_string(), why, Some(help.into())).watching(self.files())
-        };
+        let refuse = |why: String, help: &str| Report::of(self.to_string(), why, Some(help.into()));
         let unreadable = |error: std::io::Error| {
             refuse(
                 format!("the configuration cannot be read: {error}"),
@@ -280,11 +277,13 @@ impl Source {
         }
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        match self {
-            Self::File(path) => vec![path.clone()],
-            Self::Embedded => Vec::new(),
+    /// The file itself, looked at now.
+    fn files(&self) -> Watched {
+        let mut files = Watched::default();
+        if let Self::File(path) = self {
+            files.look_at(path);
         }
+        files
     }
 }
 

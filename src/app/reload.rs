@@ -3,17 +3,19 @@
 //! Requests in flight finish under the policy that they began with. Lasting facts, sockets and the event log's lines
 //! outlive it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::load::{Loaded, load};
 use super::self_test::{self, SelfTest};
 use super::settings::Settings;
 use super::start::StartOptions;
 use crate::clients::Clients;
+use crate::config::Watched;
 use crate::config::environment::Process;
 use crate::control::ControlState;
 use crate::engine::Policy;
@@ -35,18 +37,12 @@ pub(super) struct Reloader {
     slots: Arc<Slots>,
     options: StartOptions,
     loadings: AtomicU64,
-    current: Mutex<Current>,
+    /// What is in force, as far as a reload has to compare with it. Held for as long as a reload takes, so that one comes
+    /// after the other.
+    settings: Mutex<Option<Settings>>,
+    /// What the last loading read. Held for a moment only: the watch never waits for a reload.
+    files: Mutex<Watched>,
 }
-
-/// What is in force, as far as a reload has to compare with it.
-#[derive(Debug, Default)]
-struct Current {
-    settings: Option<Settings>,
-    files: BTreeMap<PathBuf, Option<Stamp>>,
-}
-
-/// What changes when a file does.
-type Stamp = (SystemTime, u64);
 
 /// What requests are served under, made of a configuration.
 pub(super) fn serving(settings: &Settings, policy: Policy, monitor: bool) -> Serving {
@@ -74,7 +70,8 @@ impl Reloader {
             slots,
             options,
             loadings: AtomicU64::new(1),
-            current: Mutex::default(),
+            settings: Mutex::default(),
+            files: Mutex::default(),
         }
     }
 
@@ -89,16 +86,16 @@ impl Reloader {
     pub(super) fn first(
         &self,
         settings: Settings,
-        files: &[PathBuf],
+        files: Watched,
         warnings: &[String],
     ) -> Result<(), String> {
-        let mut current = self.lock();
+        let mut in_force = lock(&self.settings);
         let serving = self.proxy.serving.load();
         let test = test(&serving)?;
-        current.files = stamps(files);
-        current.settings = Some(settings);
+        *lock(&self.files) = files;
+        *in_force = Some(settings);
         self.announce(&serving, &test);
-        for warning in warnings {
+        for warning in warnings.iter().chain(&test.warnings) {
             tracing::warn!("{warning}");
         }
         self.tell(
@@ -113,9 +110,21 @@ impl Reloader {
     /// # Errors
     /// What is wrong with it, drawn for a person; everything stays as it was.
     pub(super) fn reload(&self) -> Result<(), String> {
-        let mut current = self.lock();
+        self.reload_over(lock(&self.settings))
+    }
+
+    /// Reads the configuration again if it still looks different: another reload may have come before this one.
+    fn reload_changed(&self) {
+        let in_force = lock(&self.settings);
+        if self.has_changed() {
+            // What comes of it is in the log, in an event and in `/readyz`.
+            drop(self.reload_over(in_force));
+        }
+    }
+
+    fn reload_over(&self, mut in_force: MutexGuard<'_, Option<Settings>>) -> Result<(), String> {
         let number = self.loadings.fetch_add(1, Ordering::Relaxed) + 1;
-        let result = self.try_reload(&mut current, number);
+        let result = self.try_reload(&mut in_force, number);
         match &result {
             Ok(notes) => {
                 let revision = self.proxy.serving.load().policy.revision;
@@ -139,7 +148,7 @@ impl Reloader {
         result.map(|_| ())
     }
 
-    fn try_reload(&self, current: &mut Current, number: u64) -> Result<String, String> {
+    fn try_reload(&self, in_force: &mut Option<Settings>, number: u64) -> Result<String, String> {
         let options = &self.options;
         let loaded = load(
             &options.source,
@@ -149,17 +158,18 @@ impl Reloader {
             number,
         )
         .map_err(|report| {
-            current.files = stamps(report.watched());
+            *lock(&self.files) = report.watched().clone();
             report.draw(false)
         })?;
-        current.files = stamps(&loaded.files);
         let Loaded {
             settings,
             policy,
+            files,
             warnings,
             base,
             ..
         } = loaded;
+        *lock(&self.files) = files;
         let serving = serving(&settings, policy, options.monitor);
         let test = test(&serving)?;
         self.proxy
@@ -167,14 +177,14 @@ impl Reloader {
             .reconfigure(&settings.events, &base)
             .map_err(|error| format!("the event log cannot be opened: {error}"))?;
         let mut notes = String::new();
-        if let Some(before) = &current.settings {
+        if let Some(before) = &*in_force {
             notes = needs_restart(before, &settings);
         }
         self.resize(&settings);
-        for warning in &warnings {
+        for warning in warnings.iter().chain(&test.warnings) {
             tracing::warn!("{warning}");
         }
-        current.settings = Some(settings);
+        *in_force = Some(settings);
         self.proxy.serving.store(Arc::new(serving));
         self.announce(&self.proxy.serving.load(), &test);
         Ok(notes)
@@ -187,12 +197,51 @@ impl Reloader {
             if !self.has_changed() {
                 continue;
             }
-            // Who writes a file may not be done with it: wait until it stays as it is.
-            tokio::time::sleep(LOOK).await;
-            let reloader = Arc::clone(&self);
-            // Compiling takes time that the control listener should not wait for.
-            let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            self.until_settled().await;
+            let done = Arc::clone(&self).on_a_thread(Self::reload_changed);
+            // An error means that the reload panicked, which was told.
+            let _ = done.await;
         }
+    }
+
+    /// Reloads without being waited for.
+    pub(super) fn reload_in_background(self: &Arc<Self>) {
+        // What comes of it is in the log, in an event and in `/readyz`.
+        drop(Arc::clone(self).on_a_thread(|reloader| drop(reloader.reload())));
+    }
+
+    /// Who writes a file may not be done with it: waits until two looks agree.
+    async fn until_settled(&self) {
+        let watched = lock(&self.files).clone();
+        let mut seen = watched.now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let again = watched.now();
+            if again == seen {
+                return;
+            }
+            seen = again;
+        }
+    }
+
+    /// Works on a thread of its own: compiling takes time that the control listener should not wait for, and the threads
+    /// that judge large bodies are not there for it.
+    fn on_a_thread(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) + Send + 'static,
+    ) -> oneshot::Receiver<()> {
+        let (done, receiver) = oneshot::channel();
+        let started = thread::Builder::new()
+            .name("portcullis-reload".into())
+            .spawn(move || {
+                work(&self);
+                // An error means that nobody waits.
+                let _ = done.send(());
+            });
+        if let Err(error) = started {
+            tracing::error!(%error, "The system refused a thread to reload on.");
+        }
+        receiver
     }
 
     pub(super) fn draining(&self) {
@@ -208,11 +257,8 @@ impl Reloader {
     }
 
     fn has_changed(&self) -> bool {
-        let current = self.lock();
-        current
-            .files
-            .iter()
-            .any(|(path, stamp)| stamp_of(path) != *stamp)
+        let files = lock(&self.files).clone();
+        files.now() != files
     }
 
     fn announce(&self, serving: &Serving, test: &SelfTest) {
@@ -235,15 +281,11 @@ impl Reloader {
         event.decision = Decision::None;
         self.proxy.events.emit(event);
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Measures whether a policy does what it says.
 fn test(serving: &Serving) -> Result<SelfTest, String> {
-    self_test::measure(&serving.policy, &Clients::scratch(), clock::now()).passed()
+    self_test::measure_now(&serving.policy).passed()
 }
 
 /// What a reload cannot change, where it was changed.
@@ -263,15 +305,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> String {
     format!(" `{keys}` changed, which takes effect at the next start.")
 }
 
-fn stamps(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Stamp>> {
-    files
-        .iter()
-        .map(|path| (path.clone(), stamp_of(path)))
-        .collect()
-}
-
-/// When a file was written and how long it is; `None` while it is not there.
-fn stamp_of(path: &PathBuf) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+/// What is locked is whole also after a panic elsewhere: every change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::load::{Source, load};
@@ -25,6 +25,14 @@ pub struct RunOptions {
     pub monitor: bool,
 }
 
+/// The signals that are followed, from before the start to the end, so that none comes while nobody is listening.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    reopen: Signal,
+}
+
 /// Runs until told to stop: SIGTERM or SIGINT drains and ends, the second one ends at once, SIGHUP reloads, SIGUSR1
 /// opens the event log again.
 ///
@@ -32,6 +40,14 @@ pub struct RunOptions {
 /// When it cannot start.
 pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> {
     start_logging();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // What comes while the configuration is loaded waits until it is in force, and ends nothing half done.
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::follow()?
+    };
     let shared = Arc::new(Shared::default());
     let loaded = match load(&options.config, &registry, &shared, &Process, 1) {
         Ok(loaded) => loaded,
@@ -60,49 +76,47 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
     if let Some(address) = running.control_address() {
         tracing::info!("Health at http://{address}/readyz.");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(until_told_to_stop(&running))?;
+    runtime.block_on(signals.until_told_to_stop(&running));
     tracing::info!("Draining.");
     // The second signal must not wait for the drain, so it is followed on a thread of its own.
     std::thread::Builder::new()
         .name("portcullis-signals".into())
-        .spawn(move || runtime.block_on(exit_at_next_signal()))?;
+        .spawn(move || runtime.block_on(signals.exit_at_next()))?;
     running.stop();
     tracing::info!("Stopped.");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn until_told_to_stop(running: &Running) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut reopen = signal(SignalKind::user_defined1())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => running.reload_in_background(),
-            _ = reopen.recv() => running.events().reopen(),
+impl Signals {
+    /// Follows them from now on. Must be called on a runtime.
+    fn follow() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn until_told_to_stop(&mut self, running: &Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => running.reload_in_background(),
+                _ = self.reopen.recv() => running.events().reopen(),
+            }
         }
     }
-}
 
-async fn exit_at_next_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    async fn exit_at_next(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::warn!("Told to stop a second time: stopping without draining.");
+        std::process::exit(1);
     }
-    tracing::warn!("Told to stop a second time: stopping without draining.");
-    #[expect(clippy::exit, reason = "the operator asked for it twice")]
-    std::process::exit(1);
 }
 
 /// Diagnostics go to standard error, filtered by `PORTCULLIS_LOG` (as in `info` or `portcullis=debug`), as text or, with

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::runtime::{self, Handle, Runtime};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::load::{Loaded, Source};
@@ -70,7 +70,8 @@ pub struct StartOptions {
     pub shared: Arc<Shared>,
 }
 
-/// A proxy that serves. Dropped, it stops without draining.
+/// A proxy that serves until [`Running::stop`]. Dropped, it takes no more requests and finishes those in flight on threads
+/// that nobody waits for: what is left of them when the process ends is cut off, and events may be lost.
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
@@ -84,7 +85,6 @@ pub struct Running {
 /// The thread that carries everything but traffic.
 #[derive(Debug)]
 struct Service {
-    handle: Handle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -120,7 +120,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         judges: Judges::new(service.handle().clone(), cores * 8),
     });
     let (stage, watched) = watch::channel(Stage::Serving);
-    let state = Arc::new(ControlState::new(events, Vec::new()));
+    let state = Arc::new(ControlState::new(events, Arc::clone(&facts), Vec::new()));
     let slots = Arc::new(Slots::new(settings.limits.connections));
     let reloader = Arc::new(Reloader::new(
         Arc::clone(&proxy),
@@ -130,7 +130,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         options,
     ));
     reloader
-        .first(settings, &files, &warnings)
+        .first(settings, files, &warnings)
         .map_err(StartError::SelfTest)?;
 
     let addresses = sockets
@@ -204,15 +204,7 @@ impl Running {
 
     /// The same, without waiting for it.
     pub(super) fn reload_in_background(&self) {
-        let reloader = Arc::clone(&self.reloader);
-        if let Some(service) = &self.service {
-            // What comes of it is in the log, in an event and in `/readyz`.
-            drop(
-                service
-                    .handle
-                    .spawn_blocking(move || drop(reloader.reload())),
-            );
-        }
+        self.reloader.reload_in_background();
     }
 
     /// The upstream of the policy in force.
@@ -290,7 +282,6 @@ fn serve_the_rest(
     state: Arc<ControlState>,
     reloader: Arc<Reloader>,
 ) -> io::Result<Service> {
-    let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = thread::Builder::new()
         .name("portcullis-service".into())
@@ -314,11 +305,7 @@ fn serve_the_rest(
             // A body that is still judged has nobody waiting for it any more.
             runtime.shutdown_background();
         })?;
-    Ok(Service {
-        handle,
-        stop,
-        thread,
-    })
+    Ok(Service { stop, thread })
 }
 
 /// The random key of everything that an outsider must not predict.

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::{Format, Session, output};
-use crate::app::Loaded;
-use crate::engine::Mode;
+use crate::app::{Loaded, Settings, self_test};
+use crate::config::{Document, Report};
+use crate::engine::{Mode, Policy};
 
 /// Say whether the configuration is in order; exit code 78 if not
 #[derive(Debug, clap::Args)]
@@ -20,31 +22,51 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
+        let effective = loaded.effective(&session.registry);
+        let Loaded {
+            settings,
+            policy,
+            files,
+            mut warnings,
+            document,
+            ..
+        } = loaded;
+        let policy = Arc::new(policy);
+        // What start would refuse is not in order.
+        let test = self_test::measure_now(&policy)
+            .passed()
+            .map_err(|why| Report::of(session.source.to_string(), why, None))?;
+        warnings.extend(test.warnings);
         match (session.format, self.print_effective) {
             (Format::Text, true) => {
-                let effective = loaded.effective(&session.registry);
                 output::print(&serde_yaml::to_string(&effective)?)?;
-                for warning in &loaded.warnings {
+                for warning in &warnings {
                     output::note(&format!("warning: {warning}"));
                 }
             }
-            (Format::Text, false) => output::print(&summary(&loaded, session)?)?,
+            (Format::Text, false) => {
+                let mut text = format!("{} is in order.\n", session.source);
+                summarise(&mut text, &settings, &policy, &document)?;
+                for warning in &warnings {
+                    writeln!(text, "warning: {warning}")?;
+                }
+                output::print(&text)?;
+            }
             (Format::Json, _) => {
                 let mut told = json!({
                     "ok": true,
                     "source": session.source.to_string(),
-                    "revision": loaded.policy.revision.to_string(),
-                    "mode": loaded.policy.mode,
-                    "threshold": loaded.policy.threshold,
-                    "detections": names(&loaded),
-                    "files": loaded.files,
-                    "warnings": loaded.warnings,
+                    "revision": policy.revision.to_string(),
+                    "mode": policy.mode,
+                    "threshold": policy.threshold,
+                    "detections": names(&policy),
+                    "files": files.paths().collect::<Vec<_>>(),
+                    "warnings": warnings,
                 });
                 if self.print_effective
                     && let Some(told) = told.as_object_mut()
                 {
-                    let effective = serde_json::to_value(loaded.effective(&session.registry))?;
-                    told.insert("effective".into(), effective);
+                    told.insert("effective".into(), serde_json::to_value(effective)?);
                 }
                 output::print_json(&told)?;
             }
@@ -53,16 +75,17 @@ impl Check {
     }
 }
 
-fn names(loaded: &Loaded) -> Vec<&str> {
-    let links = loaded.policy.chain.links();
+fn names(policy: &Policy) -> Vec<&str> {
+    let links = policy.chain.links();
     links.iter().map(|link| &*link.name).collect()
 }
 
-fn summary(loaded: &Loaded, session: &Session) -> Result<String, std::fmt::Error> {
-    let settings = &loaded.settings;
-    let policy = &loaded.policy;
-    let mut text = String::new();
-    writeln!(text, "{} is in order.", session.source)?;
+fn summarise(
+    text: &mut String,
+    settings: &Settings,
+    policy: &Policy,
+    document: &Document,
+) -> std::fmt::Result {
     let listen: Vec<String> = settings
         .listen
         .0
@@ -74,7 +97,7 @@ fn summary(loaded: &Loaded, session: &Session) -> Result<String, std::fmt::Error
         .upstream
         .servers
         .iter()
-        .map(|server| loaded.document().scrub(server.url.to_string()))
+        .map(|server| document.scrub(server.url.to_string()))
         .collect();
     writeln!(text, "  forwards to {}", servers.join(", "))?;
     let control = settings.control.listen;
@@ -111,9 +134,5 @@ fn summary(loaded: &Loaded, session: &Session) -> Result<String, std::fmt::Error
         names.join(", ")
     };
     writeln!(text, "  chain       {chain}")?;
-    writeln!(text, "  revision    {}", policy.revision)?;
-    for warning in &loaded.warnings {
-        writeln!(text, "warning: {warning}")?;
-    }
-    Ok(text)
+    writeln!(text, "  revision    {}", policy.revision)
 }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::app::{Loaded, Source, load};
+use crate::app::{Loaded, Source, StartError, load};
 use crate::config::environment::Process;
 use crate::config::load::Shared;
 use crate::config::{Environment, Report};
@@ -142,9 +142,13 @@ fn fail(error: &anyhow::Error, format: Format) -> ExitCode {
         return ExitCode::from(EXIT_CONFIGURATION);
     }
     output::note(&format!("error: {error:#}"));
-    match error.downcast_ref::<Usage>() {
-        Some(_) => ExitCode::from(EXIT_USAGE),
-        None => ExitCode::FAILURE,
+    if error.is::<Usage>() {
+        ExitCode::from(EXIT_USAGE)
+    } else if let Some(StartError::SelfTest(_)) = error.downcast_ref() {
+        // As `check` says it: starting again will not help.
+        ExitCode::from(EXIT_CONFIGURATION)
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -4,6 +4,7 @@ use std::hash::Hasher;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::rates::{self, Rate};
@@ -19,7 +20,7 @@ use super::{Facts, Key, LONGEST, Quota, Taken, Window};
 /// the default limit of `enumeration` at most 2 KiB for a client, so 122 MiB if 62,500 clients guess at once.
 ///
 /// When a table is full, the idle keys go first and then those with the least to forget; a hold never goes before its
-/// time. [`Self::statistics`] counts what went.
+/// time. [`Self::statistics`] counts what went, and `/readyz` shows it.
 #[derive(Debug)]
 pub struct Clients {
     seed: [u8; 16],
@@ -31,7 +32,7 @@ pub struct Clients {
 }
 
 /// How full the tables are, and what that cost so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClientsStatistics {
     /// What was taken from limits.
     pub rates: TableStatistics,

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use dashmap::{DashMap, SharedValue};
+use serde::Serialize;
 
 use super::Key;
 
@@ -37,7 +38,7 @@ pub(super) enum Worth {
 }
 
 /// How full a table is, and what that cost so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TableStatistics {
     /// Keys in the table.
     pub entries: usize,

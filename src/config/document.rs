@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_yaml::Value;
 
@@ -11,7 +11,7 @@ use super::marks::{Mistake, marks};
 use super::places::Node;
 use super::report::{Problem, Report, Spot};
 use super::substitution::Substitutions;
-use super::{ConfigError, Segment, phrase};
+use super::{ConfigError, Segment, Watched, phrase};
 
 /// The largest text that is read.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -78,7 +78,7 @@ impl Document {
         document.value = value;
         match filled {
             Ok(()) => Ok(document),
-            Err(errors) => Err(document.report(errors)),
+            Err(errors) => Err(document.report(errors).watching(document.files())),
         }
     }
 
@@ -102,7 +102,7 @@ impl Document {
 
     /// The files whose text was put in.
     #[must_use]
-    pub fn files(&self) -> &[PathBuf] {
+    pub const fn files(&self) -> &Watched {
         &self.substitutions.files
     }
 

@@ -5,12 +5,12 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hasher;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::ConfigError;
+use super::{ConfigError, Watched};
 
 /// The longest file that a configuration may name, in bytes: some four million addresses.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -42,7 +42,7 @@ pub fn read_regular(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
 pub struct Load<'a> {
     base: &'a Path,
     shared: &'a Shared,
-    files: Vec<PathBuf>,
+    files: Watched,
     warnings: Vec<String>,
 }
 
@@ -56,11 +56,11 @@ pub struct Shared {
 impl<'a> Load<'a> {
     /// A loading of a file in the folder `base`, which relative paths start from.
     #[must_use]
-    pub const fn new(base: &'a Path, shared: &'a Shared) -> Self {
+    pub fn new(base: &'a Path, shared: &'a Shared) -> Self {
         Self {
             base,
             shared,
-            files: Vec::new(),
+            files: Watched::default(),
             warnings: Vec::new(),
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Load<'a> {
     /// When the file cannot be read, is no regular file, is longer than [`MAX_FILE`], or is no UTF-8.
     pub fn read(&mut self, path: &str) -> Result<String, ConfigError> {
         let path = self.base.join(path);
-        self.files.push(path.clone());
+        self.files.look_at(&path);
         read_regular(&path, MAX_FILE)
             .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
             .map_err(|error| ConfigError::new(format!("cannot read `{}`: {error}", path.display())))
@@ -111,9 +111,9 @@ impl<'a> Load<'a> {
         Ok(built)
     }
 
-    /// Every file that was named, and every warning, in order.
+    /// Every file that was named, and every warning in order.
     #[must_use]
-    pub fn finish(self) -> (Vec<PathBuf>, Vec<String>) {
+    pub fn finish(self) -> (Watched, Vec<String>) {
         (self.files, self.warnings)
     }
 }

@@ -15,6 +15,7 @@ mod places;
 pub mod primitives;
 pub mod report;
 mod substitution;
+pub mod watched;
 
 pub use document::Document;
 pub use environment::Environment;
@@ -22,3 +23,4 @@ pub use error::{ConfigError, Segment};
 pub use load::Load;
 pub use primitives::{ByteSize, Cidr, Duration, Pattern, Secret};
 pub use report::Report;
+pub use watched::Watched;

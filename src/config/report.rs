@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
+
+use super::Watched;
 
 /// What is wrong with one configuration. Never empty.
 ///
@@ -14,7 +15,7 @@ use serde::Serialize;
 pub struct Report {
     file: String,
     problems: Vec<Problem>,
-    watched: Vec<PathBuf>,
+    watched: Watched,
 }
 
 /// One mistake.
@@ -52,20 +53,20 @@ impl Report {
         Self {
             file: file.into(),
             problems,
-            watched: Vec::new(),
+            watched: Watched::default(),
         }
     }
 
-    /// Notes the files that the configuration names: a change in one of them may mend it.
+    /// Notes files that the configuration names: a change in one of them may mend it.
     #[must_use]
-    pub fn watching(mut self, files: Vec<PathBuf>) -> Self {
-        self.watched = files;
+    pub fn watching(mut self, files: &Watched) -> Self {
+        self.watched.extend(files);
         self
     }
 
     /// The files that the configuration names, as far as it could be read.
     #[must_use]
-    pub fn watched(&self) -> &[PathBuf] {
+    pub const fn watched(&self) -> &Watched {
         &self.watched
     }
 

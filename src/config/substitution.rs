@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_yaml::Value;
 
+use super::Watched;
 use super::environment::Environment;
 use super::{ConfigError, Segment};
 
@@ -19,7 +20,7 @@ pub(super) struct Substitutions {
     /// What was put in, and what it is to be shown as. Longest first, so that no part of a longer one remains.
     hidden: Vec<(String, String)>,
     /// The files that were read.
-    pub(super) files: Vec<std::path::PathBuf>,
+    pub(super) files: Watched,
     total: usize,
 }
 
@@ -132,7 +133,7 @@ impl Substitutions {
             })?,
             Reference::File(path) => {
                 let path = base.join(path);
-                self.files.push(path.clone());
+                self.files.look_at(&path);
                 let text = environment
                     .file(&path)
                     .map_err(|why| nothing(why).help("the file must be readable for this user"))?;

@@ -146,10 +146,17 @@ fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::clients::Clients;
     use crate::event::EventBus;
 
     fn status(request: http::request::Builder) -> u16 {
-        let state = ControlState::new(EventBus::default(), vec!["control.example.org".into()]);
+        let state = ControlState::new(
+            EventBus::default(),
+            Arc::new(Clients::scratch()),
+            vec!["control.example.org".into()],
+        );
         let request = request.body(()).unwrap();
         let answer = answer(&state, &request, "192.0.2.1".parse().unwrap());
         for name in [

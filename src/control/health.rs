@@ -1,10 +1,11 @@
 //! What operators and their machines are told about a running portcullis.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::clients::{Clients, ClientsStatistics};
 use crate::engine::policy::Revision;
 use crate::engine::{Mode, Outcome};
 use crate::event::EventBus;
@@ -13,6 +14,7 @@ use crate::event::EventBus;
 #[derive(Debug)]
 pub struct ControlState {
     events: EventBus,
+    clients: Arc<Clients>,
     hosts: Vec<String>,
     health: Mutex<Health>,
 }
@@ -66,7 +68,7 @@ pub enum Effective {
     Monitor,
     /// Some were refused, some only recognised, or not even that.
     Mixed,
-    /// There are detections, but none has a canary to measure it by.
+    /// There are detections, but none has a canary that reaches the threshold to measure it by.
     Unmeasured,
     /// No canary was recognised, or there is no detection at all.
     Off,
@@ -79,6 +81,9 @@ pub struct CanaryReport {
     pub detection: String,
     /// What was decided.
     pub outcome: Outcome,
+    /// Whether it was recognised, but not refused because by itself it weighs less than the threshold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub below_threshold: bool,
     /// The detection that decided, where another one came first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
@@ -94,6 +99,7 @@ pub(super) struct Readiness {
     last_reload_error: Option<String>,
     draining: bool,
     events_dropped: u64,
+    clients: ClientsStatistics,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,12 +117,13 @@ struct ModeShown {
 // === impl ControlState ===
 
 impl ControlState {
-    /// A state that is starting. `hosts` are further names that the listener may be called by, besides loopback names
+    /// A state that is starting. Of `clients` only the numbers are told. `hosts` are further names that the listener may be called by, besides loopback names
     /// and its own address.
     #[must_use]
-    pub fn new(events: EventBus, hosts: Vec<String>) -> Self {
+    pub fn new(events: EventBus, clients: Arc<Clients>, hosts: Vec<String>) -> Self {
         Self {
             events,
+            clients,
             hosts,
             health: Mutex::default(),
         }
@@ -186,6 +193,7 @@ impl ControlState {
             last_reload_error,
             draining: stage == Stage::Draining,
             events_dropped: self.events.dropped(),
+            clients: self.clients.statistics(),
         }
     }
 

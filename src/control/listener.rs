@@ -106,10 +106,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use std::num::NonZeroU32;
+
+    use crate::clients::{Clients, Facts, Quota};
     use crate::control::health::{CanaryReport, Effective, PolicyHealth};
     use crate::engine::policy::Revision;
     use crate::engine::{Mode, Outcome};
     use crate::event::EventBus;
+    use crate::proxy::clock;
 
     fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
@@ -131,6 +135,7 @@ mod tests {
             canaries: vec![CanaryReport {
                 detection: "user_agent".into(),
                 outcome: Outcome::WouldBlock,
+                below_threshold: false,
                 decided_by: None,
             }],
         }
@@ -156,7 +161,14 @@ mod tests {
         on_a_runtime(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let state = Arc::new(ControlState::new(EventBus::default(), Vec::new()));
+            let clients = Arc::new(Clients::scratch());
+            let quota = Quota {
+                limit: NonZeroU32::MIN,
+                per: Duration::from_secs(60),
+                burst: NonZeroU32::MIN,
+            };
+            clients.take(clients.key("limit", b"client"), quota, clock::now());
+            let state = Arc::new(ControlState::new(EventBus::default(), clients, Vec::new()));
             let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
             let served = tokio::spawn(serve(listener, Arc::clone(&state), async {
                 let _ = stopped.await;
@@ -176,6 +188,11 @@ mod tests {
             assert_eq!(body["canaries"][0]["outcome"], "would_block");
             assert_eq!(body["last_reload_error"], serde_json::Value::Null);
             assert_eq!(body["events_dropped"], 0);
+            let rates = &body["clients"]["rates"];
+            assert_eq!(
+                (&rates["entries"], &rates["evictions"]),
+                (&1.into(), &0.into())
+            );
 
             state.reload_refused("rules.yaml:7: unknown key");
             let (status, body) = ready(address).await;
@@ -204,7 +221,11 @@ mod tests {
         on_a_runtime(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let state = Arc::new(ControlState::new(EventBus::default(), Vec::new()));
+            let state = Arc::new(ControlState::new(
+                EventBus::default(),
+                Arc::new(Clients::scratch()),
+                Vec::new(),
+            ));
             let lifetime = Duration::from_millis(200);
             let forever = std::future::pending();
             let served = tokio::spawn(serve_each_for(lifetime, listener, state, forever));

@@ -1,7 +1,7 @@
 //! The acceptance checks A1 to A16 over real sockets, each in both directions: what must be refused is, what must pass
 //! passes. Named after the table that they come from.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Answer, Client, Proxy, Response, Upstream, json, wait_until};
 
@@ -243,16 +243,19 @@ fn a9_exactly_as_many_as_the_limit_pass_round_after_round() {
             .header("retry-after")
             .is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|s| s > 0))
     );
-    // A short window, so that the second and third round come within a test's patience.
+    // A short window, so that the second and third round come within a test's patience. That it is five exactly in each
+    // is shown where time is given: `bug_01_the_limit_holds_in_every_window`.
     let proxy = Proxy::start(&upstream, FIVE);
-    for _ in 0..3 {
+    for round in 1..=3 {
+        let began = Instant::now();
         let mut passed = 0;
         while proxy.get("/").status == 200 {
             passed += 1;
-            assert!(passed < 100);
         }
-        // A quick burst passes exactly five; a slow machine may let some more trickle in.
-        assert!(passed >= 5, "{passed}");
+        // One more for each 0.4 s that a slow machine took.
+        let trickled = began.elapsed().as_millis() / 400 + 1;
+        assert!(passed >= 5, "round {round}: {passed}");
+        assert!(passed <= 5 + trickled, "round {round}: {passed}");
         std::thread::sleep(Duration::from_millis(2200));
     }
 }
@@ -636,4 +639,26 @@ fn a16_an_upstream_that_fails_is_answered_for() {
         Some("unreachable")
     );
     assert!(!refused.text().contains("127.0.0.1"));
+}
+
+/// Spelling does not get an exemption, and encoding does not get past the bound.
+#[test]
+fn exemptions_and_bounds_hold_for_every_spelling() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(
+        &upstream,
+        "detections:\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }], exclusions: [{ rule: word, path: /wiki/* }] }\n",
+    );
+    assert_eq!(proxy.get("/wiki/x?q=malicious").status, 200);
+    for target in [
+        "/search?q=malicious",
+        "/search/..%20/wiki/x?q=malicious",
+        "/search/%252e%252e/wiki/x?q=malicious",
+    ] {
+        assert_denied(&proxy.get(target));
+    }
+    let beyond = proxy.get("/?q=%252525252525256dalicious");
+    assert_eq!(beyond.status, 400);
+    assert_eq!(proxy.event(&beyond.id()).rule.as_deref(), Some("exhausted"));
+    assert_eq!(proxy.get("/?q=100%2525").status, 200);
 }

@@ -105,12 +105,13 @@ pub fn policy(yaml: &str, registry: &Registry) -> Arc<Policy> {
     policy
 }
 
-/// The findings of an evaluation; nothing else may have been observed.
+/// The findings of an evaluation; nothing else may have been observed but that the sender asked for too much.
 pub fn findings(evaluation: &Evaluation) -> Vec<(&str, &Finding)> {
     let observed = evaluation.observations().iter();
     observed
-        .map(|seen| match &seen.what {
-            Observed::Finding(finding) => (&*seen.detection, finding),
+        .filter_map(|seen| match &seen.what {
+            Observed::Finding(finding) => Some((&*seen.detection, finding)),
+            Observed::Exhausted(_) => None,
             other => panic!("{}: {other:?}", seen.detection),
         })
         .collect()

@@ -54,21 +54,29 @@ impl Program {
         let path = folder.path().join("rules.yaml");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         std::fs::write(&path, rules(address, upstream, more)).unwrap();
+        let program = Self::spawn(folder, path, address);
+        program.wait_until_it_listens();
+        program
+    }
+
+    fn spawn(folder: tempfile::TempDir, path: std::path::PathBuf, address: SocketAddr) -> Self {
         let child = command(&path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let program = Self {
+        Self {
             child,
             address,
             _folder: folder,
             path,
-        };
+        }
+    }
+
+    fn wait_until_it_listens(&self) {
         wait_until("the program to listen", || {
-            std::net::TcpStream::connect(address).is_ok()
+            std::net::TcpStream::connect(self.address).is_ok()
         });
-        program
     }
 
     pub fn signal(&self, name: &str) {
@@ -172,6 +180,18 @@ fn a_drain_ends_at_its_limit() {
     wait_until("the request to arrive", || upstream.count() == 1);
     program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0));
+}
+
+#[test]
+fn a_canary_below_the_threshold_does_not_stop_the_start() {
+    let upstream = Upstream::plain();
+    let more = format!("policy: {{ threshold: 6 }}\n{WORD}");
+    let mut program = Program::start(&upstream, &more);
+    assert_eq!(program.get("/?q=malicious"), 200);
+    program.signal("TERM");
+    assert!(program.ended().success());
+    let (_, err) = program.output();
+    assert!(err.contains("stays below the threshold of 6"), "{err}");
 }
 
 #[test]

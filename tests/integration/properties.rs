@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Request, findings, policy};
-use crate::support::{Proxy, Upstream};
+use crate::support::{Proxy, Upstream, wait_until};
 
 // === Requests ===
 
@@ -662,54 +662,60 @@ proptest! {
 
 #[test]
 fn a_thousand_judgements_on_scratch_facts_leave_no_trace() {
-    let upstream = Upstream::plain();
-    let proxy = Proxy::start(&upstream, "detections: [user_agent]");
     let policy = chain(&refusing(), &refusing()[..3], "enforce");
-    let live = Clients::new(10_000, [7; 16]);
-    let visitor = || Request::get("/decoy").from("192.0.2.99");
     let now = now();
-    let client = |request: &Request| {
-        request
-            .seen(|request, _| live.client_key("enumeration", request.client()))
-            .unwrap()
+    let visitor = Request::get("/decoy").from("192.0.2.99");
+    let other = Request::get("/?q=../../etc/passwd").header("user-agent", "sqlmap");
+    // What is decided, and what is remembered of it.
+    let judge = |facts: &Clients| {
+        let outcomes = [&visitor, &other].map(|request| {
+            let evaluation = request.judged(&policy, facts, now);
+            (evaluation.outcome(), evaluation.observations().len())
+        });
+        let key = visitor
+            .seen(|request, _| facts.client_key("enumeration", request.client()))
+            .unwrap();
+        (outcomes, facts.statistics(), facts.held(key, now))
     };
-    let key = client(&visitor());
+    let live = Clients::scratch();
     let before = live.statistics();
+    let first = judge(&Clients::scratch());
+    assert_ne!(first.1, before, "nothing is remembered at all");
+    assert!(first.2.is_some());
     for number in 0..1000 {
-        let other =
-            Request::get(&format!("/{number}?q=../../etc/passwd")).header("user-agent", "sqlmap");
-        let scratch = Clients::scratch();
-        assert_eq!(
-            visitor().judged(&policy, &scratch, now).outcome(),
-            Outcome::Block
-        );
-        let _ = other.judged(&policy, &scratch, now);
-        assert_eq!(
-            (live.statistics(), live.held(key, now)),
-            (before, None),
-            "after {number}"
-        );
+        // Neither in the policy nor anywhere else: each time is the first time.
+        assert_eq!(judge(&Clients::scratch()), first, "{number}");
+        assert_eq!(live.statistics(), before, "{number}");
     }
-    // The same on live facts, so that the test is known to look at what changes.
-    for number in 0..1000 {
-        let _ = visitor()
-            .from(&format!("10.0.{}.{}", number / 250, number % 250))
-            .judged(&policy, &live, now);
+    assert_eq!(judge(&live), first);
+    // The same facts twice are another matter.
+    assert_ne!(judge(&live), first);
+}
+
+#[test]
+fn explain_leaves_no_trace_in_a_proxy_that_runs() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, "detections: [user_agent, rate_limit]\n");
+    let clients = || proxy.control("/readyz").json()["clients"].clone();
+    assert_eq!(proxy.get("/").status, 200);
+    let (before, told) = (clients(), proxy.events().len());
+    assert_eq!(before["rates"]["entries"], 1);
+    for _ in 0..3 {
+        let explained = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["explain", "--target", "/", "--header", "User-Agent: sqlmap"])
+            .arg("--config")
+            .arg(proxy.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+        assert!(text.contains("user_agent"), "{text}");
     }
-    let _ = visitor().judged(&policy, &live, now);
-    let after = live.statistics();
-    assert!(after.holds.entries > before.holds.entries, "{after:?}");
-    assert!(after.rates.entries > before.rates.entries, "{after:?}");
-    assert!(live.held(key, now).is_some());
-    // Nobody is told of a judgement, only of a request.
-    let told = proxy.events().len();
-    for _ in 0..1000 {
-        let _ = visitor().judged(&policy, &Clients::scratch(), now);
-    }
-    assert_eq!(proxy.events().len(), told);
+    assert_eq!((clients(), proxy.events().len()), (before, told));
+    assert_eq!(upstream.count(), 1);
+    // The same over the wire is told.
     assert_eq!(
         proxy.get_with("/", &[("User-Agent", "sqlmap/1.8")]).status,
         403
     );
-    assert!(proxy.events().len() > told);
+    wait_until("the event", || proxy.events().len() > told);
 }

@@ -1,6 +1,18 @@
 //! Changing the rules while requests are served.
 
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use portcullis::config::{ConfigError, Load};
+use portcullis::engine::{
+    Context, DetectionError, Evidence, Finding, FromConfig, Phase, Registry, RuleId,
+    ThreatDetection, Verdict, Weight,
+};
+use portcullis::request::{Place, PlaceKind, RequestView};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::support::{Proxy, Upstream, replace, wait_until};
 
@@ -125,4 +137,125 @@ fn a_refused_reload_changes_nothing_at_all() {
             revision
         );
     }
+}
+
+// === A detection that takes long to compile ===
+
+/// Refuses everything while its file says `refuse`. While the file says `wait`, it is not done with compiling before a
+/// file `go` is there.
+#[derive(Debug)]
+struct Slow {
+    refuses: bool,
+}
+
+/// Where its file is.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SlowConfig {
+    file: String,
+}
+
+impl ThreatDetection for Slow {
+    fn phases(&self) -> &'static [Phase] {
+        &[Phase::RequestHeaders]
+    }
+
+    fn on_headers(&self, _: &RequestView<'_>, _: &Context<'_>) -> Result<Verdict, DetectionError> {
+        if !self.refuses {
+            return Ok(Verdict::Pass);
+        }
+        Ok(Verdict::threat(Finding {
+            rule: RuleId::new("slow"),
+            weight: Weight::Decisive,
+            place: Place::value(PlaceKind::Path, ""),
+            evidence: Evidence::fact("refuse"),
+            message: Cow::Borrowed("The file says so."),
+        }))
+    }
+}
+
+impl FromConfig for Slow {
+    const NAME: &'static str = "slow";
+    type Config = SlowConfig;
+
+    fn from_config(config: SlowConfig, load: &mut Load<'_>) -> Result<Self, Vec<ConfigError>> {
+        let text = load.read(&config.file).map_err(|error| vec![error])?;
+        if text == "wait" {
+            let path = Path::new(&config.file);
+            std::fs::write(path.with_file_name("begun"), "").unwrap();
+            wait_until("leave to go on", || path.with_file_name("go").exists());
+        }
+        Ok(Self {
+            refuses: text == "refuse",
+        })
+    }
+}
+
+/// The file of a [`Slow`] detection, in a folder of its own.
+fn slow_file(text: &str) -> (tempfile::TempDir, PathBuf, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, text).unwrap();
+    let yaml = format!("detections:\n  - slow: {{ file: '{}' }}\n", file.display());
+    (folder, file, yaml)
+}
+
+fn let_it_go_on(file: &Path) {
+    std::fs::write(file.with_file_name("go"), "").unwrap();
+}
+
+#[test]
+fn a_change_made_while_a_reload_compiles_is_not_lost_and_nobody_waits_for_the_reload() {
+    let upstream = Upstream::plain();
+    let (_folder, file, yaml) = slow_file("calm");
+    let registry = Registry::default().with::<Slow>();
+    let proxy = Proxy::start_with(upstream.address, &yaml, registry);
+    replace(&file, "wait");
+    let begun = file.with_file_name("begun");
+    wait_until("the reload to begin", || begun.exists());
+    // The file says something else now, which the reload under way has not read.
+    replace(&file, "refuse");
+    // Long enough for the watch to look again, which must not stop the control listener beside it.
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(proxy.control("/livez").status, 200);
+    assert_eq!(proxy.get("/").status, 200);
+    let_it_go_on(&file);
+    wait_until("the second change", || proxy.get("/").status == 403);
+}
+
+#[test]
+fn a_change_made_while_somebody_else_reloads_is_not_lost_and_the_watch_does_not_wait() {
+    let upstream = Upstream::plain();
+    let (_folder, file, yaml) = slow_file("calm");
+    let registry = Registry::default().with::<Slow>();
+    let proxy = Proxy::start_with(upstream.address, &yaml, registry);
+    std::thread::scope(|scope| {
+        // In place, and told at once: the watch comes second.
+        std::fs::write(&file, "wait").unwrap();
+        let reload = scope.spawn(|| proxy.running().reload());
+        let begun = file.with_file_name("begun");
+        wait_until("the reload to begin", || begun.exists());
+        replace(&file, "refuse");
+        std::thread::sleep(Duration::from_millis(1200));
+        assert_eq!(proxy.control("/livez").status, 200);
+        let_it_go_on(&file);
+        reload.join().unwrap().unwrap();
+    });
+    wait_until("the second change", || proxy.get("/").status == 403);
+}
+
+#[test]
+fn a_change_made_while_the_proxy_starts_is_not_lost() {
+    let upstream = Upstream::plain();
+    let (_folder, file, yaml) = slow_file("wait");
+    let proxy = std::thread::scope(|scope| {
+        let registry = Registry::default().with::<Slow>();
+        let start = scope.spawn(|| Proxy::start_with(upstream.address, &yaml, registry));
+        let begun = file.with_file_name("begun");
+        wait_until("the start", || begun.exists());
+        replace(&file, "refuse");
+        let_it_go_on(&file);
+        start.join().unwrap()
+    });
+    wait_until("the change", || proxy.get("/").status == 403);
 }

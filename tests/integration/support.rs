@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,7 @@ pub fn json(status: &str, body: &str) -> Answer {
 pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Recorded>>>,
+    abandoned: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -93,6 +94,8 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stopped = Arc::new(AtomicBool::new(false));
+        let abandoned = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&abandoned);
         let (script, list, stop): (Arc<Script>, _, _) =
             (Arc::new(script), Arc::clone(&seen), Arc::clone(&stopped));
         std::thread::spawn(move || {
@@ -100,13 +103,17 @@ impl Upstream {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, list) = (Arc::clone(&script), Arc::clone(&list));
-                std::thread::spawn(move || serve(stream.unwrap(), connection, &*script, &list));
+                let (script, list, count) =
+                    (Arc::clone(&script), Arc::clone(&list), Arc::clone(&count));
+                std::thread::spawn(move || {
+                    serve(stream.unwrap(), connection, &*script, &list, &count);
+                });
             }
         });
         Self {
             address,
             seen,
+            abandoned,
             stopped,
         }
     }
@@ -127,6 +134,11 @@ impl Upstream {
 
     pub fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
+    }
+
+    /// How many connections on which it kept silent were closed by the other side.
+    pub fn abandoned(&self) -> usize {
+        self.abandoned.load(Ordering::SeqCst)
     }
 
     pub fn last(&self) -> Recorded {
@@ -153,7 +165,13 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(stream: TcpStream, connection: usize, script: &Script, seen: &Mutex<Vec<Recorded>>) {
+fn serve(
+    stream: TcpStream,
+    connection: usize,
+    script: &Script,
+    seen: &Mutex<Vec<Recorded>>,
+    abandoned: &AtomicUsize,
+) {
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader) {
@@ -191,7 +209,10 @@ fn serve(stream: TcpStream, connection: usize, script: &Script, seen: &Mutex<Vec
                 return;
             }
             Answer::Silence => {
-                let _ = reader.read(&mut [0]);
+                // The end, or a reset; further bytes would be neither.
+                if !matches!(reader.read(&mut [0]), Ok(1..)) {
+                    abandoned.fetch_add(1, Ordering::SeqCst);
+                }
                 return;
             }
         };

@@ -104,7 +104,7 @@ fn measured(links: &[(Behaviour, Option<Mode>)], on_error: OnError) -> SelfTest 
         ..PolicyConfig::default()
     };
     let policy = Policy::new(Revision::default(), &config, Chain::new(links.collect()));
-    measure(&Arc::new(policy), &NoFacts, crate::proxy::clock::now())
+    measure(&Arc::new(policy), &NoFacts, clock::now())
 }
 
 fn of(links: &[(Behaviour, Option<Mode>)]) -> SelfTest {
@@ -158,14 +158,7 @@ fn a_canary_that_another_detection_refuses_is_refused() {
 #[test]
 fn a_canary_that_goes_unrecognised_fails_the_test_and_names_the_detection() {
     let cases = [
-        (
-            Behaviour::Ignores,
-            "`a` does not recognise its own canary (score 0 of 5)",
-        ),
-        (
-            Behaviour::Recognises(Weight::Score(Score(4))),
-            "(score 4 of 5)",
-        ),
+        (Behaviour::Ignores, "`a` does not recognise its own canary"),
         (
             Behaviour::Fails,
             "`a` cannot judge its own canary: no seeds",
@@ -188,4 +181,34 @@ fn a_canary_that_goes_unrecognised_fails_the_test_and_names_the_detection() {
         }
     }
     assert_eq!(of(&[(Behaviour::Ignores, None)]).effective, Effective::Off);
+}
+
+#[test]
+fn a_canary_that_is_recognised_but_too_light_is_a_warning_and_measures_nothing() {
+    let light = Behaviour::Recognises(Weight::Score(Score(4)));
+    let monitor = Some(Mode::Monitor);
+    let cases = [
+        (&[(light, None)][..], Effective::Unmeasured),
+        (&[(light, monitor)], Effective::Unmeasured),
+        (&[(light, None), (AT_ONCE, None)], Effective::Enforce),
+        (&[(light, None), (AT_ONCE, monitor)], Effective::Monitor),
+    ];
+    for (links, expected) in cases {
+        let test = of(links).passed().unwrap();
+        assert_eq!(test.effective, expected, "{links:?}");
+    }
+    let test = of(&[(light, None)]);
+    assert_eq!(test.warnings.len(), 1);
+    assert!(
+        test.warnings[0].contains(
+            "`a` recognises its own canary, whose score of 4 stays below the threshold of 5"
+        ),
+        "{test:?}"
+    );
+    assert!(test.canaries[0].below_threshold);
+    assert_eq!(test.canaries[0].outcome, Outcome::Pass);
+    assert_eq!(of(&[(AT_ONCE, None)]).warnings, [""; 0]);
+    // Light ones do not excuse a detection that sees nothing.
+    let failure = of(&[(light, None), (Behaviour::Ignores, None)]).passed();
+    assert!(failure.unwrap_err().contains("`b` does not recognise"));
 }

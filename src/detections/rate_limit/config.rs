@@ -27,7 +27,7 @@ pub struct RateLimitConfig {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitConfig {
-    /// Its name in events, answers and metrics: small letters, digits, `_` and `-`. What clients used up is kept under
+    /// Its name in events and answers: small letters, digits, `_` and `-`. What clients used up is kept under
     /// this name, so a limit that keeps its name keeps its counts over a reload, also when its quota changes.
     pub name: String,
     /// Whose requests are counted together: `client`, `global`, `header NAME` or `cookie NAME`.

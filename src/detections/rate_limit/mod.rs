@@ -31,7 +31,8 @@
 //! * Limits are asked in order and the first that is used up refuses. The ones before it have given a cell each.
 //! * Of a header or cookie that is sent twice, the first is used.
 //! * Trusted proxies are not counted by `client` limits, only by `global` ones and by the values they send.
-//! * Where more keys come than are remembered, those that used least are forgotten first; the metrics count them.
+//! * Where more keys come than are remembered, those that used least are forgotten first; `clients` in `/readyz`
+//!   counts them.
 //! * Counts are per process, and lost at a restart.
 
 mod config;

@@ -147,7 +147,6 @@ fn header_values_are_counted_apart_and_without_one_the_client_is() {
 }
 
 #[test]
-#[ignore = "until the request view reads cookies"]
 fn cookie_values_are_counted_apart_and_without_one_the_client_is() {
     let harness = limits("limits: [{ name: session, key: cookie sid, limit: 5, per: 1m }]");
     let with = |value: &str| client("192.0.2.1").header("cookie", &format!("a=b; sid={value}"));
