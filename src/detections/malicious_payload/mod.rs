@@ -140,7 +140,7 @@ impl MaliciousPayload {
                 findings.push(Finding {
                     rule: rule.id.clone(),
                     weight: Weight::Score(rule.score),
-                    evidence: Evidence::bytes(&input.place, matched, origin, form.steps.clone()),
+                    evidence: Evidence::bytes(&input.place, matched, origin, form.steps.to_vec()),
                     place: input.place.clone().into_owned(),
                     message: rule.message.clone(),
                 });
