@@ -30,7 +30,7 @@ pub(super) fn inputs<'a>(source: Source, line: &'a [u8], inputs: &mut Vec<Input<
         let mut value_place = Place::value(PlaceKind::Cookies, "");
         if let Some(name_range) = pair.name.filter(|range| !range.is_empty()) {
             let mut key = input(Place::key(PlaceKind::Cookies, ""), name_range);
-            value_place.name = name::of(&key.first().text);
+            value_place.name = name::of(key.first());
             key.place.name = value_place.name.clone();
             inputs.push(key);
         }

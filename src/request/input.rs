@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use http::HeaderMap;
 use schemars::JsonSchema;
@@ -35,9 +35,16 @@ pub struct Form<'a> {
     /// Which kinds of bytes `text` is made of.
     pub marks: Marks,
     /// The decodings that led here, first applied first.
-    pub steps: Vec<DecodeStep>,
+    pub steps: Steps,
     /// Leads offsets of `text` to offsets of the raw source.
     pub offsets: OffsetMap,
+}
+
+/// The decodings of one form, first applied first. Kept in place, since they are few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    len: u8,
+    steps: [DecodeStep; Self::MOST],
 }
 
 /// What is odd about the way a value is written, though it was decoded.
@@ -105,10 +112,11 @@ pub struct Place<'a> {
 }
 
 /// One decoding that changed a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecodeStep {
     /// `%41` → `A` (RFC 3986, 2.1).
+    #[default]
     Percent,
     /// `+` → space, in queries and forms (WHATWG URL, 5.1).
     Plus,
@@ -188,6 +196,34 @@ impl<'a> Input<'a> {
         }
     }
 }
+
+// === impl Steps ===
+
+impl Steps {
+    /// Two for the first form and for each further one.
+    const MOST: usize = 2 * (1 + decode::MAX_FURTHER);
+
+    /// These steps, and then more.
+    pub(super) fn and(mut self, more: &[DecodeStep]) -> Self {
+        for &step in more {
+            if let Some(place) = self.steps.get_mut(usize::from(self.len)) {
+                *place = step;
+                self.len += 1;
+            }
+        }
+        self
+    }
+}
+
+impl Deref for Steps {
+    type Target = [DecodeStep];
+
+    fn deref(&self) -> &[DecodeStep] {
+        self.steps.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+// === impl Ambiguity ===
 
 impl Ambiguity {
     /// The oddities of values as ambiguities: `invalid_percent`, and `decode_depth` where decoding was given up.

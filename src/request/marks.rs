@@ -16,6 +16,14 @@ impl Marks {
     pub const KINDS: usize = 64;
     /// Every kind.
     pub const ANY: Self = Self(u64::MAX);
+    /// Everything but printable ASCII.
+    pub const UNPRINTABLE: Self = Self::of_byte(b'\t')
+        .or(Self::of_byte(b'\n'))
+        .or(Self::of_byte(b'\r'))
+        .or(Self::of_byte(0))
+        .or(Self::of_byte(0x7f))
+        .or(Self::of_byte(0x80))
+        .or(Self::OVERLONG);
     /// Bytes with which some overlong spelling of UTF-8 begins.
     pub const OVERLONG: Self = Self::of_byte(0xc0);
 

@@ -26,7 +26,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub use body::{BodyKind, BodyView};
 pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{
-    Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source,
+    Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source, Steps,
 };
 pub use marks::Marks;
 pub use offsets::OffsetMap;

@@ -6,14 +6,29 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::input::Form;
+use super::marks::Marks;
+
 /// The longest key that is shown in full; of a longer one the beginning is kept and the cut marked by `…`.
 pub const MAX_BYTES: usize = 128;
 
 /// The name that a decoded key gives to its value.
-pub(super) fn of<'a>(key: &Cow<'a, [u8]>) -> Cow<'a, str> {
-    if let Cow::Borrowed(bytes) = key
-        && bytes.len() <= MAX_BYTES
-        && let Some(text) = plain(bytes)
+pub(super) fn of<'a>(key: &Form<'a>) -> Cow<'a, str> {
+    match key.text {
+        Cow::Borrowed(bytes) => of_marked(bytes, key.marks),
+        Cow::Owned(ref bytes) => Cow::Owned(of_bytes(bytes).into_owned()),
+    }
+}
+
+/// The name that a key gives to its value where it is not decoded.
+pub(super) fn of_bytes(key: &[u8]) -> Cow<'_, str> {
+    of_marked(key, Marks::of(key))
+}
+
+fn of_marked(key: &[u8], marks: Marks) -> Cow<'_, str> {
+    if key.len() <= MAX_BYTES
+        && !marks.meets(Marks::UNPRINTABLE)
+        && let Ok(text) = std::str::from_utf8(key)
     {
         return Cow::Borrowed(text);
     }
@@ -111,17 +126,14 @@ mod tests {
 
     #[test]
     fn a_plain_key_is_its_own_name() {
-        assert!(matches!(
-            of(&Cow::Borrowed(b"user[id]")),
-            Cow::Borrowed("user[id]")
-        ));
-        assert_eq!(of(&Cow::Borrowed("größe".as_bytes())), "größe");
+        assert!(matches!(of_bytes(b"user[id]"), Cow::Borrowed("user[id]")));
+        assert_eq!(of_bytes("größe".as_bytes()), "größe");
     }
 
     #[test]
     fn an_odd_key_is_escaped_and_cut() {
-        assert_eq!(of(&Cow::Borrowed(b"a\n\xffb")), "a\\u{a}\\xffb");
-        let long = of(&Cow::Owned(vec![b'x'; 1000]));
+        assert_eq!(of_bytes(b"a\n\xffb"), "a\\u{a}\\xffb");
+        let long = of_bytes(&[b'x'; 1000]);
         assert_eq!(long, "x".repeat(MAX_BYTES) + "…");
     }
 

@@ -61,7 +61,7 @@ fn push_pair<'a>(
     let mut value_name = Cow::Borrowed("");
     if key_len > 0 {
         let mut key = input(Place::key(kind, ""), start..start + key_len);
-        value_name = name::of(&key.first().text);
+        value_name = name::of(key.first());
         key.place.name = value_name.clone();
         inputs.push(key);
     }

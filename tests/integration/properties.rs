@@ -305,7 +305,7 @@ impl Probe {
                             &input.place,
                             matched,
                             origin,
-                            form.steps.clone(),
+                            form.steps.to_vec(),
                         ),
                         place: input.place.clone().into_owned(),
                         message: Cow::Owned(

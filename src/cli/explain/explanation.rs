@@ -162,7 +162,7 @@ fn value(input: &Input<'_>, request: &RequestView<'_>, body: Option<&BodyView<'_
             .forms()
             .map(|form| Form {
                 text: show(&form.text, secret),
-                steps: form.steps.clone(),
+                steps: form.steps.to_vec(),
             })
             .collect(),
     }

@@ -136,7 +136,7 @@ impl MaliciousPayload {
                     return;
                 }
                 let origin = input.origin_of(form, range.clone());
-                let steps = form.steps.clone();
+                let steps = form.steps.to_vec();
                 findings.push(Finding {
                     rule: rule.id.clone(),
                     weight: Weight::Score(rule.score),

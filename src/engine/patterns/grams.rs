@@ -25,9 +25,7 @@ const CROWDING: f64 = 0.25;
 /// Literals, each with what else it needs and whose it is.
 pub(super) struct Grams {
     bits: Box<[u64; WORDS]>,
-    /// How many bits of the table are set before each word.
-    before: Box<[u32; WORDS]>,
-    /// Where the entries of the n-th set bit begin.
+    /// Where the entries for each word of the table begin, and where the last ones end.
     starts: Vec<u32>,
     entries: Vec<Entry>,
     literals: Vec<Literal>,
@@ -69,28 +67,18 @@ impl Grams {
                 owner,
             });
         }
-        let mut bits = Box::new([0u64; WORDS]);
-        for &place in lists.keys() {
-            if let Some(word) = bits.get_mut(place / 64) {
-                *word |= 1 << (place % 64);
-            }
-        }
-        let mut before = Box::new([0; WORDS]);
-        let mut sum = 0;
-        for (before, bits) in before.iter_mut().zip(bits.iter()) {
-            *before = sum;
-            sum += bits.count_ones();
-        }
         let mut grams = Self {
-            bits,
-            before,
-            starts: Vec::with_capacity(lists.len() + 1),
+            bits: Box::new([0; WORDS]),
+            starts: Vec::with_capacity(WORDS + 1),
             entries: Vec::new(),
             literals,
         };
-        for list in lists.values() {
+        for (word, bits) in grams.bits.iter_mut().enumerate() {
             grams.starts.push(number(grams.entries.len()));
-            grams.entries.extend(list);
+            for (place, list) in lists.range(64 * word..64 * (word + 1)) {
+                *bits |= 1 << (place % 64);
+                grams.entries.extend(list);
+            }
         }
         grams.starts.push(number(grams.entries.len()));
         grams
@@ -123,7 +111,7 @@ impl Grams {
     /// Compares the literals under the triple at `at`.
     #[inline(never)]
     fn compare(&self, text: &[u8], at: usize, gram: u32, marks: Marks, seen: &mut impl FnMut(u32)) {
-        for entry in self.entries_of(place(gram)) {
+        for entry in self.entries_near(place(gram)) {
             if entry.gram == gram
                 && entry.need.meets(marks)
                 && let Some(literal) = self.literals.get(entry.literal as usize)
@@ -137,15 +125,10 @@ impl Grams {
         }
     }
 
-    fn entries_of(&self, place: usize) -> &[Entry] {
-        let (Some(bits), Some(before)) = (self.bits.get(place / 64), self.before.get(place / 64))
-        else {
-            return &[];
-        };
-        let below = bits & ((1 << (place % 64)) - 1);
-        let list = (before + below.count_ones()) as usize;
-        match self.starts.get(list..list + 2) {
-            Some(&[from, to]) => self
+    /// The entries for the word of the table that `place` is in.
+    fn entries_near(&self, place: usize) -> &[Entry] {
+        match self.starts.get(place / 64..) {
+            Some(&[from, to, ..]) => self
                 .entries
                 .get(from as usize..to as usize)
                 .unwrap_or_default(),

@@ -43,6 +43,9 @@ const MAX_LITERALS: usize = 480;
 /// The widest class that is written out member by member.
 const MAX_CLASS: usize = 12;
 
+/// The most repetitions that are written out.
+const MAX_TIMES: u32 = 3;
+
 /// The most parts of a sequence at which the search for what is required begins.
 const MAX_STARTS: usize = 64;
 
@@ -303,21 +306,24 @@ fn folded(hir: &Hir) -> Hir {
         }
         HirKind::Repetition(repetition) => {
             let sub = folded(&repetition.sub);
-            let again = Repetition {
+            let (min, max) = (repetition.min, repetition.max);
+            let rest = Hir::repetition(Repetition {
+                min: 0,
+                max: max.map(|max| max - min),
+                greedy: repetition.greedy,
                 sub: Box::new(sub.clone()),
-                ..repetition.clone()
-            };
-            // `a{1,2}` as `aa?`, because what begins with that is better known.
-            match (repetition.min, repetition.max) {
-                (1, Some(2)) => Hir::concat(vec![
-                    sub,
-                    Hir::repetition(Repetition {
-                        min: 0,
-                        max: Some(1),
-                        ..again
-                    }),
-                ]),
-                _ => Hir::repetition(again),
+            });
+            // `a{2,}` as `aaa*`, because what may follow the first ones is better known then. Only where nothing grows
+            // that may be repeated in turn.
+            let is_single = matches!(sub.kind(), HirKind::Literal(_) | HirKind::Class(_));
+            if is_single && (1..=MAX_TIMES).contains(&min) && max != Some(min) {
+                let times = std::iter::repeat_n(sub, min as usize);
+                Hir::concat(times.chain([rest]).collect())
+            } else {
+                Hir::repetition(Repetition {
+                    sub: Box::new(sub),
+                    ..repetition.clone()
+                })
             }
         }
         HirKind::Capture(capture) => folded(&capture.sub),
@@ -353,7 +359,7 @@ mod tests {
             (r"(?i-u)a\s*(?:sleep|benchmark)\(", &["benchmar", "sleep("]),
             ("(?i)k", &["k", "\u{212a}"]),
             ("ab?c", &["abc", "ac"]),
-            ("(?:xyz)+q", &["xyz"]),
+            ("(?:xyz)+q", &["xyzq", "xyzxyz"]),
             ("(?:xyz)*q", &["q"]),
             ("[a-z]+", &[""]),
             ("a|[a-z]+", &[""]),

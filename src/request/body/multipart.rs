@@ -225,7 +225,7 @@ fn header(line: Range<usize>, head: &mut Head<'_>, out: &mut Collector<'_>) {
     {
         out.note("multipart_transfer_encoding", value.clone());
     }
-    let name = name::of(&std::borrow::Cow::Borrowed(key));
+    let name = name::of_bytes(key);
     out.value(name, value, Syntax::Text);
 }
 
@@ -243,7 +243,7 @@ fn disposition<'a>(value: Range<usize>, head: &mut Head<'_>, out: &mut Collector
                 out.note("multipart_repeated_parameter", value.clone());
             }
             let mut input = out.input(Place::key(PlaceKind::Body, ""), value, Syntax::Text);
-            let field = name::of(&input.first().text);
+            let field = name::of(input.first());
             input.place.name = field.clone();
             out.parsed.inputs.push(input);
             head.name.get_or_insert(field.into_owned().into());

@@ -15,7 +15,7 @@ mod utf8;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::input::{DecodeStep, Form, Input, Oddities, Origin, Place, Source};
+use super::input::{DecodeStep, Form, Input, Oddities, Origin, Place, Source, Steps};
 use super::marks::Marks;
 use super::offsets::OffsetMap;
 
@@ -53,7 +53,11 @@ pub fn input<'a>(
     syntax: Syntax,
 ) -> Input<'a> {
     let text = raw.get(range.clone()).unwrap_or_default();
-    let form = Form::new(text.into(), Vec::new(), OffsetMap::identity(range.start));
+    let form = Form::new(
+        text.into(),
+        Steps::default(),
+        OffsetMap::identity(range.start),
+    );
     let origin = Origin { source, range };
     if !form.marks.meets(SIGNS) {
         return Input::new(place, origin, form);
@@ -136,7 +140,7 @@ fn further(input: &mut Input<'_>, syntax: Syntax) {
 }
 
 impl<'a> Form<'a> {
-    pub(super) fn new(text: Cow<'a, [u8]>, steps: Vec<DecodeStep>, offsets: OffsetMap) -> Self {
+    pub(super) fn new(text: Cow<'a, [u8]>, steps: Steps, offsets: OffsetMap) -> Self {
         Self {
             marks: Marks::of(&text),
             text,
@@ -148,8 +152,7 @@ impl<'a> Form<'a> {
     /// The form that follows this one by a decoding.
     fn next(&self, steps: &[DecodeStep], decoded: (Vec<u8>, OffsetMap)) -> Self {
         let (text, offsets) = decoded;
-        let steps = [self.steps.as_slice(), steps].concat();
-        Self::new(text.into(), steps, offsets)
+        Self::new(text.into(), self.steps.and(steps), offsets)
     }
 }
 

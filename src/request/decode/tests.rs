@@ -95,7 +95,7 @@ fn a_value_without_escapes_is_borrowed_and_has_one_form() {
 fn steps_tell_the_whole_way() {
     use DecodeStep::{HtmlEntity, JsonEscape, Percent, PercentU, Plus};
     let input = value(b"+%2526lt;\\u0041%25u0042", Syntax::Form);
-    let steps: Vec<_> = input.forms().map(|form| form.steps.clone()).collect();
+    let steps: Vec<_> = input.forms().map(|form| form.steps.to_vec()).collect();
     assert_eq!(
         steps,
         [
@@ -231,7 +231,7 @@ proptest! {
     /// Our search for references finds what the reference implementation finds.
     #[test]
     fn entities_agree_with_the_reference(raw in spelled()) {
-        let form = Form::new(raw.as_slice().into(), Vec::new(), OffsetMap::identity(0));
+        let form = Form::new(raw.as_slice().into(), Default::default(), OffsetMap::identity(0));
         let ours = entity::decode(&form).map_or_else(|| raw.clone(), |form| form.text.into_owned());
         let theirs = htmlize::unescape_bytes_in(raw.as_slice(), htmlize::Context::General);
         prop_assert_eq!(ours, theirs.into_owned());

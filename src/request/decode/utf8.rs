@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::input::{DecodeStep, Form};
+use super::super::input::{DecodeStep, Form, Steps};
 use super::super::offsets::{OffsetMap, Rewrite};
 
 /// Reads one character from escapes that each write one UTF-16 unit.
@@ -86,5 +86,6 @@ pub(in super::super) fn from_utf16(
         read += 2 * character.len_utf16();
         offsets.mark(text.len(), read);
     }
-    Form::new(text.into(), vec![DecodeStep::Utf16], offsets)
+    let steps = Steps::default().and(&[DecodeStep::Utf16]);
+    Form::new(text.into(), steps, offsets)
 }
