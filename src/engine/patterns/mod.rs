@@ -1,7 +1,7 @@
 //! Many patterns over one value: one look for what each of them cannot match without, then only the patterns for which
 //! it was seen.
 //!
-//! Words, and what can be told of a regular expression without running it ([`triggers`]), enter one prefilter that reads
+//! Words, and what can be told of a regular expression without running it (`triggers.rs`), enter one prefilter that reads
 //! the value once. A word or expression none of whose triggers goes off cannot match and costs nothing more. One that has
 //! neither fixed text nor rare bytes (`[0-9]{16}`) is run on every other value; whoever loads patterns of a user tells
 //! them so ([`PatternSet::always_run`]).
