@@ -277,7 +277,7 @@ fn a_client_that_used_much_is_not_forgotten_in_a_flood_of_new_ones() {
 /// 1,000,000 keys in a table for as many, and five times as many after them.
 #[test]
 #[ignore = "soak"]
-fn a_million_rates_fit() {
+fn soak_a_million_rates_fit() {
     let clients = Clients::new(Clients::DEFAULT_MAX_KEYS, [7; 16]);
     let (quota, now) = (quota(600, MINUTE, 600), start());
     for million in 1..=6_u32 {
