@@ -8,11 +8,15 @@ use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Uri, Version};
 
+use super::config::LimitsConfig;
 use super::respond::Refusal;
 
 /// Checks the parsed head, and turns an absolute-form target into origin form with the `Host` that it names
 /// (RFC 9112, 3.2.2).
-pub(super) fn check(head: &mut Parts) -> Result<(), Refusal> {
+pub(super) fn check(head: &mut Parts, limits: &LimitsConfig) -> Result<(), Refusal> {
+    if target(&head.uri).len() > limits.uri.as_usize() {
+        return Err(Refusal::LongTarget);
+    }
     if head.method == Method::CONNECT {
         return Err(Refusal::Method);
     }

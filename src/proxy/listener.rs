@@ -18,14 +18,20 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::client_stream::ClientStream;
 use super::config::LimitsConfig;
 use super::exchange::{Core, serve};
 use super::slots::{Slot, Slots};
+use super::turns::Turns;
 use super::upstream::Pool;
-use super::{Proxy, report};
+use super::{Proxy, connections, idle, report, tally};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// How many bytes of an answer the kernel takes beyond what the client has room for: enough to keep a line busy, and no
+/// more to hold for a client that does not read. Half of it, at `limits.body_rate`, has to be read in `limits.write_time`.
+const UNSENT: u32 = 64 * 1024;
 
 /// How long a core waits before it accepts again after the system had no descriptor or memory for a connection.
 const BREATH: Duration = Duration::from_millis(50);
@@ -67,6 +73,8 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if shared {
+        // Connections inherit it.
+        socket.set_tcp_notsent_lowat(UNSENT)?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket.into())
@@ -108,10 +116,11 @@ pub async fn run_core(
     Ok(())
 }
 
-/// Closes idle upstream connections that nobody came back for.
+/// Closes idle upstream connections that nobody came back for, and tells what was only counted.
 async fn purge(core: Arc<Core>) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
+        tally::tell_the_rest(&core.proxy);
         core.pool
             .purge(core.proxy.serving.load().upstream.keep_alive.get());
     }
@@ -133,7 +142,7 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             () = wait_for_drain(&mut stage) => return,
-            accepted = next(&listener, &slots) => accepted,
+            accepted = next(&core, &listener, &slots) => accepted,
         };
         match accepted {
             Ok((stream, peer, slot)) => {
@@ -162,14 +171,15 @@ async fn accept(
 }
 
 /// The next connection, and a slot for it. It is accepted before there is a slot: an acceptor that held one while it
-/// waits would keep it from the connections of the other cores.
+/// waits would keep it from the connections of the other cores. While it waits, those that idle make room.
 async fn next(
+    core: &Core,
     listener: &TcpListener,
     slots: &Arc<Slots>,
 ) -> io::Result<(TcpStream, SocketAddr, Slot)> {
     let (stream, peer) = listener.accept().await?;
-    let slot = slots.take().await.map_err(io::Error::other)?;
-    Ok((stream, peer, slot))
+    let slot = idle::slot(&core.proxy, slots, peer.ip()).await;
+    Ok((stream, peer, slot.map_err(io::Error::other)?))
 }
 
 /// Serves one connection to its end.
@@ -181,14 +191,19 @@ async fn connection(
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
 ) {
+    let Some(open) = connections::admit(&core.proxy, peer) else {
+        return;
+    };
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let builder = builder(&core.proxy.serving.load().limits);
+    let limits = core.proxy.serving.load().limits.clone();
+    let stream = ClientStream::new(stream, Arc::clone(&open.activity), &limits);
+    let turns = Turns::new(&open, &limits);
     let service = service_fn(|request: Request<Incoming>| {
-        let core = Arc::clone(&core);
-        async move { Ok::<_, Infallible>(serve(&core, peer, request).await) }
+        let (core, turn) = (Arc::clone(&core), turns.next());
+        async move { Ok::<_, Infallible>(turn.of(serve(&core, peer, request).await)) }
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    let served = builder(&limits).serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = &mut served => ended,
@@ -196,8 +211,14 @@ async fn connection(
             served.as_mut().graceful_shutdown();
             served.await
         }
+        () = idle::too_long(&core.proxy, &open.activity) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
     };
-    if let Err(error) = ended {
+    if open.activity.was_too_slow() {
+        tally::tell(&core.proxy, tally::Kind::WriteTime, peer);
+    } else if let Err(error) = ended {
         report::malformed(&core.proxy, peer, &error);
     }
     drop((slot, alive));

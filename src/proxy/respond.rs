@@ -24,6 +24,8 @@ pub(super) enum Refusal {
     Denied(StatusCode),
     /// It is no well-formed HTTP request; the operator reads why.
     Malformed(&'static str),
+    /// Its target is longer than it may be.
+    LongTarget,
     /// Its method is not for a proxy of this kind (`CONNECT`).
     Method,
     /// Its body is longer than it may be.
@@ -36,6 +38,8 @@ pub(super) enum Refusal {
     BodyBroken,
     /// Too many bodies wait to be judged.
     Overloaded,
+    /// Too many requests are with the upstream.
+    Busy,
     /// No connection to the upstream; the operator reads why.
     Unreachable(String),
     /// The upstream broke off, or answered what is no HTTP; the operator reads what was wrong.
@@ -58,11 +62,12 @@ impl Refusal {
         match self {
             Self::Denied(status) => *status,
             Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::LongTarget => StatusCode::URI_TOO_LONG,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BrokenUpstream(_) => StatusCode::BAD_GATEWAY,
             Self::SilentUpstream(_) => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -73,11 +78,12 @@ impl Refusal {
         match self {
             Self::Denied(_) => "Access Denied",
             Self::Malformed(_) | Self::BodyBroken => "Bad Request",
+            Self::LongTarget => "URI Too Long",
             Self::Method => "Method Not Allowed",
             Self::TooLarge => "Payload Too Large",
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
-            Self::Overloaded => "Service Unavailable",
+            Self::Overloaded | Self::Busy => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) => "Bad Gateway",
             Self::SilentUpstream(_) => "Gateway Timeout",
         }
@@ -88,12 +94,14 @@ impl Refusal {
         match self {
             Self::Denied(_) => "denied",
             Self::Malformed(_) => "malformed",
+            Self::LongTarget => "uri_too_long",
             Self::Method => "method",
             Self::TooLarge => "body_too_large",
             Self::Encoded => "encoded_body",
             Self::BodyTimeout => "body_time",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
+            Self::Busy => "in_flight",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
             Self::SilentUpstream(_) => "silent",
@@ -105,6 +113,7 @@ impl Refusal {
         match self {
             Self::Denied(_) => "The chain refused the request.",
             Self::Malformed(why) => why,
+            Self::LongTarget => "The target is longer than `limits.uri` allows.",
             Self::Method => "CONNECT asks for a tunnel, which this proxy does not make.",
             Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
             Self::Encoded => {
@@ -113,6 +122,7 @@ impl Refusal {
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
+            Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
             }
@@ -128,7 +138,9 @@ impl Refusal {
     /// The part of the exchange that the event names.
     pub(super) const fn place(&self) -> &'static str {
         match self {
-            Self::Denied(_) | Self::Malformed(_) | Self::Method => "request",
+            Self::Denied(_) | Self::Malformed(_) | Self::LongTarget | Self::Method | Self::Busy => {
+                "request"
+            }
             Self::TooLarge
             | Self::Encoded
             | Self::BodyTimeout
@@ -174,6 +186,7 @@ impl Refusal {
         matches!(
             self,
             Self::Malformed(_)
+                | Self::LongTarget
                 | Self::TooLarge
                 | Self::Encoded
                 | Self::BodyTimeout
@@ -224,7 +237,9 @@ pub(super) fn refuse(
         Refusal::Encoded => {
             drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
         }
-        Refusal::Overloaded => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        Refusal::Overloaded | Refusal::Busy => {
+            drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
+        }
         Refusal::Method => drop(headers.insert(
             ALLOW,
             HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),

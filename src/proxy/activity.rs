@@ -1,0 +1,121 @@
+//! What a connection is doing, as far as others must know: whether it idles, since when, and whether it shall end.
+//!
+//! Written by the task that serves the connection, read by whoever looks for one to close ([`super::connections`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// One connection. It begins idle: nothing has come over it yet.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// What `changed` counts from: the same for all connections, so that they can be compared.
+    base: Instant,
+    /// When it last began to idle, if it does; milliseconds after `base`.
+    changed: AtomicU64,
+    /// A request is being served: from its head to the end of the answer's body.
+    serving: AtomicBool,
+    /// Part of an answer waits to be written.
+    writing: AtomicBool,
+    /// Part of a next request has come.
+    reading: AtomicBool,
+    /// A request was served.
+    used: AtomicBool,
+    /// The client was too slow to read its answer.
+    too_slow: AtomicBool,
+    end: Notify,
+}
+
+/// A request in service; idling begins when it is dropped.
+#[derive(Debug)]
+pub(super) struct InService(Arc<Activity>);
+
+impl Activity {
+    /// A connection that was accepted now.
+    pub(super) fn new(base: Instant) -> Self {
+        let activity = Self {
+            base,
+            changed: AtomicU64::new(0),
+            serving: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            reading: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+            too_slow: AtomicBool::new(false),
+            end: Notify::new(),
+        };
+        activity.mark();
+        activity
+    }
+
+    /// When the connection began to idle, if it does; comparable between connections of one table.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let busy = [&self.serving, &self.writing, &self.reading]
+            .iter()
+            .any(|busy| busy.load(Ordering::Relaxed));
+        let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
+        (!busy).then(|| self.base + since)
+    }
+
+    /// Whether a request was served on it.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the end of the connection, if it idles when it hears of it.
+    pub(super) fn ask_to_end(&self) {
+        self.end.notify_one();
+    }
+
+    /// Waits until somebody asks.
+    pub(super) async fn asked_to_end(&self) {
+        self.end.notified().await;
+    }
+
+    /// A request has come.
+    pub(super) fn serve(self: &Arc<Self>) -> InService {
+        self.serving.store(true, Ordering::Relaxed);
+        self.reading.store(false, Ordering::Relaxed);
+        InService(Arc::clone(self))
+    }
+
+    /// Bytes have come; outside a request they begin the next one.
+    pub(super) fn has_read(&self) {
+        if !self.serving.load(Ordering::Relaxed) {
+            self.reading.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the client keeps us from writing.
+    pub(super) fn set_writing(&self, waits: bool) {
+        if self.writing.swap(waits, Ordering::Relaxed) && !waits {
+            self.mark();
+        }
+    }
+
+    /// The client does not read its answer.
+    pub(super) fn set_too_slow(&self) {
+        self.too_slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection ended because the client did not read its answer.
+    pub(super) fn was_too_slow(&self) -> bool {
+        self.too_slow.load(Ordering::Relaxed)
+    }
+
+    fn mark(&self) {
+        let since = Instant::now().saturating_duration_since(self.base);
+        let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.changed.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Drop for InService {
+    fn drop(&mut self) {
+        self.0.used.store(true, Ordering::Relaxed);
+        self.0.mark();
+        self.0.serving.store(false, Ordering::Relaxed);
+    }
+}
