@@ -3,11 +3,13 @@
 //! Written by the task that serves the connection, read by whoever looks for one to close ([`super::connections`]).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::framing::Turns;
 
 /// One connection. It begins idle: nothing has come over it yet.
 #[derive(Debug)]
@@ -20,18 +22,21 @@ pub(super) struct Activity {
     serving: AtomicBool,
     /// Part of an answer waits to be written.
     writing: AtomicBool,
-    /// Part of a next request has come.
-    reading: AtomicBool,
-    /// A request was served.
-    used: AtomicBool,
+    /// How many requests have come.
+    served: AtomicUsize,
     /// The client was too slow to read its answer.
     too_slow: AtomicBool,
     end: Notify,
+    turns: Arc<Turns>,
 }
 
 /// A request in service; idling begins when it is dropped.
 #[derive(Debug)]
-pub(super) struct InService(Arc<Activity>);
+pub(super) struct InService {
+    activity: Arc<Activity>,
+    /// Counts the requests of the connection from 1.
+    pub(super) number: usize,
+}
 
 impl Activity {
     /// A connection that was accepted now.
@@ -41,10 +46,10 @@ impl Activity {
             changed: AtomicU64::new(0),
             serving: AtomicBool::new(false),
             writing: AtomicBool::new(false),
-            reading: AtomicBool::new(false),
-            used: AtomicBool::new(false),
+            served: AtomicUsize::new(0),
             too_slow: AtomicBool::new(false),
             end: Notify::new(),
+            turns: Arc::default(),
         };
         activity.mark();
         activity
@@ -52,16 +57,21 @@ impl Activity {
 
     /// When the connection began to idle, if it does; comparable between connections of one table.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let busy = [&self.serving, &self.writing, &self.reading]
-            .iter()
-            .any(|busy| busy.load(Ordering::Relaxed));
+        let busy = self.serving.load(Ordering::Relaxed)
+            || self.writing.load(Ordering::Relaxed)
+            || self.turns.is_under_way();
         let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
         (!busy).then(|| self.base + since)
     }
 
     /// Whether a request was served on it.
     pub(super) fn was_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed)
+        self.served.load(Ordering::Relaxed) > 0
+    }
+
+    /// What the gate and the service of the connection agree upon.
+    pub(super) const fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 
     /// Asks for the end of the connection, if it idles when it hears of it.
@@ -77,14 +87,9 @@ impl Activity {
     /// A request has come.
     pub(super) fn serve(self: &Arc<Self>) -> InService {
         self.serving.store(true, Ordering::Relaxed);
-        self.reading.store(false, Ordering::Relaxed);
-        InService(Arc::clone(self))
-    }
-
-    /// Bytes have come; outside a request they begin the next one.
-    pub(super) fn has_read(&self) {
-        if !self.serving.load(Ordering::Relaxed) {
-            self.reading.store(true, Ordering::Relaxed);
+        InService {
+            activity: Arc::clone(self),
+            number: self.served.fetch_add(1, Ordering::Relaxed) + 1,
         }
     }
 
@@ -114,8 +119,7 @@ impl Activity {
 
 impl Drop for InService {
     fn drop(&mut self) {
-        self.0.used.store(true, Ordering::Relaxed);
-        self.0.mark();
-        self.0.serving.store(false, Ordering::Relaxed);
+        self.activity.mark();
+        self.activity.serving.store(false, Ordering::Relaxed);
     }
 }

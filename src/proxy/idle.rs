@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::AcquireError;
@@ -14,6 +15,9 @@ use super::tally::{self, Kind};
 
 /// How often who waits for a slot looks for a connection that idles by now.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a connection idles before its buffers are given back.
+const REST: Duration = Duration::from_millis(500);
 
 /// Waits until the connection idles for too long, or idles and is asked to end.
 pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {
@@ -43,6 +47,22 @@ pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {
             }
         }
     }
+}
+
+/// Waits until the connection has idled for [`REST`]. Only looks when its task is woken for another reason, or when the
+/// time has come: it is to be polled after whatever may make the connection idle.
+pub(super) async fn rests(activity: &Activity) {
+    let mut timer = std::pin::pin!(sleep_until(Instant::now() + REST));
+    std::future::poll_fn(|context| {
+        let Some(since) = activity.idle_since() else {
+            return Poll::Pending;
+        };
+        if timer.deadline() != since + REST {
+            timer.as_mut().reset(since + REST);
+        }
+        timer.as_mut().poll(context)
+    })
+    .await;
 }
 
 /// A slot for a connection from `peer`. Where all are taken, connections that idle make room, and this one waits.

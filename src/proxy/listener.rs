@@ -13,7 +13,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,10 +21,11 @@ use tokio::sync::watch;
 use super::client_stream::ClientStream;
 use super::config::LimitsConfig;
 use super::exchange::{Core, serve};
+use super::framing::{Answer, GateLimits, Gated};
+use super::rest::Served;
 use super::slots::{Slot, Slots};
-use super::turns::Turns;
 use super::upstream::Pool;
-use super::{Proxy, connections, idle, report, tally};
+use super::{Proxy, connections, idle, report, respond, rest, tally};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
@@ -197,23 +198,36 @@ async fn connection(
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
     let limits = core.proxy.serving.load().limits.clone();
-    let stream = ClientStream::new(stream, Arc::clone(&open.activity), &limits);
-    let turns = Turns::new(&open, &limits);
+    let (activity, turns) = (&open.activity, open.activity.turns());
+    let stream = ClientStream::new(stream, Arc::clone(activity), &limits);
+    let gate = GateLimits::from(&limits);
+    let mut stream = Gated::new(stream, gate, limits.header_time.get(), Arc::clone(turns));
     let service = service_fn(|request: Request<Incoming>| {
-        let (core, turn) = (Arc::clone(&core), turns.next());
-        async move { Ok::<_, Infallible>(turn.of(serve(&core, peer, request).await)) }
+        let (core, turn, service) = (Arc::clone(&core), turns.begin(), activity.serve());
+        // Boxed, because a connection that idles has room for one as well.
+        Box::pin(async move {
+            let mut answer = serve(&core, peer, request, &turn).await;
+            if service.number >= limits.connection_requests {
+                respond::last(&mut answer);
+            }
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, (turn, service))))
+        })
     });
-    let served = builder(&limits).serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = wait_for_drain(&mut stage) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let builder = builder(&limits);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            // An error is for whoever reads to find.
+            _ = stream.inner().inner().readable() => {}
+            () = wait_for_drain(&mut stage) => break Ok(()),
+            () = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
-        () = idle::too_long(&core.proxy, &open.activity) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+        let served = builder.serve_connection(TokioIo::new(stream), &service);
+        let drain = wait_for_drain(&mut stage);
+        // Boxed, so that it takes no room while the connection rests.
+        match Box::pin(rest::serve(served, &core.proxy, activity, drain)).await {
+            Served::Ended(ended) => break ended,
+            Served::Rests(rested) => stream = rested,
         }
     };
     if open.activity.was_too_slow() {
@@ -221,14 +235,17 @@ async fn connection(
     } else if let Err(error) = ended {
         report::malformed(&core.proxy, peer, &error);
     }
+    if let Some(refused) = turns.untold() {
+        report::refused(&core.proxy, peer, &refused);
+    }
     drop((slot, alive));
 }
 
 fn builder(limits: &LimitsConfig) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time.get())
+        // The time for a head is the gate's, since hyper sees none before it is whole.
+        .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_header_size(limits.head.as_usize())
         .max_buf_size(limits.head.as_usize().max(64 * 1024));
