@@ -17,7 +17,7 @@ use super::tally::{self, Kind};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a connection idles before its buffers are given back.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_millis(100);
 
 /// Waits until the connection idles for too long, or idles and is asked to end.
 pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {

@@ -13,7 +13,6 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -214,18 +213,20 @@ async fn connection(
         })
     });
     let builder = builder(&limits);
+    let mut first = [0];
     let ended = loop {
         tokio::select! {
             biased;
-            // An error is for whoever reads to find.
-            _ = stream.inner().inner().readable() => {}
+            // Looked at rather than waited for, since a socket may be called ready and have nothing. An error is for whoever
+            // reads to find.
+            _ = stream.inner().inner().peek(&mut first) => {}
             () = wait_for_drain(&mut stage) => break Ok(()),
             () = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
-        let served = builder.serve_connection(TokioIo::new(stream), &service);
         let drain = wait_for_drain(&mut stage);
+        let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
         // Boxed, so that it takes no room while the connection rests.
-        match Box::pin(rest::serve(served, &core.proxy, activity, drain)).await {
+        match Box::pin(served).await {
             Served::Ended(ended) => break ended,
             Served::Rests(rested) => stream = rested,
         }

@@ -25,7 +25,9 @@ pub(super) enum Served<S> {
 
 /// Serves a connection until it ends or rests. It ends when it has idled for too long, or when `drain` comes.
 pub(super) async fn serve<I, S, B>(
-    mut connection: http1::Connection<TokioIo<Gated<I>>, S>,
+    builder: &http1::Builder,
+    stream: Gated<I>,
+    service: S,
     proxy: &Proxy,
     activity: &Activity,
     drain: impl Future<Output = ()>,
@@ -37,6 +39,7 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     // The connection comes first, so that the others see what it has done.
     tokio::select! {
         biased;

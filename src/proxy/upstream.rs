@@ -22,6 +22,9 @@ use crate::engine::Permit;
 /// The most idle connections that a core keeps.
 const MAX_IDLE: usize = 256;
 
+/// The most bytes that are read ahead of an answer, since a client may not read it; so its head can be no longer.
+const MAX_BUFFER: usize = 64 * 1024;
+
 /// The idle connections of one core.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
@@ -126,7 +129,7 @@ async fn connect(server: &ServerUrl, longest: Duration) -> Result<Sender, Refusa
         Err(_) => return Err(unreachable("no connection in time".into())),
     };
     let mut builder = http1::Builder::new();
-    builder.max_headers(256);
+    builder.max_headers(256).max_buf_size(MAX_BUFFER);
     let (sender, connection) = builder
         .handshake(TokioIo::new(stream))
         .await

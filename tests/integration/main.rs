@@ -15,6 +15,7 @@ mod forwarding;
 mod judge;
 mod keys;
 mod layers;
+mod limits;
 mod process;
 mod properties;
 mod registry;

@@ -79,6 +79,15 @@ impl Program {
         });
     }
 
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its number among the processes of the machine.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
