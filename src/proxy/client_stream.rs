@@ -9,10 +9,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::config::LimitsConfig;
 use super::pace::Pace;
+
+/// A stream that can be given up, so that its close waits for nobody.
+pub(super) trait GiveUp {
+    /// What was written and not read is thrown away when the stream is closed. Else the kernel would hold it for a client
+    /// that does not read, for minutes.
+    fn give_up(&self);
+}
+
+impl GiveUp for TcpStream {
+    fn give_up(&self) {
+        // An error means that it is closed already.
+        let _ = self.set_zero_linger();
+    }
+}
 
 /// The stream of one connection to a client.
 #[derive(Debug)]
@@ -24,7 +39,7 @@ pub(super) struct ClientStream<S> {
     waits: bool,
 }
 
-impl<S> ClientStream<S> {
+impl<S: GiveUp> ClientStream<S> {
     /// Watches over `stream`, and tells `activity` what goes over it.
     pub(super) fn new(stream: S, activity: Arc<Activity>, limits: &LimitsConfig) -> Self {
         Self {
@@ -54,6 +69,7 @@ impl<S> ClientStream<S> {
                 }
                 if self.pace.is_too_slow(context) {
                     self.activity.set_too_slow();
+                    self.stream.give_up();
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
@@ -79,7 +95,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
+impl<S: AsyncWrite + GiveUp + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -120,6 +136,10 @@ mod tests {
 
     use super::*;
     use crate::config::{ByteSize, Duration as Span};
+
+    impl GiveUp for DuplexStream {
+        fn give_up(&self) {}
+    }
 
     /// A stream whose other end takes 1000 bytes unread.
     fn watched() -> (ClientStream<DuplexStream>, DuplexStream, Arc<Activity>) {
