@@ -164,6 +164,8 @@ async fn accept(
                 ) => {}
             Err(error) => {
                 tracing::error!(%error, "Cannot accept connections.");
+                // It may be one of those that idle that has what is needed.
+                core.proxy.connections.make_room();
                 tokio::time::sleep(BREATH).await;
             }
         }
