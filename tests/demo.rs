@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Nothing here should take this long; who waits longer has found a bug.
+/// No line should take this long; who waits longer has found a bug.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The demo, on free ports. Ended when it is dropped.
@@ -35,10 +35,11 @@ impl Demo {
 
     /// The next line for which `pick` has something.
     fn wait_for<T>(&self, mut pick: impl FnMut(&str) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).expect("the demo says more");
+            let line = self
+                .lines
+                .recv_timeout(PATIENCE)
+                .expect("the demo says more");
             if let Some(picked) = pick(&line) {
                 return picked;
             }
