@@ -5,6 +5,7 @@
 
 mod behaviour;
 mod clients;
+mod property;
 mod recorder;
 mod strict;
 mod vectors;
