@@ -262,6 +262,21 @@ fn bodies() -> Vec<Vector> {
             b"DELETE /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
             vec![seen("DELETE", "/b").body("abc")],
         ),
+        forwarded(
+            "GET with chunks",
+            b"GET /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            vec![seen("GET", "/b").body("abc")],
+        ),
+        forwarded(
+            "HEAD with chunks and trailers",
+            b"HEAD /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: 1\r\n\r\n",
+            vec![seen("HEAD", "/b").body("abc").trailer("x")],
+        ),
+        forwarded(
+            "DELETE with chunks",
+            b"DELETE /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            vec![seen("DELETE", "/b").body("abc")],
+        ),
         forwarded("POST without a body", b"POST /b HTTP/1.1\r\nHost: a\r\n\r\n", vec![seen("POST", "/b")]),
         forwarded(
             "Expect: 100-continue and the body at once",
