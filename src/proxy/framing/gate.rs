@@ -209,8 +209,7 @@ impl Head {
         }
         let checked = lines::unfinished(rest, searched)?;
         // What does not begin as a method will not become a request: another protocol, or the rest of a body.
-        let first = rest.first().copied().unwrap_or(b'A');
-        if !self.is_begun && !(first.is_ascii_uppercase() || first == b'\r') {
+        if !self.is_begun && rest != b"\r" && !lines::may_begin(rest) {
             return Err(Fault::StartLine);
         }
         self.searched = self.line + checked;
