@@ -32,6 +32,7 @@ use crate::support::Proxy;
 const LIMITS: GateLimits = GateLimits {
     head: 8192,
     headers: 30,
+    uri: 8192,
 };
 
 // === Streams ===

@@ -3,3 +3,4 @@
 mod memory;
 mod slow;
 mod slowhttptest;
+mod work;
