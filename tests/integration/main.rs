@@ -12,6 +12,7 @@
 mod checks;
 mod faults;
 mod forwarding;
+mod framing;
 mod judge;
 mod keys;
 mod layers;
