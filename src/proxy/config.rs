@@ -87,8 +87,8 @@ pub struct LimitsConfig {
     pub headers: usize,
     /// The longest target of a request, path and query together: 256B to 63KiB. Beyond it 414.
     pub uri: ByteSize,
-    /// How long a client may take to send a head, counted from its first byte; and how long a new connection may be kept
-    /// before its first byte.
+    /// How long a client may take to send a head, counted from its first byte; then it gets a 408. A new connection is kept
+    /// for as long without a byte.
     pub header_time: Duration,
     /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
     pub body: ByteSize,

@@ -200,7 +200,8 @@ impl Chunked {
     }
 }
 
-/// What is wrong with a chunked body, and where in the bytes that were shown the part begins that is.
+/// What is wrong with a chunked body, and how many of the bytes that were shown are in order before it. Shown again from
+/// there, the wrong part is wrong again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct ChunkFault {
     pub(in crate::proxy) fault: Fault,

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::chunked::{Chunked, TrailerLimits};
+use super::chunked::{ChunkFault, Chunked, TrailerLimits};
 use super::fault::Fault;
 use super::lines::{self, Field, Line};
 use super::target;
@@ -121,19 +121,18 @@ impl Gate {
                 *left -= here as u64;
                 Ok(Step::Pass(here))
             }
-            State::Chunked(chunked) => chunked
-                .scan(bytes)
-                .map(|passed| {
-                    if passed == 0 {
-                        Step::Wait
-                    } else {
-                        Step::Pass(passed)
-                    }
-                })
-                .map_err(|wrong| Stop {
-                    fault: wrong.fault,
-                    part: wrong.at..line_end(bytes, wrong.at),
+            State::Chunked(chunked) => match chunked.scan(bytes) {
+                Ok(0) => Ok(Step::Wait),
+                // What is in order goes on before what is not is refused.
+                Ok(passed)
+                | Err(ChunkFault {
+                    at: passed @ 1.., ..
+                }) => Ok(Step::Pass(passed)),
+                Err(ChunkFault { fault, at }) => Err(Stop {
+                    fault,
+                    part: at..line_end(bytes, at),
                 }),
+            },
         };
         match &scanned {
             Ok(Step::Pass(_)) => self.state = self.after(),
