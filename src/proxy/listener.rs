@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,6 @@ use super::client_stream::ClientStream;
 use super::config::LimitsConfig;
 use super::exchange::{Core, serve};
 use super::framing::{Answer, GateLimits, Gated};
-use super::rest::Served;
 use super::slots::{Slot, Slots};
 use super::upstream::Pool;
 use super::{Proxy, connections, idle, report, respond, rest, tally};
@@ -229,8 +229,8 @@ async fn connection(
         let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
         // Boxed, so that it takes no room while the connection rests.
         match Box::pin(served).await {
-            Served::Ended(ended) => break ended,
-            Served::Rests(rested) => stream = rested,
+            ControlFlow::Break(ended) => break ended,
+            ControlFlow::Continue(rested) => stream = rested,
         }
     };
     if open.activity.was_too_slow() {

@@ -3,6 +3,7 @@
 //! Most connections of a proxy do nothing most of the time. The buffers that they keep for their next request are most of
 //! what they cost, above all after a long one.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use hyper::body::Incoming;
@@ -15,15 +16,7 @@ use super::activity::Activity;
 use super::framing::Gated;
 use super::{Proxy, idle};
 
-/// What became of a connection.
-pub(super) enum Served<S> {
-    /// It has ended.
-    Ended(hyper::Result<()>),
-    /// It idles.
-    Rests(Gated<S>),
-}
-
-/// Serves a connection until it ends or rests. It ends when it has idled for too long, or when `drain` comes.
+/// Serves a connection until it ends, or rests and goes on later. It ends when it has idled for too long, or when `drain` comes.
 pub(super) async fn serve<I, S, B>(
     builder: &http1::Builder,
     stream: Gated<I>,
@@ -31,7 +24,7 @@ pub(super) async fn serve<I, S, B>(
     proxy: &Proxy,
     activity: &Activity,
     drain: impl Future<Output = ()>,
-) -> Served<I>
+) -> ControlFlow<hyper::Result<()>, Gated<I>>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     S: HttpService<Incoming, ResBody = B> + Unpin,
@@ -43,15 +36,15 @@ where
     // The connection comes first, so that the others see what it has done.
     tokio::select! {
         biased;
-        ended = &mut connection => return Served::Ended(ended),
+        ended = &mut connection => return ControlFlow::Break(ended),
         () = drain => {}
         () = idle::too_long(proxy, activity) => {}
         () = idle::rests(activity) => {
             // Its last answer is written, and the gate has let nothing through of what comes next. So what may be left in
             // hyper's buffer is the end of a body that nobody wanted, and what is read next begins a request.
-            return Served::Rests(connection.into_parts().io.into_inner());
+            return ControlFlow::Continue(connection.into_parts().io.into_inner());
         }
     }
     Pin::new(&mut connection).graceful_shutdown();
-    Served::Ended(connection.await)
+    ControlFlow::Break(connection.await)
 }
