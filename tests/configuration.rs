@@ -288,6 +288,11 @@ const REFUSED: &[Refused] = &[
         &[("1:48", "0.0.0.0:80 is already listened on")],
     ),
     (
+        "nobody may send a PROXY protocol header",
+        "listen: [{ address: 127.0.0.1:80, proxy_protocol: { from: [] } }]\n",
+        &[("1:53", "nobody is listed")],
+    ),
+    (
         "control on the traffic port",
         "control:\n  listen: 127.0.0.1:8080\n",
         &[("2:11", "a port of its own")],
@@ -429,7 +434,7 @@ const REFUSED: &[Refused] = &[
 #[test]
 fn every_mistake_is_told_at_its_place() {
     assert_refused(REFUSED, &registry());
-    assert_eq!(REFUSED.len(), 67);
+    assert_eq!(REFUSED.len(), 68);
 }
 
 /// What the detections that come with portcullis refuse.
@@ -489,6 +494,10 @@ fn the_detections_tell_their_mistakes_at_their_places() {
 
 /// What is accepted with a warning.
 const DOUBTED: &[(&str, &str)] = &[
+    (
+        "listen: [{ address: 127.0.0.1:8080, proxy_protocol: { from: [10.0.0.1, 0.0.0.0/0] } }]\n",
+        "1:72: listen[0].proxy_protocol.from[1]: 0.0.0.0/0 is everybody: every client may say who it is",
+    ),
     (
         "clients:\n  trusted: [10.0.0.0/8, 0.0.0.0/0]\n",
         "rules.yaml:2:25: clients.trusted[1]: 0.0.0.0/0 is everybody: nobody is judged",
@@ -561,7 +570,7 @@ fn what_is_doubtful_is_a_warning() {
             "{warnings:?}"
         );
     }
-    assert_eq!(DOUBTED.len(), 13);
+    assert_eq!(DOUBTED.len(), 14);
     let plain = "clients: { trusted_proxies: [10.0.0.0/8], identity: forwarded }\nevents: { log: e.jsonl, rotate: 1MiB, keep: 0 }\ndetections: []\n";
     assert_eq!(load_text(plain).expect("accepted").warnings, [""; 0]);
 }

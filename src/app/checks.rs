@@ -161,6 +161,18 @@ fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigEr
             errors.push(wrong.under("listen"));
         }
     }
+    for (index, listen) in settings.listen.0.iter().enumerate() {
+        if listen
+            .proxy_protocol
+            .as_ref()
+            .is_some_and(|protocol| protocol.from.is_empty())
+        {
+            let wrong = ConfigError::new("nobody is listed who may send a PROXY protocol header")
+                .help("list your load balancers, as in `from: [10.0.0.0/8]`, or leave `proxy_protocol` out");
+            let wrong = wrong.under("from").under("proxy_protocol").item(index);
+            errors.push(wrong.under("listen"));
+        }
+    }
     let control = settings.control.listen;
     if let Some(control) = control
         && listen.iter().any(|address| clash(*address, control))

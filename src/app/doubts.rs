@@ -8,9 +8,26 @@ use crate::proxy::config::IdentityHeader;
 /// Everything doubtful outside the detections, which tell of their own sections.
 pub(super) fn doubts(settings: &Settings) -> Vec<ConfigError> {
     let mut doubts = Vec::new();
+    listen(settings, &mut doubts);
     clients(settings, &mut doubts);
     events(settings, &mut doubts);
     doubts
+}
+
+fn listen(settings: &Settings, doubts: &mut Vec<ConfigError>) {
+    for (at, listen) in settings.listen.0.iter().enumerate() {
+        let from = listen
+            .proxy_protocol
+            .iter()
+            .flat_map(|protocol| &protocol.from);
+        for (index, block) in from.enumerate().filter(|(_, block)| block.is_everybody()) {
+            let doubt = ConfigError::new(format!(
+                "{block} is everybody: every client may say who it is"
+            ));
+            let doubt = doubt.item(index).under("from").under("proxy_protocol");
+            doubts.push(doubt.item(at).under("listen"));
+        }
+    }
 }
 
 fn clients(settings: &Settings, doubts: &mut Vec<ConfigError>) {

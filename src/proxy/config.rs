@@ -18,6 +18,18 @@ pub struct Listen(pub Vec<ListenAddress>);
 pub struct ListenAddress {
     /// Address and port; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Which peers say by a PROXY protocol header for whom they connect; nobody where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocolConfig>,
+}
+
+/// Load balancers that pass connections on and say whose they are, by the PROXY protocol, version 1 or 2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyProtocolConfig {
+    /// Peers whose connections must begin with such a header; nobody else's may. The address that it names is the peer
+    /// from then on, also where `clients.trusted_proxies` is asked.
+    pub from: Vec<Cidr>,
 }
 
 /// The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.
@@ -137,6 +149,7 @@ impl Default for Listen {
     fn default() -> Self {
         Self(vec![ListenAddress {
             address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            proxy_protocol: None,
         }])
     }
 }
@@ -179,6 +192,15 @@ impl Default for LimitsConfig {
     }
 }
 
+impl ProxyProtocolConfig {
+    /// Whether connections from `peer` begin with a header.
+    #[must_use]
+    pub fn is_from(&self, peer: std::net::IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.from.iter().any(|block| block.contains(peer))
+    }
+}
+
 impl UpstreamConfig {
     /// One server with the default timeouts.
     #[must_use]
@@ -211,7 +233,10 @@ impl<'de> Deserialize<'de> for Listen {
                 let address = text.parse().map_err(|_| {
                     E::custom(format!("`{text}` is no address to listen on; write address and port, as in `127.0.0.1:8080` or `[::]:8080`"))
                 })?;
-                Ok(Listen(vec![ListenAddress { address }]))
+                Ok(Listen(vec![ListenAddress {
+                    address,
+                    proxy_protocol: None,
+                }]))
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {

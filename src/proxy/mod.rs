@@ -11,6 +11,7 @@ mod forward;
 mod framing;
 pub mod identity;
 pub mod listener;
+pub mod proxy_protocol;
 mod receive;
 mod report;
 mod respond;

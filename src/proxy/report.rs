@@ -1,5 +1,6 @@
 //! What is told of a request: its event, if there is anything to tell, and its line in the access log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::event::access::AccessRecord;
 use crate::event::{
     Decision, Event, EventClient, EventFinding, EventId, EventKind, Evidence, secrets,
 };
-use crate::request::ClientIdentity;
+use crate::request::{ClientIdentity, IdentitySource};
 
 /// The longest path that an event shows, in bytes.
 const SHOWN_PATH: usize = 512;
@@ -206,40 +207,44 @@ impl Drop for Access {
 }
 
 /// Tells of a connection that ended because what came over it was no HTTP.
-pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Error) {
+pub(super) fn malformed(proxy: &Proxy, peer: IpAddr, error: &hyper::Error) {
     if !error.is_parse() {
         return;
     }
+    let told = if error.is_parse_too_large() {
+        (
+            "head_too_large",
+            "The request's head is longer than `limits.head`, or has more lines than `limits.headers`.",
+        )
+    } else {
+        (
+            "malformed_head",
+            "What came over the connection is no well-formed request.",
+        )
+    };
+    connection(proxy, peer, told, error.to_string());
+}
+
+/// Tells of a connection that was ended before there was a request to answer: which rule, and what was seen.
+pub(super) fn connection(
+    proxy: &Proxy,
+    peer: IpAddr,
+    (rule, message): (&'static str, &'static str),
+    evidence: impl Into<String>,
+) {
     let time = clock::timestamp();
     let id = proxy.ids.next(clock::unix_milliseconds(time));
-    let mut event = Event::new(
-        id,
-        time,
-        EventKind::Refused,
-        if error.is_parse_too_large() {
-            "The request's head is longer than `limits.head`, or has more lines than `limits.headers`."
-        } else {
-            "What came over the connection is no well-formed request."
-        },
-    );
+    let mut event = Event::new(id, time, EventKind::Refused, message);
     let peer = peer.to_canonical();
     event.client = Some(EventClient {
         ip: peer,
-        source: crate::request::IdentitySource::Peer,
+        source: IdentitySource::Peer,
         peer,
     });
     event.detection = Some("framing".into());
-    let too_large = error.is_parse_too_large();
-    event.rule = Some(
-        if too_large {
-            "head_too_large"
-        } else {
-            "malformed_head"
-        }
-        .into(),
-    );
+    event.rule = Some(rule.into());
     event.place = Some("request".into());
-    event.evidence = Some(Evidence::fact(error.to_string()));
+    event.evidence = Some(Evidence::fact(evidence.into()));
     event.decision = Decision::Block;
     proxy.events.emit(event);
 }

@@ -17,6 +17,7 @@ mod keys;
 mod layers;
 mod process;
 mod properties;
+mod proxy_protocol;
 mod registry;
 mod reload;
 mod secrets;

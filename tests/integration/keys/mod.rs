@@ -38,6 +38,7 @@ effects! {
     "version" => traffic::version,
     "listen" => traffic::listen,
     "listen[].address" => traffic::listen_address,
+    "listen[].proxy_protocol.from" => traffic::proxy_protocol_from,
     "upstream" => traffic::upstream,
     "upstream.servers[].url" => traffic::upstream_url,
     "upstream.connect_timeout" => timeouts::connect_timeout,
