@@ -273,6 +273,44 @@ const REFUSED: &[Refused] = &[
         &[("1:60", "a time of zero")],
     ),
     (
+        "no way to name a client",
+        "clients: { identity: x_real_ip }\n",
+        &[("1:22", "`x_real_ip` is none of the words")],
+    ),
+    (
+        "no header of a name",
+        "clients: { identity: { header: 'a b' } }\n",
+        &[("1:32", "`a b` is no name of a header")],
+    ),
+    (
+        "a header that has a word of its own",
+        "clients: { identity: { header: X-Forwarded-For } }\n",
+        &[("1:32", "write `x_forwarded_for`")],
+    ),
+    (
+        "headers that name no client",
+        "clients: { identity: { header: Host }, forward_identity_as: { header: Proxy-X }, strip: [A, Cookie] }\n",
+        &[
+            ("1:32", "`host` is no header for a client's address"),
+            ("1:71", "`proxy-x` is no header"),
+            ("1:93", "`cookie` is no header"),
+        ],
+    ),
+    (
+        "hosts",
+        "clients:\n  hosts:\n    - { host: 'a:80', identity: peer }\n    - { host: b, identity: peer }\n    - { host: B, identity: { header: TE } }\n    - { host: c }\n",
+        &[("6:9", "the key `identity` is missing")],
+    ),
+    (
+        "hosts that are none",
+        "clients:\n  hosts:\n    - { host: 'a:80', identity: peer }\n    - { host: b, identity: peer }\n    - { host: B, identity: { header: TE } }\n",
+        &[
+            ("3:15", "without a port"),
+            ("5:15", "the host `B` is here twice"),
+            ("5:38", "`te` is no header"),
+        ],
+    ),
+    (
         "no address",
         "listen: localhost\n",
         &[("1:9", "write address and port")],
@@ -434,7 +472,7 @@ const REFUSED: &[Refused] = &[
 #[test]
 fn every_mistake_is_told_at_its_place() {
     assert_refused(REFUSED, &registry());
-    assert_eq!(REFUSED.len(), 68);
+    assert_eq!(REFUSED.len(), 74);
 }
 
 /// What the detections that come with portcullis refuse.
@@ -511,6 +549,18 @@ const DOUBTED: &[(&str, &str)] = &[
         "1:22: clients.identity: without `trusted_proxies` no forwarding header is believed",
     ),
     (
+        "clients: { identity: { header: X-Real-IP } }\n",
+        "1:12: clients.identity: without `trusted_proxies` no forwarding header is believed",
+    ),
+    (
+        "clients: { hosts: [{ host: a, identity: forwarded }] }\n",
+        "1:22: clients.hosts[0]: without `trusted_proxies` no forwarding header is believed",
+    ),
+    (
+        "clients: { hosts: [{ host: a, identity: forwarded, trusted_proxies: ['::/0'] }] }\n",
+        "1:22: clients.hosts[0]: everybody is believed",
+    ),
+    (
         "clients: { identity: peer, trusted_proxies: [10.0.0.1] }\n",
         "1:22: clients.identity: all clients of a trusted proxy are that proxy",
     ),
@@ -570,7 +620,7 @@ fn what_is_doubtful_is_a_warning() {
             "{warnings:?}"
         );
     }
-    assert_eq!(DOUBTED.len(), 14);
+    assert_eq!(DOUBTED.len(), 17);
     let plain = "clients: { trusted_proxies: [10.0.0.0/8], identity: forwarded }\nevents: { log: e.jsonl, rotate: 1MiB, keep: 0 }\ndetections: []\n";
     assert_eq!(load_text(plain).expect("accepted").warnings, [""; 0]);
 }

@@ -19,6 +19,8 @@ pub fn mistakes(
         let wrong = ConfigError::new(format!("version {} is unknown", settings.version));
         errors.push(wrong.help("write `version: 1`").under("version"));
     }
+    let clients = settings.clients.mistakes();
+    errors.extend(clients.into_iter().map(|error| error.under("clients")));
     numbers(settings, &mut errors);
     times(settings, &mut errors);
     let unsure = earlier.iter().any(|error| {

@@ -1,10 +1,14 @@
-//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `clients`, `limits`.
+//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `limits`; `clients` has a
+//! file of its own.
 
 use std::net::SocketAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use super::clients_config::{
+    ClientsConfig, FieldName, ForwardIdentity, HostIdentity, IdentityHeader,
+};
 pub use super::server_url::ServerUrl;
 use crate::config::{ByteSize, Cidr, Duration};
 
@@ -53,39 +57,6 @@ pub struct UpstreamConfig {
 pub struct Server {
     /// `http://HOST:PORT`, without a path.
     pub url: ServerUrl,
-}
-
-/// Who clients are.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClientsConfig {
-    /// Clients that are exempt from everything: never judged, counted or banned. Addresses and CIDRs.
-    pub trusted: Vec<Cidr>,
-    /// Peers whose forwarding headers are believed: load balancers and proxies in front of portcullis. They are never
-    /// counted or banned.
-    pub trusted_proxies: Vec<Cidr>,
-    /// Where a trusted proxy names its client. Of a list of addresses the right-most one that is no trusted proxy is
-    /// taken, since everything left of it may be invented.
-    pub identity: IdentityHeader,
-    /// How many leading bits of an IPv6 address count as one client.
-    #[schemars(range(min = 1, max = 128))]
-    pub ipv6_prefix: u8,
-    /// How many clients are remembered at most. When there are more, those idle for longest are forgotten first.
-    #[schemars(range(min = 1024, max = 100_000_000))]
-    pub max_keys: usize,
-}
-
-/// Where a trusted proxy names its client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityHeader {
-    /// `X-Forwarded-For`.
-    #[default]
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-    /// Nowhere: the client is always the connection's other end.
-    Peer,
 }
 
 /// Hard limits; what is beyond them is refused in monitor mode too.
@@ -160,18 +131,6 @@ impl Default for UpstreamConfig {
             host: "127.0.0.1".into(),
             port: 5000,
         })
-    }
-}
-
-impl Default for ClientsConfig {
-    fn default() -> Self {
-        Self {
-            trusted: Vec::new(),
-            trusted_proxies: Vec::new(),
-            identity: IdentityHeader::XForwardedFor,
-            ipv6_prefix: 64,
-            max_keys: 1_000_000,
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
+use super::fields::strip_hop_by_hop;
 use super::receive::receive;
 use super::report::Report;
 use super::respond::{Refusal, refuse};
@@ -49,7 +50,7 @@ pub(super) async fn serve(
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
-    let client = serving.trust.identify(peer, &head.headers);
+    let client = serving.trust.identify(peer, &head.uri, &head.headers);
     let began = clock::now();
     let access_log = serving.access_log.then_some((&core.proxy, began));
     let report = Report::new(id, time, &client, &head, access_log);
@@ -80,6 +81,9 @@ impl Exchange<'_> {
         body: Incoming,
     ) -> Result<Response<ClientBody>, Box<Refused>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
+        // Before the chain judges, so that it sees no header that the upstream will not.
+        let trust = &self.serving.trust;
+        strip_hop_by_hop(&mut head.headers, |name| trust.strips(name));
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
         let received = match receive(&head.headers, body, need, &self.serving.limits).await {
@@ -201,10 +205,9 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
-        forward::strip_hop_by_hop(headers);
         let trust = &self.serving.trust;
-        let believed = trust.is_proxy(self.client.peer).then(|| trust.header());
-        forward::describe(headers, &self.client, believed, self.id);
+        let way = trust.way(self.client.peer, &head.uri, &head.headers);
+        forward::describe(headers, trust, &way, self.id);
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
             && let Some(server) = self.serving.upstream.servers.first()
@@ -224,7 +227,7 @@ impl Exchange<'_> {
         evaluation: &mut Evaluation,
     ) -> Response<ClientBody> {
         let (mut head, body) = response.into_parts();
-        forward::strip_hop_by_hop(&mut head.headers);
+        strip_hop_by_hop(&mut head.headers, |_| false);
         head.version = Version::HTTP_11;
         for (name, value) in evaluation.take_answer_headers() {
             head.headers.append(name, value);

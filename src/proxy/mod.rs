@@ -4,9 +4,11 @@
 //! own, with its own listening sockets and its own idle upstream connections; what cores share is in [`Proxy`].
 
 mod body;
+mod clients_config;
 pub mod clock;
 pub mod config;
 mod exchange;
+mod fields;
 mod forward;
 mod framing;
 pub mod identity;

@@ -29,6 +29,8 @@ pub enum IdentitySource {
     XForwardedFor,
     /// The right-most untrusted `for=` of `Forwarded` (RFC 7239), sent by a trusted proxy.
     Forwarded,
+    /// The header that `clients.identity` names, sent by a trusted proxy.
+    Header,
 }
 
 /// What the configuration says of a client.

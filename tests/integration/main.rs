@@ -12,6 +12,8 @@
 mod checks;
 mod faults;
 mod forwarding;
+mod hops;
+mod identity;
 mod judge;
 mod keys;
 mod layers;
