@@ -17,6 +17,7 @@ mod identity;
 mod judge;
 mod keys;
 mod layers;
+mod paths;
 mod process;
 mod properties;
 mod proxy_protocol;
