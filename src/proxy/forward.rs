@@ -109,7 +109,8 @@ fn elements_of_forwarded(headers: &HeaderMap, way: &Way<'_>) -> Option<Vec<Strin
         return None;
     }
     let written = last_forwarded(headers, way.entries);
-    let is_closed = |text: &&str| !text.contains('\\') && text.matches('"').count() % 2 == 0;
+    let is_closed =
+        |text: &&str| !text.contains('\\') && text.matches('"').count().is_multiple_of(2);
     let elements = written.into_iter().zip(way.addresses());
     let elements = elements.map(|(element, address)| {
         let element = std::str::from_utf8(element).ok().filter(is_closed);
