@@ -32,7 +32,8 @@ pub struct ListenAddress {
 #[serde(deny_unknown_fields)]
 pub struct ProxyProtocolConfig {
     /// Peers whose connections must begin with such a header; nobody else's may. The address that it names is the peer
-    /// from then on, also where `clients.trusted_proxies` is asked.
+    /// from then on, also where `clients.trusted_proxies` is asked. A balancer that only passes connections on writes no
+    /// HTTP headers, and does not belong into `trusted_proxies`.
     pub from: Vec<Cidr>,
 }
 

@@ -67,13 +67,14 @@ pub(super) fn describe(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>, id
 /// Removes every header that is ours to write or that `clients.strip` names, but for what a believed peer writes beside
 /// the header that names the client; and every header whose name folds to one that matters without being it.
 fn strip_spoofed(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>) {
-    let is_list_believed = way.believed == Some(&IdentityHeader::XForwardedFor);
-    let is_kept = |name: &HeaderName| match name.as_str() {
-        "via" => true,
-        "x-request-id" => way.believed.is_some(),
-        "x-forwarded-for" | "forwarded" => false,
-        // Whoever writes the one list need not guard what belongs to the other.
-        _ => is_list_believed,
+    let is_kept = |name: &HeaderName| match (name.as_str(), way.believed) {
+        ("via", _) | ("x-request-id", Some(_)) => true,
+        ("x-forwarded-for" | "forwarded", _) => false,
+        // Whoever writes the one list need not guard what belongs to the other; and `Forwarded` tells the scheme itself.
+        (_, Some(IdentityHeader::XForwardedFor)) => true,
+        // Networks that name the client in a header of their own tell the scheme so.
+        ("x-forwarded-proto", Some(IdentityHeader::Header(_))) => true,
+        _ => false,
     };
     let is_spoofed = |name: &HeaderName| {
         let folded = folded(name);

@@ -97,14 +97,17 @@ fn the_believed_header_is_continued_from_the_client_on_and_the_others_follow_it(
             "2001:db8::1",
         ]
     );
-    assert_eq!(each("x-forwarded-proto"), ["https", "http", "http", "http"]);
+    assert_eq!(
+        each("x-forwarded-proto"),
+        ["https", "http", "https", "http"]
+    );
     assert_eq!(each("x-forwarded-port"), ["443", "none", "none", "none"]);
     assert_eq!(
         each("forwarded"),
         [
             "for=8.8.8.8;host=\"inner\";proto=https, for=10.0.0.2, for=\"[2001:db8::1]\"",
             "for=6.6.6.6;proto=https, for=\"[2001:db8::1]\";host=\"inner\";proto=http",
-            "for=5.5.5.5;host=\"inner\";proto=http, for=\"[2001:db8::1]\"",
+            "for=5.5.5.5;host=\"inner\";proto=https, for=\"[2001:db8::1]\"",
             "for=\"[2001:db8::1]\";host=\"inner\";proto=http",
         ]
     );
