@@ -532,3 +532,26 @@ fn the_limit_holds_over_the_wire() {
         .filter(|path| proxy.get(path).status == 200);
     assert_eq!(passed.count(), LOOK_ALIKES.len());
 }
+
+#[test]
+fn an_exemption_holds_for_the_path_as_it_is_written_alone() {
+    let rule = "patterns: [{ id: word, words: [malicious] }]";
+    let yaml = format!(
+        "detections:\n  - malicious_payload: {{ builtin: false, {rule}, exclusions: [{{ path: {LIMITED} }}] }}\n"
+    );
+    let policy = policy(&yaml, &Registry::default());
+    let passes = |path: &str| {
+        let request = Request::get(&format!("{path}?q=malicious"));
+        let judged = request.judged(&policy, &Clients::scratch(), Instant::now());
+        judged.permit().is_ok()
+    };
+    let plain = ["/api/login", "/api/login/"];
+    for path in SPELLINGS.iter().chain(&SOME_SERVERS) {
+        assert_eq!(passes(path), plain.contains(path), "{path}");
+    }
+    // Below it the exemption holds, too.
+    let below = ["/api/login/x"];
+    for path in LOOK_ALIKES.iter().filter(|path| !path.contains('?')) {
+        assert_eq!(passes(path), below.contains(path), "{path}");
+    }
+}
