@@ -90,12 +90,15 @@ pub struct FieldName(pub HeaderName);
 
 /// What is stripped where nothing is said: headers by which the proxies and networks of this world name a client's
 /// address, and two by which some servers take another path than the one of the request line.
-pub(super) const STRIPPED: [&str; 38] = [
+pub(super) const STRIPPED: [&str; 45] = [
     "x-real-ip",
     "x-client-ip",
     "client-ip",
     "x-cluster-client-ip",
+    "cluster-client-ip",
     "x-forwarded",
+    "x-forward-for",
+    "x-forwarder-for",
     "forwarded-for",
     "forwarded-for-ip",
     "x-original-forwarded-for",
@@ -106,6 +109,9 @@ pub(super) const STRIPPED: [&str; 38] = [
     "x-proxyuser-ip",
     "wl-proxy-client-ip",
     "true-client-ip",
+    "x-true-client-ip",
+    "x-true-ip",
+    "x-custom-ip-authorization",
     "akamai-client-ip",
     "cf-connecting-ip",
     "cf-connecting-ipv6",
@@ -127,6 +133,7 @@ pub(super) const STRIPPED: [&str; 38] = [
     "ali-cdn-real-ip",
     "cdn-src-ip",
     "cdn-real-ip",
+    "eo-connecting-ip",
     "x-original-url",
     "x-rewrite-url",
 ];

@@ -4,7 +4,7 @@
 use crate::support::{Proxy, Recorded, Upstream};
 
 /// Headers by which one machine tells another who is asking.
-const IDENTITY_LIKE: [&str; 40] = [
+const IDENTITY_LIKE: [&str; 46] = [
     "X-Forwarded-For",
     "Forwarded",
     "X-Real-IP",
@@ -12,6 +12,12 @@ const IDENTITY_LIKE: [&str; 40] = [
     "Client-IP",
     "X-Cluster-Client-IP",
     "X-Forwarded",
+    "X-Forward-For",
+    "X-Forwarder-For",
+    "X-True-Client-IP",
+    "X-Custom-IP-Authorization",
+    "Cluster-Client-IP",
+    "EO-Connecting-IP",
     "Forwarded-For",
     "X-Original-Forwarded-For",
     "X-Originating-IP",

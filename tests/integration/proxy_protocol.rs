@@ -255,3 +255,34 @@ fn connections_that_wait_for_a_header_do_not_delay_the_end() {
     assert!(begun.elapsed() < PATIENCE);
     drop(waiting);
 }
+
+/// A client that others wrote, where it is there and knows the protocol.
+#[test]
+fn curl_speaks_it() {
+    let upstream = Upstream::plain();
+    let proxy = start(&upstream, "127.0.0.1", "detections: []\n");
+    let url = format!("http://{}/", proxy.address);
+    let curl = |options: &[&str]| {
+        std::process::Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--max-time",
+                "20",
+                "--noproxy",
+                "*",
+            ])
+            .args(options)
+            .arg(&url)
+            .output()
+    };
+    let Ok(answer) = curl(&["--haproxy-protocol"]) else {
+        eprintln!("There is no curl; nothing was tested.");
+        return;
+    };
+    assert!(answer.status.success(), "{answer:?}");
+    assert!(String::from_utf8_lossy(&answer.stdout).contains("successfully"));
+    assert_eq!(upstream.last().one("x-forwarded-for"), Some("127.0.0.1"));
+    assert!(!curl(&[]).unwrap().status.success());
+    assert_eq!(upstream.count(), 1);
+}

@@ -34,6 +34,8 @@
 //!   each have one; a `global` limit bounds their sum, at the price that they can use it up for everybody.
 //! * Limits are asked in order and the first that is used up refuses. The ones before it have given a cell each.
 //! * Of a header or cookie that is sent twice, the first is used.
+//! * `methods` are those of the request line. An application that takes another one from `X-HTTP-Method-Override` or from
+//!   a field of a form is limited by the one that it was asked with.
 //! * Trusted proxies are not counted by `client` limits, only by `global` ones and by the values they send.
 //! * Where more keys come than are remembered, those that used least are forgotten first; `clients` in `/readyz`
 //!   counts them.
