@@ -248,8 +248,8 @@ const UNLISTED: (&str, &str) = (
 
 /// A connection on which no header may come: its first bytes are watched as they pass, and reading fails where they are
 /// the signature of one.
-pub(super) struct Guarded {
-    stream: TcpStream,
+pub(super) struct Guarded<S> {
+    stream: S,
     watch: Option<Watch>,
 }
 
@@ -259,11 +259,11 @@ struct Watch {
     first: Vec<u8>,
 }
 
-impl Guarded {
+impl<S> Guarded<S> {
     /// Watches `stream` where its listener has a `protocol` that the `accepted` peer may not speak.
     pub(super) fn new(
         proxy: &Arc<Proxy>,
-        stream: TcpStream,
+        stream: S,
         accepted: IpAddr,
         protocol: Option<&ProxyProtocolConfig>,
     ) -> Self {
@@ -297,7 +297,7 @@ impl Watch {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -314,7 +314,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
