@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
-use super::fields::strip_hop_by_hop;
+use super::fields::{strip_hop_by_hop, strip_named};
+use super::framing::Turn;
 use super::receive::receive;
 use super::report::Report;
 use super::respond::{Refusal, refuse};
@@ -40,13 +42,18 @@ struct Exchange<'a> {
     report: Report,
 }
 
-/// Serves one request that came over a connection from `peer`.
+/// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
 pub(super) async fn serve(
     core: &Core,
     peer: IpAddr,
     request: Request<Incoming>,
+    turn: &Turn,
 ) -> Response<ClientBody> {
     let (mut head, body) = request.into_parts();
+    let at_gate = turn.refused_head();
+    if let Some(at_gate) = &at_gate {
+        at_gate.describe(&mut head);
+    }
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
@@ -62,9 +69,20 @@ pub(super) async fn serve(
         client,
         report,
     };
-    match exchange.run(&mut head, body).await {
+    let outcome = match at_gate {
+        Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
+        None => exchange.run(&mut head, body).await,
+    };
+    match outcome {
         Ok(response) => response,
-        Err(refused) => exchange.refuse(*refused, &head),
+        Err(mut refused) => {
+            if refused.refusal == Refusal::BodyBroken
+                && let Some(at_gate) = turn.refused_body()
+            {
+                refused.refusal = Refusal::Framing(Box::new(at_gate));
+            }
+            exchange.refuse(*refused, &head)
+        }
     }
 }
 
@@ -81,9 +99,9 @@ impl Exchange<'_> {
         body: Incoming,
     ) -> Result<Response<ClientBody>, Box<Refused>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
-        // Before the chain judges, so that it sees no header that the upstream will not.
+        // Before the chain judges, so that no rule is satisfied by a header that its sender takes away again.
         let trust = &self.serving.trust;
-        strip_hop_by_hop(&mut head.headers, |name| trust.strips(name));
+        strip_named(&mut head.headers, |name| trust.strips(name));
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
         let received = match receive(&head.headers, body, need, &self.serving.limits).await {
@@ -199,12 +217,18 @@ impl Exchange<'_> {
     /// The request as the upstream gets it: the same method, target, headers and body, but for the headers that belong
     /// to one connection and those that describe the way.
     fn request_for_upstream(&self, head: &Parts, body: UpstreamBody) -> Request<UpstreamBody> {
+        // Of a body without a length that comes with GET or HEAD hyper would send nothing, if it were not told to.
+        let is_chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
         let mut request = Request::new(body);
         request.method_mut().clone_from(&head.method);
         request.uri_mut().clone_from(&head.uri);
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
+        strip_hop_by_hop(headers);
+        if is_chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let trust = &self.serving.trust;
         let way = trust.way(self.client.peer, &head.uri, &head.headers);
         forward::describe(headers, trust, &way, self.id);
@@ -227,7 +251,8 @@ impl Exchange<'_> {
         evaluation: &mut Evaluation,
     ) -> Response<ClientBody> {
         let (mut head, body) = response.into_parts();
-        strip_hop_by_hop(&mut head.headers, |_| false);
+        strip_named(&mut head.headers, |_| false);
+        strip_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         for (name, value) in evaluation.take_answer_headers() {
             head.headers.append(name, value);

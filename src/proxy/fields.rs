@@ -94,27 +94,34 @@ pub(super) fn is_end_to_end(folded: &str) -> bool {
     NAMES.contains(&folded) || BEGINNINGS.iter().any(|begin| folded.starts_with(begin))
 }
 
-/// Removes what belongs to one connection, and what `Connection` names where it may. `is_ours` says of a folded name
-/// whether it is one that we write or rely on beside those that everybody does.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
-    let mut gone: Vec<HeaderName> = Vec::new();
-    for line in headers.get_all(CONNECTION) {
-        for option in line.as_bytes().split(|&byte| byte == b',') {
-            let Ok(name) = HeaderName::from_bytes(option.trim_ascii()) else {
-                continue;
-            };
-            let folded = folded(&name);
-            if !is_end_to_end(&folded) && !is_forwarding(&folded) && !is_ours(&folded) {
-                gone.push(name);
-            }
-        }
+/// Removes what `Connection` names where it may. `is_ours` says of a folded name whether it is one that we write or rely
+/// on beside those that everybody does. What belongs to one connection by definition is left for [`strip_hop_by_hop`].
+pub(super) fn strip_named(headers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
+    if !headers.contains_key(CONNECTION) {
+        return;
     }
-    gone.extend(
-        headers
-            .keys()
-            .filter(|name| is_hop_by_hop(&folded(name)))
-            .cloned(),
-    );
+    let is_lasting = |folded: &str| {
+        is_end_to_end(folded) || is_forwarding(folded) || is_hop_by_hop(folded) || is_ours(folded)
+    };
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !is_lasting(&folded(name)))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Removes what belongs to one connection by definition. What `Connection` names has to be gone.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let gone: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_hop_by_hop(&folded(name)))
+        .cloned()
+        .collect();
     for name in gone {
         headers.remove(name);
     }
@@ -125,7 +132,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, is_ours: impl Fn(&str) -
 pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
     // Sums over the body, which cannot be known before it.
     const USUAL: [&str; 3] = ["etag", "content-md5", "content-digest"];
-    strip_hop_by_hop(trailers, |_| false);
+    strip_named(trailers, |_| false);
+    strip_hop_by_hop(trailers);
     let is_unsafe = |folded: &str| {
         !USUAL.contains(&folded)
             && (is_end_to_end(folded) || is_forwarding(folded) || STRIPPED.contains(&folded))
@@ -189,7 +197,8 @@ mod tests {
             ("transfer_encoding", "chunked"),
             ("transfer.encoding", "chunked"),
         ]);
-        strip_hop_by_hop(&mut headers, |_| false);
+        strip_named(&mut headers, |_| false);
+        strip_hop_by_hop(&mut headers);
         assert_eq!(names(&headers), ["content-length", "host", "x-kept"]);
     }
 
@@ -220,7 +229,8 @@ mod tests {
         let mut headers = headers(&all);
         let list = KEPT.join(", ").to_ascii_uppercase();
         headers.insert(CONNECTION, list.parse().expect("a value"));
-        strip_hop_by_hop(&mut headers, |name| name == "cf-connecting-ip");
+        strip_named(&mut headers, |name| name == "cf-connecting-ip");
+        strip_hop_by_hop(&mut headers);
         assert_eq!(names(&headers), KEPT);
     }
 

@@ -10,7 +10,7 @@ pub mod config;
 mod exchange;
 mod fields;
 mod forward;
-mod framing;
+pub mod framing;
 pub mod identity;
 pub mod listener;
 pub mod proxy_protocol;

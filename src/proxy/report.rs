@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
+use super::framing::Refused;
 use super::receive::Unjudged;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
@@ -120,6 +121,8 @@ impl Report {
     ) {
         let (kind, detection) = if refusal.is_upstream_fault() {
             (EventKind::Upstream, "upstream")
+        } else if refusal.is_framing() {
+            (EventKind::Refused, "framing")
         } else {
             (EventKind::Refused, "limits")
         };
@@ -206,23 +209,23 @@ impl Drop for Access {
     }
 }
 
-/// Tells of a connection that ended because what came over it was no HTTP.
+/// Tells of a connection that ended because hyper found no HTTP where the gate had.
 pub(super) fn malformed(proxy: &Proxy, peer: IpAddr, error: &hyper::Error) {
-    if !error.is_parse() {
-        return;
+    if error.is_parse() {
+        let message = "What came over the connection is no well-formed request.";
+        let event = of_connection(proxy, peer, message, "malformed_head", error.to_string());
+        proxy.events.emit(event);
     }
-    let told = if error.is_parse_too_large() {
-        (
-            "head_too_large",
-            "The request's head is longer than `limits.head`, or has more lines than `limits.headers`.",
-        )
-    } else {
-        (
-            "malformed_head",
-            "What came over the connection is no well-formed request.",
-        )
-    };
-    connection(proxy, peer, told, error.to_string());
+}
+
+/// Tells of what the gate refused of a connection when there was no request left to be refused.
+pub(super) fn refused(proxy: &Proxy, peer: IpAddr, refused: &Refused) {
+    let (message, rule) = (refused.fault.message(), refused.fault.rule());
+    let mut event = of_connection(proxy, peer, message, rule, refused.evidence.clone());
+    if refused.is_in_body {
+        event.place = Some("body".into());
+    }
+    proxy.events.emit(event);
 }
 
 /// Tells of a connection that was ended before there was a request to answer: which rule, and what was seen.
@@ -230,8 +233,20 @@ pub(super) fn connection(
     proxy: &Proxy,
     peer: IpAddr,
     (rule, message): (&'static str, &'static str),
-    evidence: impl Into<String>,
+    evidence: &str,
 ) {
+    let event = of_connection(proxy, peer, message, rule, evidence.into());
+    proxy.events.emit(event);
+}
+
+/// An event of a connection, rather than of one of its requests.
+fn of_connection(
+    proxy: &Proxy,
+    peer: IpAddr,
+    message: &'static str,
+    rule: &'static str,
+    evidence: String,
+) -> Event {
     let time = clock::timestamp();
     let id = proxy.ids.next(clock::unix_milliseconds(time));
     let mut event = Event::new(id, time, EventKind::Refused, message);
@@ -244,9 +259,9 @@ pub(super) fn connection(
     event.detection = Some("framing".into());
     event.rule = Some(rule.into());
     event.place = Some("request".into());
-    event.evidence = Some(Evidence::fact(evidence.into()));
+    event.evidence = Some(Evidence::fact(evidence));
     event.decision = Decision::Block;
-    proxy.events.emit(event);
+    event
 }
 
 fn score_of(evaluation: &Evaluation) -> u32 {

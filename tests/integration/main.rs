@@ -12,6 +12,7 @@
 mod checks;
 mod faults;
 mod forwarding;
+mod framing;
 mod hops;
 mod identity;
 mod judge;
