@@ -12,6 +12,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -275,6 +276,15 @@ impl<S> Guarded<S> {
                 first: Vec::new(),
             });
         Self { stream, watch }
+    }
+}
+
+/// What may be asked of the stream, but for its bytes.
+impl<S> Deref for Guarded<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.stream
     }
 }
 
