@@ -248,7 +248,7 @@ const UNLISTED: (&str, &str) = (
 );
 
 /// A connection on which no header may come: its first bytes are watched as they pass, and reading fails where they are
-/// the signature of one.
+/// the signature of one. As a request they would be refused, too; but so the operator learns what it was.
 pub(super) struct Guarded<S> {
     stream: S,
     watch: Option<Watch>,
