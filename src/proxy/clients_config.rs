@@ -17,7 +17,7 @@ pub struct ClientsConfig {
     /// Clients that are exempt from everything: never judged, counted or banned. Addresses and CIDRs.
     pub trusted: Vec<Cidr>,
     /// Peers whose forwarding headers are believed: load balancers and proxies in front of portcullis. They are never
-    /// counted or banned.
+    /// counted or banned, but for requests whose header names nobody that can be read.
     pub trusted_proxies: Vec<Cidr>,
     /// Where a trusted proxy names its client: `x_forwarded_for`, `forwarded`, `{ header: NAME }` for a header with one
     /// address, or `peer` for nowhere. Of a list of addresses the right-most one that is no trusted proxy is taken, since

@@ -41,7 +41,8 @@ pub enum Standing {
     Ordinary,
     /// In `clients.trusted`: never judged, counted, banned or listed.
     Trusted,
-    /// In `clients.trusted_proxies`, and the request names no client behind it: judged, but never counted or banned.
+    /// In `clients.trusted_proxies`, and the request names no client behind it: judged, but never counted or banned. One
+    /// that names somebody who cannot be read is `Ordinary`.
     Proxy,
 }
 
