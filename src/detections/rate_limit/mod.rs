@@ -10,7 +10,7 @@
 //!
 //! A `path` is meant in every spelling that some server reads as it: with `//`, `/./`, `/x/../`, `;parameters`, `\\`, a NUL,
 //! dots, blanks or slashes at the end, and any escapes of all that, also escaped several times. In capitals it is another
-//! one, unless `path_case` says that it is not. A path of over 1024 bytes that goes up (`..`) counts for every `path`.
+//! one, unless `path_case` says that it is not. A path of over 512 bytes that goes up (`..`) counts for every `path`.
 //!
 //! Keys: `client` (the address, IPv6 by network), `global` (everybody together), `header NAME` and `cookie NAME` (the
 //! value that the request carries). A request without the header or cookie, or with an empty one, is counted under its
