@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use tokio::time::Instant;
 
 use super::Proxy;
@@ -43,7 +43,9 @@ pub(super) struct Open {
 /// Counts one more connection from `peer`; `None` if its client has too many, which is told.
 pub(super) fn admit(proxy: &Proxy, peer: IpAddr) -> Option<Open> {
     let serving = proxy.serving.load();
-    let client = serving.trust.identify(peer, &HeaderMap::new());
+    let client = serving
+        .trust
+        .identify(peer, &Uri::default(), &HeaderMap::new());
     let counted = client.is_countable().then(|| client.counting_address());
     let open = proxy
         .connections
