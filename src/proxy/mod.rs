@@ -8,7 +8,7 @@ pub mod clock;
 pub mod config;
 mod exchange;
 mod forward;
-mod framing;
+pub mod framing;
 pub mod identity;
 pub mod listener;
 mod receive;

@@ -1,7 +1,13 @@
-//! What is one well-formed request: the checks between hyper's parser and the chain.
-//!
-//! This is the seam of the framing gate: today it judges the parsed head, so what hyper itself resolves (whitespace,
-//! line ends, `Content-Length` beside `Transfer-Encoding`) is not seen here.
+//! What is one well-formed request: the strict gate before hyper's parser, and the checks behind it.
+
+mod chunked;
+mod fault;
+mod gate;
+mod lines;
+mod target;
+
+pub use self::fault::{Class, Fault};
+pub use self::gate::{Gate, GateLimits, Step, Stop};
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
