@@ -81,10 +81,8 @@ pub async fn run_core(
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
-    let core = Arc::new(Core {
-        proxy,
-        pool: Arc::new(Pool::default()),
-    });
+    let pool = Arc::new(Pool::new(Arc::clone(&proxy)));
+    let core = Arc::new(Core { proxy, pool });
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {

@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected should end there"
 )]
 
+mod answers;
 mod checks;
 mod faults;
 mod forwarding;

@@ -61,6 +61,8 @@ pub enum Answer {
     Late(Duration, Vec<u8>),
     /// Sends pieces with pauses between them, then closes.
     Drip(Vec<Vec<u8>>, Duration),
+    /// The same, and keeps the connection.
+    Pieces(Vec<Vec<u8>>, Duration),
     /// Does not answer until the connection is closed.
     Silence,
 }
@@ -173,6 +175,7 @@ fn serve(
     abandoned: &AtomicUsize,
 ) {
     let mut writer = stream.try_clone().unwrap();
+    writer.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader) {
         request.connection = connection;
@@ -208,6 +211,10 @@ fn serve(
                 }
                 return;
             }
+            Answer::Pieces(pieces, pause) => pieces.iter().try_for_each(|piece| {
+                std::thread::sleep(pause);
+                writer.write_all(piece)
+            }),
             Answer::Silence => {
                 // The end, or a reset; further bytes would be neither.
                 if !matches!(reader.read(&mut [0]), Ok(1..)) {

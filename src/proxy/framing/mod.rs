@@ -1,5 +1,6 @@
 //! What is one well-formed request: the strict gate before hyper's parser, and the checks behind it.
 
+pub(super) mod answer;
 mod chunked;
 mod fault;
 mod gate;
