@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
+use super::framing::Turn;
 use super::receive::receive;
 use super::report::Report;
 use super::respond::{Refusal, refuse};
@@ -39,13 +40,18 @@ struct Exchange<'a> {
     report: Report,
 }
 
-/// Serves one request that came over a connection from `peer`.
+/// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
 pub(super) async fn serve(
     core: &Core,
     peer: IpAddr,
     request: Request<Incoming>,
+    turn: &Turn,
 ) -> Response<ClientBody> {
     let (mut head, body) = request.into_parts();
+    let at_gate = turn.refused_head();
+    if let Some(at_gate) = &at_gate {
+        at_gate.describe(&mut head);
+    }
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
@@ -61,9 +67,20 @@ pub(super) async fn serve(
         client,
         report,
     };
-    match exchange.run(&mut head, body).await {
+    let outcome = match at_gate {
+        Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
+        None => exchange.run(&mut head, body).await,
+    };
+    match outcome {
         Ok(response) => exchange.watch(response, head),
-        Err(refused) => exchange.refuse(*refused, &head),
+        Err(mut refused) => {
+            if refused.refusal == Refusal::BodyBroken
+                && let Some(at_gate) = turn.refused_body()
+            {
+                refused.refusal = Refusal::Framing(Box::new(at_gate));
+            }
+            exchange.refuse(*refused, &head)
+        }
     }
 }
 

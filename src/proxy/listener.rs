@@ -13,13 +13,14 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::config::LimitsConfig;
 use super::exchange::{Core, serve};
+use super::framing::{Answer, GateLimits, Gated, Turns};
 use super::slots::{Slot, Slots};
 use super::upstream::Pool;
 use super::{Proxy, report};
@@ -181,10 +182,20 @@ async fn connection(
 ) {
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let builder = builder(&core.proxy.serving.load().limits);
+    let turns = Arc::new(Turns::default());
+    let (builder, stream) = {
+        let limits = &core.proxy.serving.load().limits;
+        let gate = GateLimits::from(limits);
+        let head_time = limits.header_time.get();
+        let gated = Gated::new(stream, gate, head_time, Arc::clone(&turns));
+        (builder(limits), gated)
+    };
     let service = service_fn(|request: Request<Incoming>| {
-        let core = Arc::clone(&core);
-        async move { Ok::<_, Infallible>(serve(&core, peer, request).await) }
+        let (core, turn) = (Arc::clone(&core), turns.begin());
+        async move {
+            let answer = serve(&core, peer, request, &turn).await;
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, turn)))
+        }
     });
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
@@ -198,14 +209,17 @@ async fn connection(
     if let Err(error) = ended {
         report::malformed(&core.proxy, peer, &error);
     }
+    if let Some(refused) = turns.untold() {
+        report::refused(&core.proxy, peer, &refused);
+    }
     drop((slot, alive));
 }
 
 fn builder(limits: &LimitsConfig) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time.get())
+        // The time for a head is the gate's, since hyper sees none before it is whole.
+        .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_header_size(limits.head.as_usize())
         .max_buf_size(limits.head.as_usize().max(64 * 1024));

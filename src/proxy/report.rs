@@ -1,5 +1,6 @@
 //! What is told of a request: its event, if there is anything to tell, and its line in the access log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::body::Mishap;
+use super::framing::Refused;
 use super::receive::Unjudged;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
@@ -120,6 +122,8 @@ impl Report {
     ) {
         let (kind, detection) = if refusal.is_upstream_fault() {
             (EventKind::Upstream, "upstream")
+        } else if refusal.is_framing() {
+            (EventKind::Refused, "framing")
         } else {
             (EventKind::Refused, "limits")
         };
@@ -234,23 +238,36 @@ pub(super) fn unsolicited(proxy: &Proxy, server: &str) {
     proxy.events.emit(event);
 }
 
-/// Tells of a connection that ended because what came over it was no HTTP.
-pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Error) {
-    if !error.is_parse() {
-        return;
+/// Tells of a connection that ended because hyper found no HTTP where the gate had.
+pub(super) fn malformed(proxy: &Proxy, peer: IpAddr, error: &hyper::Error) {
+    if error.is_parse() {
+        let message = "What came over the connection is no well-formed request.";
+        let event = of_connection(proxy, peer, message, "malformed_head", error.to_string());
+        proxy.events.emit(event);
     }
+}
+
+/// Tells of what the gate refused of a connection when there was no request left to be refused.
+pub(super) fn refused(proxy: &Proxy, peer: IpAddr, refused: &Refused) {
+    let (message, rule) = (refused.fault.message(), refused.fault.rule());
+    let mut event = of_connection(proxy, peer, message, rule, refused.evidence.clone());
+    if refused.is_in_body {
+        event.place = Some("body".into());
+    }
+    proxy.events.emit(event);
+}
+
+/// An event of a connection, rather than of one of its requests.
+fn of_connection(
+    proxy: &Proxy,
+    peer: IpAddr,
+    message: &'static str,
+    rule: &'static str,
+    evidence: String,
+) -> Event {
     let time = clock::timestamp();
     let id = proxy.ids.next(clock::unix_milliseconds(time));
-    let mut event = Event::new(
-        id,
-        time,
-        EventKind::Refused,
-        if error.is_parse_too_large() {
-            "The request's head is longer than `limits.head`, or has more lines than `limits.headers`."
-        } else {
-            "What came over the connection is no well-formed request."
-        },
-    );
+    let mut event = Event::new(id, time, EventKind::Refused, message);
     let peer = peer.to_canonical();
     event.client = Some(EventClient {
         ip: peer,
@@ -258,19 +275,11 @@ pub(super) fn malformed(proxy: &Proxy, peer: std::net::IpAddr, error: &hyper::Er
         peer,
     });
     event.detection = Some("framing".into());
-    let too_large = error.is_parse_too_large();
-    event.rule = Some(
-        if too_large {
-            "head_too_large"
-        } else {
-            "malformed_head"
-        }
-        .into(),
-    );
+    event.rule = Some(rule.into());
     event.place = Some("request".into());
-    event.evidence = Some(Evidence::fact(error.to_string()));
+    event.evidence = Some(Evidence::fact(evidence));
     event.decision = Decision::Block;
-    proxy.events.emit(event);
+    event
 }
 
 fn score_of(evaluation: &Evaluation) -> u32 {

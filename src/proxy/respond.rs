@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::ClientBody;
 use super::forward::{X_REQUEST_ID, id_value};
+use super::framing::{Class, Refused};
 use crate::engine::Evidence;
 use crate::event::EventId;
 use crate::event::secrets::printable;
@@ -22,10 +23,10 @@ use crate::event::secrets::printable;
 pub(super) enum Refusal {
     /// The chain refused it, with this status.
     Denied(StatusCode),
+    /// It was refused at the gate, which says why.
+    Framing(Box<Refused>),
     /// It is no well-formed HTTP request; the operator reads why.
     Malformed(&'static str),
-    /// Its method is not for a proxy of this kind (`CONNECT`).
-    Method,
     /// Its body is longer than it may be.
     TooLarge,
     /// Its body is encoded, and cannot be judged.
@@ -59,8 +60,8 @@ impl Refusal {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::Denied(status) => *status,
+            Self::Framing(refused) => of_class(refused.fault.class()).0,
             Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -76,8 +77,8 @@ impl Refusal {
     const fn title(&self) -> &'static str {
         match self {
             Self::Denied(_) => "Access Denied",
+            Self::Framing(refused) => of_class(refused.fault.class()).1,
             Self::Malformed(_) | Self::BodyBroken => "Bad Request",
-            Self::Method => "Method Not Allowed",
             Self::TooLarge => "Payload Too Large",
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
@@ -93,8 +94,8 @@ impl Refusal {
     pub(super) const fn rule(&self) -> &'static str {
         match self {
             Self::Denied(_) => "denied",
+            Self::Framing(refused) => refused.fault.rule(),
             Self::Malformed(_) => "malformed",
-            Self::Method => "method",
             Self::TooLarge => "body_too_large",
             Self::Encoded => "encoded_body",
             Self::BodyTimeout => "body_time",
@@ -111,8 +112,8 @@ impl Refusal {
     pub(super) const fn message(&self) -> &'static str {
         match self {
             Self::Denied(_) => "The chain refused the request.",
+            Self::Framing(refused) => refused.fault.message(),
             Self::Malformed(why) => why,
-            Self::Method => "CONNECT asks for a tunnel, which this proxy does not make.",
             Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
             Self::Encoded => {
                 "The body has a Content-Encoding and cannot be judged; see `limits.encoded_body`."
@@ -136,7 +137,8 @@ impl Refusal {
     /// The part of the exchange that the event names.
     pub(super) const fn place(&self) -> &'static str {
         match self {
-            Self::Denied(_) | Self::Malformed(_) | Self::Method => "request",
+            Self::Framing(refused) if refused.is_in_body => "body",
+            Self::Denied(_) | Self::Malformed(_) | Self::Framing(_) => "request",
             Self::TooLarge
             | Self::Encoded
             | Self::BodyTimeout
@@ -164,6 +166,7 @@ impl Refusal {
             | Self::BrokenUpstream(why)
             | Self::MalformedAnswer(why)
             | Self::SilentUpstream(why) => why.clone(),
+            Self::Framing(refused) => refused.evidence.clone(),
             Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
             Self::Encoded => header(CONTENT_ENCODING),
             _ => printable(
@@ -184,16 +187,37 @@ impl Refusal {
         )
     }
 
+    /// Whether it is the form of the request that was wrong, rather than its size or its time.
+    pub(super) const fn is_framing(&self) -> bool {
+        matches!(self, Self::Framing(_) | Self::Malformed(_))
+    }
+
     /// Whether the rest of the request's body may still be under way, so that the connection cannot be used again.
     const fn leaves_body_unread(&self) -> bool {
         matches!(
             self,
-            Self::Malformed(_)
+            Self::Framing(_)
+                | Self::Malformed(_)
                 | Self::TooLarge
                 | Self::Encoded
                 | Self::BodyTimeout
                 | Self::BodyBroken
         )
+    }
+}
+
+/// The status and the title for what the gate refuses. None is a 5xx: whatever is wrong there, the client did it.
+const fn of_class(class: Class) -> (StatusCode, &'static str) {
+    match class {
+        Class::Malformed => (StatusCode::BAD_REQUEST, "Bad Request"),
+        Class::TooLarge => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "Request Header Fields Too Large",
+        ),
+        Class::TargetTooLong => (StatusCode::URI_TOO_LONG, "URI Too Long"),
+        Class::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+        Class::Expectation => (StatusCode::EXPECTATION_FAILED, "Expectation Failed"),
+        Class::Late => (StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
     }
 }
 
@@ -240,10 +264,12 @@ pub(super) fn refuse(
             drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
         }
         Refusal::Overloaded => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
-        Refusal::Method => drop(headers.insert(
-            ALLOW,
-            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-        )),
+        Refusal::Framing(refused) if refused.fault.class() == Class::Method => {
+            drop(headers.insert(
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ))
+        }
         _ => {}
     }
     if refusal.leaves_body_unread() {

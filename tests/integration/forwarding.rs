@@ -71,50 +71,6 @@ fn an_absolute_target_is_forwarded_in_origin_form_with_its_own_host() {
 }
 
 #[test]
-fn malformed_requests_are_refused_with_an_id_and_an_event() {
-    let upstream = Upstream::plain();
-    let proxy = Proxy::start(&upstream, NO_CHAIN);
-    for (what, bytes) in [
-        ("no Host", "GET / HTTP/1.1\r\n\r\n"),
-        (
-            "credentials",
-            "GET http://user:pw@evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        (
-            "no HTTP URL",
-            "GET ftp://evil.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        ("a star", "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
-        ("no host in Host", "GET / HTTP/1.1\r\nHost: a b<>\r\n\r\n"),
-        (
-            "credentials in Host",
-            "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n",
-        ),
-        ("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-    ] {
-        let response = proxy.raw(bytes);
-        assert_eq!(response.status, 400, "{what}");
-        assert_eq!(
-            proxy.event(&response.id()).rule.as_deref(),
-            Some("malformed"),
-            "{what}"
-        );
-    }
-    let response = proxy.raw("CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n");
-    assert_eq!(response.status, 405);
-    let mut client = proxy.connect();
-    client.send("NONSENSE\r\n\r\n");
-    assert_eq!(client.response().status, 400);
-    wait_until("its event", || {
-        proxy
-            .events()
-            .iter()
-            .any(|event| event.rule.as_deref() == Some("malformed_head"))
-    });
-    assert_eq!(upstream.count(), 0);
-}
-
-#[test]
 fn old_clients_get_answers_that_they_can_read() {
     let upstream = Upstream::start(|_| {
         Answer::Bytes(

@@ -1,0 +1,224 @@
+//! What is told of a request that was refused at the gate: its fault, and as much of it as may be shown.
+
+use http::request::Parts;
+use http::{Method, Uri};
+
+use super::fault::Fault;
+use super::gate::Stop;
+use super::target;
+use crate::event::Evidence;
+use crate::event::secrets::presentable;
+
+/// How much of a body is shown.
+const SHOWN_OF_BODY: usize = 32;
+
+/// How much of a header's name is shown.
+const SHOWN_OF_NAME: usize = 64;
+
+/// Why a request was refused at the gate, for its event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Refused {
+    pub(in crate::proxy) fault: Fault,
+    /// The line that is to blame, harmless and without what is known to be secret.
+    pub(in crate::proxy) evidence: String,
+    /// Whether the head had been accepted.
+    pub(in crate::proxy) is_in_body: bool,
+    method: Option<Method>,
+    uri: Option<Uri>,
+}
+
+impl Refused {
+    /// The refusal of a head; `bytes` are what there is of it.
+    pub(super) fn head(stop: &Stop, bytes: &[u8]) -> Self {
+        let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let first = bytes.get(..end).unwrap_or_default().trim_ascii_end();
+        let mut parts = first.split(|&byte| byte == b' ');
+        let (method, target) = (parts.next(), parts.next());
+        let method = method.filter(|method| method.len() <= 32);
+        let target = target.filter(|target| target::check(target, true).is_ok() && *target != b"*");
+        Self {
+            fault: stop.fault,
+            evidence: of_head(stop, bytes),
+            is_in_body: false,
+            method: method.and_then(|method| Method::from_bytes(method).ok()),
+            uri: target.and_then(|target| Uri::try_from(target).ok()),
+        }
+    }
+
+    /// The refusal of a body; `bytes` begin with what was looked at last.
+    pub(super) fn body(stop: &Stop, bytes: &[u8]) -> Self {
+        Self {
+            fault: stop.fault,
+            evidence: of_body(stop.fault, part(stop, bytes)),
+            is_in_body: true,
+            method: None,
+            uri: None,
+        }
+    }
+
+    /// Whether nothing but a head may be sent in answer.
+    pub(super) fn is_for_head(&self) -> bool {
+        self.method == Some(Method::HEAD)
+    }
+
+    /// Gives a stand-in the method and the target of what it stands for, as far as there were any.
+    pub(in crate::proxy) fn describe(&self, stand_in: &mut Parts) {
+        if let Some(method) = &self.method {
+            stand_in.method.clone_from(method);
+        }
+        if let Some(uri) = &self.uri {
+            stand_in.uri.clone_from(uri);
+        }
+    }
+}
+
+/// What is shown of a head: the line to blame, or how long the head is where it is its length or its time that is.
+fn of_head(stop: &Stop, bytes: &[u8]) -> String {
+    let part = part(stop, bytes);
+    match stop.fault {
+        Fault::HeadTooLarge | Fault::TooManyFields | Fault::HeadTime | Fault::HeadCut => {
+            format!("{} bytes of a head", bytes.len())
+        }
+        // It may go on where a credential begins.
+        Fault::ObsFold => format!("a line of {} bytes", part.len()),
+        _ if stop.part.start == 0 => presentable(part, Evidence::MAX_BYTES),
+        fault => of_field(fault, part),
+    }
+}
+
+/// What is shown of a body: the line where a chunk's size is expected, if it can be taken for one; it may be anything.
+fn of_body(fault: Fault, part: &[u8]) -> String {
+    let is_of_size = |byte: &u8| byte.is_ascii_hexdigit() || b" ;=,+-.xX".contains(byte);
+    match fault {
+        Fault::ChunkSize | Fault::ChunkExtension | Fault::ChunkLine | Fault::ChunkEnd => {
+            match part.iter().find(|byte| !is_of_size(byte)) {
+                None => presentable(part, SHOWN_OF_BODY),
+                Some(byte) => format!("[{} bytes, one of them {byte:#04x}]", part.len()),
+            }
+        }
+        fault => of_field(fault, part),
+    }
+}
+
+/// What is to blame, without the CR of its end.
+fn part<'b>(stop: &Stop, bytes: &'b [u8]) -> &'b [u8] {
+    let part = bytes.get(stop.part.clone()).unwrap_or_default();
+    part.strip_suffix(b"\r").unwrap_or(part)
+}
+
+/// What is shown of a header line: its name; of its value only what can be no secret, or else its length and the first byte
+/// that may not be there. Any header may hold a credential, the more so a misspelt one.
+fn of_field(fault: Fault, line: &[u8]) -> String {
+    let ends = |byte: &u8| matches!(byte, b':' | b' ' | b'\t' | b'=');
+    let end = line.iter().position(ends).unwrap_or(line.len());
+    let (name, value) = line.split_at_checked(end).unwrap_or_default();
+    let is_shown = match fault {
+        Fault::ContentLength | Fault::ContentLengths => !value.iter().any(u8::is_ascii_alphabetic),
+        Fault::TransferEncoding | Fault::TransferEncodings | Fault::BothFramings => value
+            .split(|byte| !byte.is_ascii_alphanumeric())
+            .all(is_coding),
+        Fault::Host | Fault::Hosts => !value.contains(&b'@'),
+        _ => false,
+    };
+    if is_shown {
+        return presentable(line, Evidence::MAX_BYTES);
+    }
+    let name = presentable(name, SHOWN_OF_NAME);
+    let is_control = |byte: &&u8| byte.is_ascii_control() && **byte != b'\t';
+    match value.iter().find(is_control) {
+        Some(byte) => format!("{name}: [{} bytes, one of them {byte:#04x}]", value.len()),
+        None => format!("{name}: [{} bytes]", value.len()),
+    }
+}
+
+/// Whether this is a word that a `Transfer-Encoding` may consist of, if misspelt; or a part of a number.
+fn is_coding(word: &[u8]) -> bool {
+    const CODINGS: [&str; 9] = [
+        "chunked", "xchunked", "chunkedx", "chunk", "identity", "gzip", "deflate", "compress", "x",
+    ];
+    word.iter().all(u8::is_ascii_digit)
+        || CODINGS
+            .iter()
+            .any(|coding| word.eq_ignore_ascii_case(coding.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::framing::{Gate, GateLimits};
+
+    fn refused(bytes: &[u8]) -> Refused {
+        let mut gate = Gate::new(GateLimits {
+            head: 8192,
+            headers: 100,
+        });
+        let stop = gate.scan(bytes).expect_err("a refusal");
+        Refused::head(&stop, bytes)
+    }
+
+    #[test]
+    fn a_refusal_shows_its_line_and_no_secret() {
+        for (bytes, fault, shown) in [
+            ("GET  / HTTP/1.1\r\n", Fault::StartLine, "GET  / HTTP/1.1"),
+            (
+                "GET / HTTP/1.1\r\nX : \x1b[2J\r\n",
+                Fault::SpaceBeforeColon,
+                "X: [7 bytes, one of them 0x1b]",
+            ),
+            (
+                "GET / HTTP/1.1\r\nAuthorization : Basic aHVudGVyMg==\r\n",
+                Fault::SpaceBeforeColon,
+                "Authorization: [21 bytes]",
+            ),
+            (
+                "GET / HTTP/1.1\r\nAuthorization Basic aHVudGVyMg==\r\n",
+                Fault::NoColon,
+                "Authorization: [19 bytes]",
+            ),
+            (
+                "GET / HTTP/1.1\r\nCookie: a=hunter2\n",
+                Fault::BareLf,
+                "Cookie: [11 bytes]",
+            ),
+            (
+                "GET / HTTP/1.1\r\nCookie: a=b;\r\n c=hunter2\r\n",
+                Fault::ObsFold,
+                "a line of 10 bytes",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+                Fault::TransferEncoding,
+                "Transfer-Encoding: gzip, chunked",
+            ),
+            (
+                "GET / HTTP/1.1\r\nTransfer-Encoding: hunter2\r\n",
+                Fault::TransferEncoding,
+                "Transfer-Encoding: [9 bytes]",
+            ),
+            (
+                "GET / HTTP/1.1\r\nContent-Length: 5, 6\r\n",
+                Fault::ContentLength,
+                "Content-Length: 5, 6",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: me:hunter2@a\r\n",
+                Fault::Host,
+                "Host: [14 bytes]",
+            ),
+            (
+                "GET /?password=hunter2 HTTP/1.1\r\nA:b\nc\r\n",
+                Fault::BareLf,
+                "A: [2 bytes]",
+            ),
+        ] {
+            let refused = refused(bytes.as_bytes());
+            assert_eq!(refused.fault, fault, "{bytes:?}");
+            assert!(
+                !refused.evidence.contains("hunter2") && !refused.evidence.contains("aHVu"),
+                "{refused:?}"
+            );
+            assert!(!refused.evidence.contains('\x1b'), "{refused:?}");
+            assert_eq!(refused.evidence, shown, "{bytes:?}");
+        }
+    }
+}

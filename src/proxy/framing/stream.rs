@@ -1,0 +1,358 @@
+//! The gate between a client's connection and hyper.
+//!
+//! What hyper reads has passed the [`Gate`]: one request at a time, each head whole, the next not before the one before
+//! it is answered. So no byte of a body can become a request after an early answer, and hyper always reads on while it
+//! answers, which is how it learns that the client has gone.
+//!
+//! A head that comes in one piece stays where it was read into, in hyper's own buffer. For one that is refused hyper is
+//! given a small request of ours in its place; the service knows by its number ([`Turns`]) that it is to refuse it, so
+//! the order of answers, their writing and the closing stay hyper's. Within a body a refusal is an error of the read.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::deadline::Deadline;
+use super::fault::Fault;
+use super::gate::{Gate, GateLimits, Step, Stop};
+use super::held::Held;
+use super::refused::Refused;
+use super::turns::Turns;
+
+/// How many bytes of requests are kept that are sent before it is their turn; more are left to the kernel.
+const MAX_HELD: usize = 32 * 1024;
+
+/// How long, and for how many bytes, a connection is read from after our last word: a close with bytes unread resets the
+/// connection, and the client would lose the answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 8 << 20;
+
+/// What stands for a refused head, for one with the method HEAD the second. The service answers it without looking at it.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+const STAND_IN_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+
+/// A client's connection with the gate in it.
+#[derive(Debug)]
+pub(in crate::proxy) struct Gated<S> {
+    stream: S,
+    gate: Gate,
+    turns: Arc<Turns>,
+    held: Held,
+    /// How many heads went on, a refused one included.
+    heads: u64,
+    /// How many requests are answered, their answers written.
+    written: u64,
+    mode: Mode,
+    head_time: Deadline,
+    linger: Deadline,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Open,
+    /// The client has ended, or its time for a head has.
+    Ended,
+    /// A head was refused: hyper gets the stand-in and nothing more.
+    HeadRefused,
+    /// A body was refused.
+    BodyRefused,
+    /// Our side is closed; so many bytes more are thrown away.
+    Lingering(usize),
+}
+
+/// How far bytes may go on.
+#[derive(Clone, Copy, Debug)]
+struct Scanned {
+    passed: usize,
+    /// So many behind those go nowhere.
+    skipped: usize,
+    /// What goes on instead of the others.
+    stand_in: Option<&'static [u8]>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
+    /// Puts the gate into `stream`. `head_time` is how long a client may take for a head, counted from the answer before
+    /// it or from the beginning.
+    pub(in crate::proxy) fn new(
+        stream: S,
+        limits: GateLimits,
+        head_time: Duration,
+        turns: Arc<Turns>,
+    ) -> Self {
+        Self {
+            stream,
+            gate: Gate::new(limits),
+            turns,
+            held: Held::default(),
+            heads: 0,
+            written: 0,
+            mode: Mode::Open,
+            head_time: Deadline::new(head_time),
+            linger: Deadline::new(LINGER),
+        }
+    }
+
+    /// Whether what comes has to wait for the answer to the request before.
+    const fn awaits_answer(&self) -> bool {
+        self.gate.is_between() && self.written < self.heads
+    }
+
+    /// Scans bytes that follow what went on, up to the end of a message. A refusal is noted.
+    fn scan(&mut self, bytes: &[u8]) -> Scanned {
+        let mut scanned = Scanned {
+            passed: 0,
+            skipped: 0,
+            stand_in: None,
+        };
+        loop {
+            let rest = bytes.get(scanned.passed..).unwrap_or_default();
+            let is_head = self.gate.is_between();
+            match self.gate.scan(rest) {
+                Ok(Step::Pass(length)) => {
+                    scanned.passed += length;
+                    if is_head {
+                        self.heads += 1;
+                        self.head_time.stop();
+                    }
+                    if self.gate.is_between() {
+                        return scanned;
+                    }
+                }
+                Ok(Step::Skip(length)) => {
+                    scanned.skipped = length;
+                    return scanned;
+                }
+                Ok(Step::Wait) => return scanned,
+                Err(stop) => {
+                    scanned.skipped = rest.len();
+                    if is_head {
+                        scanned.stand_in = Some(self.refuse_head(&stop, rest));
+                    } else {
+                        self.turns.refuse_body(Refused::body(&stop, rest));
+                        self.mode = Mode::BodyRefused;
+                    }
+                    return scanned;
+                }
+            }
+        }
+    }
+
+    /// Notes that a head is refused; what goes on in its place.
+    fn refuse_head(&mut self, stop: &Stop, bytes: &[u8]) -> &'static [u8] {
+        let refused = Refused::head(stop, bytes);
+        let stand_in = if refused.is_for_head() {
+            STAND_IN_FOR_HEAD
+        } else {
+            STAND_IN
+        };
+        self.turns.refuse_head(self.heads, refused);
+        self.heads += 1;
+        self.head_time.stop();
+        self.mode = Mode::HeadRefused;
+        stand_in
+    }
+
+    /// Scans what is held; whether that led to anything.
+    fn scan_held(&mut self) -> bool {
+        let mut held = std::mem::take(&mut self.held);
+        let scanned = self.scan(held.waiting());
+        held.clear(scanned.passed);
+        if self.mode != Mode::Open {
+            held.drop_waiting();
+        } else if scanned.skipped > 0 {
+            held.skip(scanned.skipped);
+        }
+        if let Some(stand_in) = scanned.stand_in {
+            held.push(stand_in);
+            held.clear(stand_in.len());
+        }
+        self.held = held;
+        scanned.passed > 0 || scanned.skipped > 0
+    }
+
+    /// Takes in what was read into `buffer` behind `before` bytes: what may go on stays there, the rest is held.
+    fn take_in(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if !self.held.is_empty() {
+            self.held.push(new);
+            buffer.set_filled(before);
+            return;
+        }
+        let scanned = self.scan(new);
+        let rest = new.get(scanned.passed + scanned.skipped..);
+        self.held.push(rest.unwrap_or_default());
+        if let Some(stand_in) = scanned.stand_in {
+            self.held.push(stand_in);
+            self.held.clear(stand_in.len());
+        }
+        buffer.set_filled(before + scanned.passed);
+    }
+
+    /// The head that is waited for will not be whole, for lack of time or because the client has ended.
+    fn give_up(&mut self, fault: Fault) {
+        if !self.gate.is_between() || self.held.is_empty() {
+            self.mode = Mode::Ended;
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let bytes = held.waiting();
+        let stop = Stop {
+            fault,
+            part: 0..bytes.len(),
+        };
+        let stand_in = self.refuse_head(&stop, bytes);
+        held.drop_waiting();
+        held.push(stand_in);
+        held.clear(stand_in.len());
+        self.held = held;
+    }
+
+    /// Reads while an answer is awaited: what comes is kept, and it is seen if the client goes.
+    fn poll_hold(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        while self.held.len() < MAX_HELD {
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let new = buffer.filled().get(before..).unwrap_or_default();
+            if new.is_empty() {
+                self.mode = Mode::Ended;
+                return Poll::Ready(Ok(()));
+            }
+            self.held.push(new);
+            buffer.set_filled(before);
+        }
+        // Whoever sends that much ahead is noticed to have gone when the answer is written.
+        Poll::Pending
+    }
+
+    /// An answer may have been written: then the next request may come, if it is not here already.
+    fn poll_next(&mut self, context: &mut Context<'_>) {
+        let answered = self.turns.answered();
+        if answered == self.written {
+            return;
+        }
+        self.written = answered;
+        if self.mode != Mode::Open || !self.gate.is_between() || self.awaits_answer() {
+            return;
+        }
+        // hyper reads on only when it is woken.
+        if !self.held.is_empty() || self.head_time.has_passed(context) {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Reads and throws away what the client still sends, for a moment.
+    fn poll_linger(&mut self, context: &mut Context<'_>, mut left: usize) -> Poll<()> {
+        let mut bytes = [0; 4096];
+        while left > 0 && !self.linger.has_passed(context) {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => {
+                    self.mode = Mode::Lingering(left);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    left = left.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => break,
+            }
+        }
+        self.mode = Mode::Ended;
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        loop {
+            if this.held.hand_over(buffer) || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            match this.mode {
+                Mode::Open => {}
+                Mode::Ended => return Poll::Ready(Ok(())),
+                Mode::BodyRefused => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                Mode::HeadRefused | Mode::Lingering(_) => return Poll::Pending,
+            }
+            if this.awaits_answer() {
+                return this.poll_hold(context, buffer);
+            }
+            if !this.held.is_empty() && this.scan_held() {
+                continue;
+            }
+            if Pin::new(&mut this.stream)
+                .poll_read(context, buffer)?
+                .is_pending()
+            {
+                if this.gate.is_between() && this.head_time.has_passed(context) {
+                    this.give_up(Fault::HeadTime);
+                    continue;
+                }
+                return Poll::Pending;
+            }
+            if buffer.filled().len() == before {
+                this.give_up(Fault::HeadCut);
+                continue;
+            }
+            this.take_in(buffer, before);
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gated<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
+        this.poll_next(context);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Mode::Lingering(left) = this.mode {
+            return this.poll_linger(context, left).map(Ok);
+        }
+        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        let is_all_read = this.gate.is_between() && this.held.is_empty();
+        if this.mode == Mode::Ended || is_all_read {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_linger(context, LINGER_BYTES).map(Ok)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+}

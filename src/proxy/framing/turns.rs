@@ -1,0 +1,137 @@
+//! What the two ends of a connection agree upon: the gate, which lets requests in one at a time, and the service, which
+//! answers them.
+//!
+//! They agree by count, never by content: a request that is refused at the gate is the n-th of its connection, whatever
+//! it or another may say of itself.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+
+use super::refused::Refused;
+
+/// The requests of one connection.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Turns {
+    /// How many reached the service.
+    begun: AtomicU64,
+    /// How many of them were answered: hyper has the whole answer.
+    answered: AtomicU64,
+    refused: Mutex<Option<Entry>>,
+}
+
+/// What was refused at the gate; after it nothing comes.
+#[derive(Debug)]
+struct Entry {
+    /// The request whose head it was, counted from 0; `None` where it was the body of the last.
+    head: Option<u64>,
+    refused: Refused,
+}
+
+impl Turns {
+    /// A request has reached the service.
+    pub(in crate::proxy) fn begin(self: &Arc<Self>) -> Turn {
+        Turn {
+            number: self.begun.fetch_add(1, Ordering::AcqRel),
+            turns: Arc::clone(self),
+        }
+    }
+
+    /// How many requests were answered.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// The gate refuses the head of a request, counted from 0.
+    pub(super) fn refuse_head(&self, number: u64, refused: Refused) {
+        *self.entry() = Some(Entry {
+            head: Some(number),
+            refused,
+        });
+    }
+
+    /// The gate refuses what comes as the body of the last request.
+    pub(super) fn refuse_body(&self, refused: Refused) {
+        *self.entry() = Some(Entry {
+            head: None,
+            refused,
+        });
+    }
+
+    /// What was refused and not told to any request, because it was answered already.
+    pub(in crate::proxy) fn untold(&self) -> Option<Refused> {
+        self.entry().take().map(|entry| entry.refused)
+    }
+
+    fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request at the service, until it is answered; dropping it says so.
+#[derive(Debug)]
+pub(in crate::proxy) struct Turn {
+    turns: Arc<Turns>,
+    number: u64,
+}
+
+impl Turn {
+    /// Why this request's head was refused, if it was: what the service has in hand is a stand-in for it.
+    pub(in crate::proxy) fn refused_head(&self) -> Option<Refused> {
+        let number = self.number;
+        let entry = self
+            .turns
+            .entry()
+            .take_if(|entry| entry.head == Some(number));
+        entry.map(|entry| entry.refused)
+    }
+
+    /// Why this request's body broke off, if the gate ended it.
+    pub(in crate::proxy) fn refused_body(&self) -> Option<Refused> {
+        let entry = self.turns.entry().take_if(|entry| entry.head.is_none());
+        entry.map(|entry| entry.refused)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.turns.answered.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// An answer's body, which ends its request's turn when hyper has taken the last of it.
+#[derive(Debug)]
+pub(in crate::proxy) struct Answer<B> {
+    body: B,
+    _turn: Turn,
+}
+
+impl<B> Answer<B> {
+    /// The body of the answer to the request whose turn it is.
+    pub(in crate::proxy) const fn new(body: B, turn: Turn) -> Self {
+        Self { body, _turn: turn }
+    }
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
