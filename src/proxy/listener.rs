@@ -7,9 +7,10 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -190,24 +191,29 @@ async fn connection(
         let gated = Gated::new(stream, gate, head_time, Arc::clone(&turns));
         (builder(limits), gated)
     };
+    let ends_with_close = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         let (core, turn) = (Arc::clone(&core), turns.begin());
+        ends_with_close.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         async move {
             let answer = serve(&core, peer, request, &turn).await;
             Ok::<_, Infallible>(answer.map(|body| Answer::new(body, turn)))
         }
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
+    let mut served = builder.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = &mut served => ended,
         () = wait_for_drain(&mut stage) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+            Pin::new(&mut served).graceful_shutdown();
+            (&mut served).await
         }
     };
     if let Err(error) = ended {
         report::malformed(&core.proxy, peer, &error);
+        if error.is_user() && ends_with_close.load(Ordering::Relaxed) {
+            // The answer was cut, and the end of the connection would be its end: only a reset tells them apart.
+            let _ = served.into_parts().io.inner().stream().set_zero_linger();
+        }
     }
     if let Some(refused) = turns.untold() {
         report::refused(&core.proxy, peer, &refused);

@@ -23,3 +23,4 @@ mod reload;
 mod secrets;
 mod source_bugs;
 mod support;
+mod upstream_faults;

@@ -96,6 +96,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         }
     }
 
+    /// The connection itself.
+    pub(in crate::proxy) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Whether what comes has to wait for the answer to the request before.
     const fn awaits_answer(&self) -> bool {
         self.gate.is_between() && self.written < self.heads
