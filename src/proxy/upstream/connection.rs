@@ -32,7 +32,7 @@ pub(super) struct Connection {
 }
 
 impl Drop for Connection {
-    /// hyper notices on its own only when it next looks, and an upstream that works for nobody should learn of it now.
+    /// On its own, hyper goes on with a request that the upstream does not take, long after its answer and its client.
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -1,13 +1,15 @@
 //! The gate before hyper, against a parser that shares nothing with either: what hyper makes of an answer that passed is
 //! what the parser makes of it, and what the parser finds in order passes.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 use super::*;
 
@@ -67,6 +69,65 @@ async fn through_the_gate(method: &str, bytes: &[u8], piece: usize) -> (Seen, Op
     };
     connection.await.expect("the end of the connection");
     (seen, wire.fault(), told.load(Ordering::Acquire))
+}
+
+/// A connection on which something waits in the kernel that the runtime has not learnt of.
+struct Blind(usize);
+
+impl Peek for Blind {
+    fn peek(&self) -> io::Result<usize> {
+        Ok(self.0)
+    }
+}
+
+impl AsyncRead for Blind {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Blind {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_request_is_noticed_before_it_is_written() {
+    for (waiting, told) in [(1, true), (0, false)] {
+        let wire = Arc::new(Wire::default());
+        let seen = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&seen);
+        let unsolicited = Box::new(move || tell.store(true, Ordering::Release));
+        let gate = AnswerGate::new(Blind(waiting), Arc::clone(&wire), unsolicited);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(gate))
+            .await
+            .expect("a connection");
+        wire.expect_answer(false);
+        let request = http::Request::new(Empty::<bytes::Bytes>::new());
+        let sent = sender.try_send_request(request);
+        let (sent, _) = tokio::join!(sent, connection);
+        // It comes back whole, so that it can go over another connection, whatever its method is.
+        let mut error = sent.expect_err("it was not sent");
+        assert!(error.take_message().is_some());
+        assert_eq!(seen.load(Ordering::Acquire), told);
+    }
 }
 
 // === A parser of answers, as the RFC words it and not a byte more ===
