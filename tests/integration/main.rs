@@ -11,6 +11,7 @@
 
 mod answers;
 mod checks;
+mod fault_mix;
 mod faults;
 mod forwarding;
 mod judge;

@@ -627,6 +627,13 @@ impl Response {
     }
 }
 
+/// How much of a long test is to be run: `PORTCULLIS_SOAK`, a tenth by default.
+pub fn soak_share() -> f64 {
+    let share = std::env::var("PORTCULLIS_SOAK").ok();
+    let share = share.and_then(|share| share.parse::<f64>().ok());
+    share.unwrap_or(0.1).clamp(0.01, 1.0)
+}
+
 /// Waits for something that is bound to happen.
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let now = Instant::now;
