@@ -107,6 +107,11 @@ impl Program {
         replace(&self.path, &rules(self.address, upstream, more));
     }
 
+    /// A file beside its configuration.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.path.with_file_name(name)
+    }
+
     /// How many file descriptors it has open.
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
