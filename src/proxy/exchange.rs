@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
@@ -212,6 +213,8 @@ impl Exchange<'_> {
     /// The request as the upstream gets it: the same method, target, headers and body, but for the headers that belong
     /// to one connection and those that describe the way.
     fn request_for_upstream(&self, head: &Parts, body: UpstreamBody) -> Request<UpstreamBody> {
+        // Of a body without a length that comes with GET or HEAD hyper would send nothing, if it were not told to.
+        let is_chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
         let mut request = Request::new(body);
         request.method_mut().clone_from(&head.method);
         request.uri_mut().clone_from(&head.uri);
@@ -219,6 +222,9 @@ impl Exchange<'_> {
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
         forward::strip_hop_by_hop(headers);
+        if is_chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let trust = &self.serving.trust;
         let believed = trust.is_proxy(self.client.peer).then(|| trust.header());
         forward::describe(headers, &self.client, believed, self.id);

@@ -14,6 +14,7 @@ mod checks;
 mod fault_mix;
 mod faults;
 mod forwarding;
+mod framing;
 mod judge;
 mod keys;
 mod layers;

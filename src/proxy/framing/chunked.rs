@@ -134,22 +134,22 @@ impl Chunked {
     }
 
     fn size(&mut self, rest: &[u8]) -> Result<usize, Fault> {
+        let digits = rest.iter().take(MAX_DIGITS + 1);
+        let digits = digits.take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if digits == 0 || digits > MAX_DIGITS {
+            return Err(Fault::ChunkSize);
+        }
         let Some(line) = lines::line(rest, self.searched)? else {
-            return if rest.len() > MAX_LINE {
-                Err(Fault::ChunkLine)
-            } else if rest.first().is_some_and(u8::is_ascii_hexdigit) {
-                self.searched = lines::unfinished(rest, self.searched)?;
-                Ok(0)
-            } else {
-                Err(Fault::ChunkSize)
-            };
+            if rest.len() > MAX_LINE {
+                return Err(Fault::ChunkLine);
+            }
+            self.searched = lines::unfinished(rest, self.searched)?;
+            return Ok(0);
         };
         self.searched = 0;
-        let digits = line
-            .text
-            .iter()
-            .take_while(|byte| byte.is_ascii_hexdigit())
-            .count();
+        if !lines::is_value(line.text) {
+            return Err(Fault::Control);
+        }
         let (size, extensions) = line.text.split_at_checked(digits).unwrap_or_default();
         let size = chunk_size(size)?;
         self.extensions += extensions.len();
@@ -200,21 +200,18 @@ impl Chunked {
     }
 }
 
-/// What is wrong with a chunked body, and where in the bytes that were shown the part begins that is.
+/// What is wrong with a chunked body, and how many of the bytes that were shown are in order before it. Shown again from
+/// there, the wrong part is wrong again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct ChunkFault {
     pub(in crate::proxy) fault: Fault,
     pub(in crate::proxy) at: usize,
 }
 
-/// A chunk's size: hexadecimal digits and nothing else.
+/// A chunk's size, of hexadecimal digits.
 fn chunk_size(digits: &[u8]) -> Result<u64, Fault> {
-    if digits.is_empty() || digits.len() > MAX_DIGITS {
-        return Err(Fault::ChunkSize);
-    }
-    let size = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let digits = std::str::from_utf8(digits).ok();
+    let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     size.filter(|&size| size <= MAX_CHUNK)
         .ok_or(Fault::ChunkSize)
 }
@@ -244,12 +241,11 @@ fn are_extensions(mut bytes: &[u8]) -> bool {
     bytes.is_empty()
 }
 
-/// How many bytes a quoted string takes after its first quote, the last one included.
+/// How many bytes a quoted string takes after its first quote, the last one included. Control bytes were refused before.
 fn quoted(text: &[u8]) -> Option<usize> {
     let mut is_escaped = false;
     for (at, byte) in text.iter().enumerate() {
         match byte {
-            _ if !lines::is_value(std::slice::from_ref(byte)) => return None,
             _ if is_escaped => is_escaped = false,
             b'\\' => is_escaped = true,
             b'"' => return Some(at + 1),
@@ -343,7 +339,7 @@ mod tests {
             ("5;a=\r\nhello\r\n", Fault::ChunkExtension),
             ("5;a=\"b\r\nhello\r\n", Fault::ChunkExtension),
             ("5;a=\"b\"c\r\nhello\r\n", Fault::ChunkExtension),
-            ("5;a\rb\r\nhello\r\n", Fault::ChunkExtension),
+            ("5;a\rb\r\nhello\r\n", Fault::Control),
             ("5;a\nb\r\nhello\r\n", Fault::BareLf),
             ("0\r\n\n", Fault::BareLf),
             ("0\r\nContent-Length: 5\r\n\r\n", Fault::TrailerName),

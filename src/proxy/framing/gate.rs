@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::chunked::{Chunked, TrailerLimits};
+use super::chunked::{ChunkFault, Chunked, TrailerLimits};
 use super::fault::Fault;
 use super::lines::{self, Field, Line};
 use super::target;
@@ -118,19 +118,18 @@ impl Gate {
                 *left -= here as u64;
                 Ok(Step::Pass(here))
             }
-            State::Chunked(chunked) => chunked
-                .scan(bytes)
-                .map(|passed| {
-                    if passed == 0 {
-                        Step::Wait
-                    } else {
-                        Step::Pass(passed)
-                    }
-                })
-                .map_err(|wrong| Stop {
-                    fault: wrong.fault,
-                    part: wrong.at..line_end(bytes, wrong.at),
+            State::Chunked(chunked) => match chunked.scan(bytes) {
+                Ok(0) => Ok(Step::Wait),
+                // What is in order goes on before what is not is refused.
+                Ok(passed)
+                | Err(ChunkFault {
+                    at: passed @ 1.., ..
+                }) => Ok(Step::Pass(passed)),
+                Err(ChunkFault { fault, at }) => Err(Stop {
+                    fault,
+                    part: at..line_end(bytes, at),
                 }),
+            },
         };
         match &scanned {
             Ok(Step::Pass(_)) => self.state = self.after(),
@@ -202,8 +201,7 @@ impl Head {
         }
         let checked = lines::unfinished(rest, searched)?;
         // What does not begin as a method will not become a request: another protocol, or the rest of a body.
-        let first = rest.first().copied().unwrap_or(b'A');
-        if !self.is_begun && !(first.is_ascii_uppercase() || first == b'\r') {
+        if !self.is_begun && rest != b"\r" && !lines::may_begin(rest) {
             return Err(Fault::StartLine);
         }
         self.searched = self.line + checked;

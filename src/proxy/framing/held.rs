@@ -68,6 +68,11 @@ impl Held {
         true
     }
 
+    #[cfg(test)]
+    pub(super) const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// An idle connection holds no memory for what it may once send.
     fn release(&mut self) {
         if self.is_empty() {

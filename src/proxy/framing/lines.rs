@@ -65,6 +65,9 @@ pub(in crate::proxy) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fau
     if !is_value(line) {
         return Err(Fault::Control);
     }
+    if !may_begin(line) {
+        return Err(Fault::StartLine);
+    }
     if line == b"PRI * HTTP/2.0" {
         return Err(Fault::Http2);
     }
@@ -87,6 +90,11 @@ pub(in crate::proxy) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fau
     }
     target::check(target, method == b"OPTIONS")?;
     Ok(RequestLine { method, is_1_0 })
+}
+
+/// Whether a request line may begin like this, as far as the first byte tells.
+pub(in crate::proxy) fn may_begin(line: &[u8]) -> bool {
+    line.first().is_some_and(|&first| is_token_byte(first))
 }
 
 /// A method: upper case, as all that are registered are. A method in lower case is legal and means another one, which some

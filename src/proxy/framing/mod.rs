@@ -28,6 +28,8 @@ mod lines;
 mod refused;
 mod stream;
 mod target;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use http::header::HOST;

@@ -101,6 +101,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         &self.stream
     }
 
+    /// The memory that is held for bytes that may not go on yet.
+    #[cfg(test)]
+    pub(super) const fn held_capacity(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Whether what comes has to wait for the answer to the request before.
     const fn awaits_answer(&self) -> bool {
         self.gate.is_between() && self.written < self.heads
