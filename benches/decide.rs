@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use portcullis::app::{self, Source};
 use portcullis::clients::Clients;
 use portcullis::config::environment::Process;
@@ -62,8 +62,34 @@ struct Case {
     name: &'static str,
     method: Method,
     target: &'static str,
-    headers: HeaderMap,
+    /// One after the other, round and round.
+    headers: Vec<HeaderMap>,
     body: Vec<u8>,
+}
+
+/// So many clients that none is remembered when it comes again.
+const STRANGERS: usize = 4_096;
+
+/// The same headers from clients of which each has a browser, a language and a page of its own.
+fn strangers(headers: &HeaderMap) -> Vec<HeaderMap> {
+    let stranger = |number: usize| {
+        let mut headers = headers.clone();
+        for name in [
+            header::USER_AGENT,
+            header::ACCEPT,
+            header::ACCEPT_LANGUAGE,
+            header::ACCEPT_ENCODING,
+            header::REFERER,
+            header::HOST,
+        ] {
+            let value = headers.get(&name).unwrap().to_str().unwrap();
+            // As long as it was, so that the two cases differ in nothing else.
+            let (kept, _) = value.split_at(value.len() - 4);
+            headers.insert(name, format!("{kept}{number:04}").try_into().unwrap());
+        }
+        headers
+    };
+    (0..STRANGERS).map(stranger).collect()
 }
 
 fn cases() -> Vec<Case> {
@@ -99,14 +125,21 @@ fn cases() -> Vec<Case> {
             name: "GET",
             method: Method::GET,
             target: "/api/v1/products/4711/reviews?sort=newest&page=2&q=walnut+table",
-            headers: headers(&[]),
+            headers: vec![headers(&[])],
+            body: Vec::new(),
+        },
+        Case {
+            name: "GET-of-strangers",
+            method: Method::GET,
+            target: "/api/v1/products/4711/reviews?sort=newest&page=2&q=walnut+table",
+            headers: strangers(&headers(&[])),
             body: Vec::new(),
         },
         Case {
             name: "POST-2KiB-JSON",
             method: Method::POST,
             target: "/api/v1/products",
-            headers: headers(&[("content-type", "application/json")]),
+            headers: vec![headers(&[("content-type", "application/json")])],
             body: json.into_bytes(),
         },
     ]
@@ -156,33 +189,37 @@ impl Case {
         let facts = Clients::new(100_000, [7; 16]);
         let client = ClientIdentity::from_peer([203, 0, 113, 7].into());
         let begun = Instant::now();
-        for round in 0..rounds {
+        let senders = self.headers.iter().cycle();
+        for (round, headers) in (0..rounds).zip(senders) {
             // A bench sends faster than any client may; its clock goes faster, too.
-            self.judge(
-                policy,
-                &facts,
-                &client,
-                begun + Duration::from_millis(200) * u32::try_from(round).unwrap(),
-            );
+            let now = begun + Duration::from_millis(200) * u32::try_from(round).unwrap();
+            self.judge(policy, &facts, &client, headers, now);
         }
     }
 
-    fn judge(&self, policy: &Arc<Policy>, facts: &Clients, client: &ClientIdentity, now: Instant) {
+    fn judge(
+        &self,
+        policy: &Arc<Policy>,
+        facts: &Clients,
+        client: &ClientIdentity,
+        headers: &HeaderMap,
+        now: Instant,
+    ) {
         let view = RequestView::new(
             &self.method,
             black_box(self.target),
-            black_box(&self.headers),
+            black_box(headers),
             client,
         );
         let mut evaluation = Evaluation::begin(policy, &view);
         evaluation.on_headers(&view, facts, now);
         if !self.body.is_empty() && evaluation.body_need(&view, facts, now) != BodyNeed::None {
-            let body = BodyView::new(&self.headers, black_box(&self.body));
+            let body = BodyView::new(headers, black_box(&self.body));
             evaluation.on_body(&view, &body, facts, now);
         }
         let answer = ResponseView {
             status: http::StatusCode::OK,
-            headers: &self.headers,
+            headers,
         };
         evaluation.on_response(&view, &answer, facts, now);
         assert_eq!(

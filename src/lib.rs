@@ -62,8 +62,10 @@
 //!   revisions by the hash of what they were made of.
 //! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one
 //!   more carries everything else. Bodies over 64 KiB are judged on a bounded pool.
-//! * **The seam of the framing gate** is `proxy/framing.rs`: today it judges the head that hyper parsed; the strict
-//!   byte-level gate in front of hyper takes its place.
+//! * **The framing gate** is `proxy/framing/`: it stands between a client's connection and hyper, and lets through only
+//!   what can be read in one way. It yields no values: what hyper parses is judged, and forwarded written anew. A head that
+//!   it refuses is answered by the ordinary way out, since hyper is given a request of ours in its place; the service knows
+//!   it by its number. So there is one way to answer, one to tell, and one to close.
 
 pub mod app;
 pub mod cli;

@@ -157,7 +157,7 @@ impl UserAgent {
         if value.trim_ascii().is_empty() {
             return (self.missing == Missing::Block).then_some(Judged::Missing);
         }
-        let (_, range) = self.block.first(value)?;
+        let (_, range) = self.block.first_again(value)?;
         self.allow
             .first(value)
             .is_none()

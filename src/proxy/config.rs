@@ -85,7 +85,8 @@ pub struct LimitsConfig {
     /// The most header lines of a request.
     #[schemars(range(min = 1, max = 1000))]
     pub headers: usize,
-    /// How long a client may take to send a head, counted from the end of the request before it.
+    /// How long a client may take to send a head, counted from the answer before it or from the connection's beginning.
+    /// After that it gets a 408, or is let go in silence if it has sent nothing.
     pub header_time: Duration,
     /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
     pub body: ByteSize,

@@ -14,6 +14,9 @@ use super::name;
 /// but a sender could make each of two bytes cost us a hundred.
 pub(super) const MAX_VALUES: usize = 10_000;
 
+/// The pairs of a text of this length find room without being counted first.
+const USUAL_LENGTH: usize = 128;
+
 /// Adds the key and the value of each pair in `range` of a text, repeats in order. A pair without `=` is a key; a key or
 /// value without bytes is left out, for there is nothing to judge.
 pub(super) fn inputs<'a>(
@@ -25,8 +28,10 @@ pub(super) fn inputs<'a>(
 ) {
     let full = parsed.inputs.len().saturating_add(MAX_VALUES);
     let text = raw.get(range.clone()).unwrap_or_default();
-    let pieces = 2 * (1 + memchr::memchr_iter(b'&', text).count());
-    parsed.inputs.reserve(pieces.min(MAX_VALUES));
+    if text.len() > USUAL_LENGTH {
+        let pieces = 2 * (1 + memchr::memchr_iter(b'&', text).count());
+        parsed.inputs.reserve(pieces.min(MAX_VALUES));
+    }
     let input = |place, range| decode::input(place, source, raw, range, Syntax::Form);
     let mut start = range.start;
     while start < range.end {

@@ -18,6 +18,42 @@ fn assert_denied(response: &Response) {
 }
 
 #[test]
+fn a_refusal_comes_in_the_form_that_the_client_prefers() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, "");
+    for (accept, content_type, around_id) in [
+        (
+            "*/*",
+            "application/json",
+            ("{\"error\":\"Access Denied\",\"id\":\"", "\"}"),
+        ),
+        (
+            "application/problem+json",
+            "application/problem+json",
+            ("\"status\":403,\"instance\":\"urn:uuid:", "\"}"),
+        ),
+        (
+            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "text/html; charset=utf-8",
+            ("<h1>Access Denied</h1>", "</code></p></html>\n"),
+        ),
+    ] {
+        let headers = [("Accept", accept), ("User-Agent", "sqlmap/1.8")];
+        let refused = proxy.get_with("/api/endpoint", &headers);
+        assert_eq!(refused.status, 403, "{accept}");
+        assert_eq!(refused.header("content-type"), Some(content_type));
+        let id = refused.header("x-request-id").expect("an id");
+        let (before, after) = around_id;
+        let text = refused.text();
+        assert!(
+            text.contains(before) && text.ends_with(&format!("{id}{after}")),
+            "{text}"
+        );
+        assert_eq!(proxy.event(id).detection.as_deref(), Some("user_agent"));
+    }
+}
+
+#[test]
 fn a1_the_upstreams_answer_comes_back_as_it_is() {
     let upstream = Upstream::plain();
     let proxy = Proxy::start(&upstream, "");

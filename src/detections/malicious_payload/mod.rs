@@ -36,6 +36,7 @@ mod exclusion;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::config::{MaliciousPayloadConfig, PayloadPattern};
@@ -76,16 +77,36 @@ struct Rule {
 /// The most findings of one head or body. The threshold is long reached by then.
 const MAX_FINDINGS: usize = 16;
 
-/// Headers that no application reads as values, so that a match in them is chance.
-const NOT_LOOKED_AT: [&str; 7] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "sec-websocket-key",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Whether a header is one that no application reads as a value, so that a match in it is chance.
+fn is_not_looked_at(header: &str) -> bool {
+    matches!(
+        header,
+        "connection"
+            | "content-length"
+            | "keep-alive"
+            | "sec-websocket-key"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Whether a header says the same in most requests of a client, and no secret.
+fn comes_again(header: &str) -> bool {
+    matches!(
+        header,
+        "accept"
+            | "accept-encoding"
+            | "accept-language"
+            | "cache-control"
+            | "content-type"
+            | "host"
+            | "origin"
+            | "referer"
+            | "user-agent"
+            | "via"
+    ) || header.starts_with("sec-")
+}
 
 // === impl MaliciousPayload ===
 
@@ -94,8 +115,7 @@ impl MaliciousPayload {
     fn scan(&self, request: &RequestView<'_>, inputs: &[Input<'_>]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for input in inputs {
-            if input.place.kind == PlaceKind::Headers && NOT_LOOKED_AT.contains(&&*input.place.name)
-            {
+            if input.place.kind == PlaceKind::Headers && is_not_looked_at(&input.place.name) {
                 continue;
             }
             for form in forms(input) {
@@ -120,31 +140,36 @@ impl MaliciousPayload {
             let rule = self.rules.rules.get(index);
             rule.is_some_and(|rule| rule.places.contains(&input.place.kind))
         };
-        self.rules
-            .set
-            .find_where(&form.text, form.marks, looks_here, |index, range| {
-                let Some(rule) = self.rules.rules.get(index) else {
-                    return;
-                };
-                if findings.len() >= MAX_FINDINGS
-                    || findings.iter().any(|finding| finding.rule == rule.id)
-                    || self
-                        .exclusions
-                        .iter()
-                        .any(|exclusion| exclusion.covers(rule.id.as_str(), &input.place, request))
-                {
-                    return;
-                }
-                let origin = input.origin_of(form, range.clone());
-                let steps = form.steps.to_vec();
-                findings.push(Finding {
-                    rule: rule.id.clone(),
-                    weight: Weight::Score(rule.score),
-                    evidence: Evidence::part(&input.place, &form.text, range, origin, steps),
-                    place: input.place.clone().into_owned(),
-                    message: rule.message.clone(),
-                });
+        let is_excluded = |rule: &Rule| {
+            let mut exclusions = self.exclusions.iter();
+            exclusions.any(|exclusion| exclusion.covers(rule.id.as_str(), &input.place, request))
+        };
+        let found = |index: usize, range: Range<usize>| {
+            let Some(rule) = self.rules.rules.get(index) else {
+                return;
+            };
+            if findings.len() >= MAX_FINDINGS
+                || findings.iter().any(|finding| finding.rule == rule.id)
+                || is_excluded(rule)
+            {
+                return;
+            }
+            let origin = input.origin_of(form, range.clone());
+            let steps = form.steps.to_vec();
+            findings.push(Finding {
+                rule: rule.id.clone(),
+                weight: Weight::Score(rule.score),
+                evidence: Evidence::part(&input.place, &form.text, range, origin, steps),
+                place: input.place.clone().into_owned(),
+                message: rule.message.clone(),
             });
+        };
+        let set = &self.rules.set;
+        if input.place.kind == PlaceKind::Headers && comes_again(&input.place.name) {
+            set.find_again(&form.text, form.marks, looks_here, found);
+        } else {
+            set.find_where(&form.text, form.marks, looks_here, found);
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod candidates;
 mod grams;
+mod harmless;
 mod prefilter;
 mod rarity;
 mod triggers;
@@ -23,6 +24,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use self::candidates::Candidates;
+use self::harmless::Harmless;
 use self::prefilter::Prefilter;
 use self::triggers::Trigger;
 use crate::config;
@@ -38,6 +40,7 @@ pub struct PatternSet {
     always: Vec<u32>,
     /// The patterns that are run on every other value.
     usual: Vec<usize>,
+    harmless: Harmless,
 }
 
 /// Collects patterns. Each is known by its index in the order of adding.
@@ -137,6 +140,42 @@ impl PatternSet {
         }
     }
 
+    /// Like [`find_where`](Self::find_where), for a text that is likely to come again, as most headers do: if nothing was
+    /// found in it, the thread remembers that, and does not search it again while it does. The same patterns must be
+    /// `wanted` in every call.
+    pub fn find_again(
+        &self,
+        text: &[u8],
+        marks: Marks,
+        wanted: impl FnMut(usize) -> bool,
+        mut found: impl FnMut(usize, Range<usize>),
+    ) {
+        if self.harmless.knows(text) {
+            return;
+        }
+        let mut nothing = true;
+        self.find_where(text, marks, wanted, |index, range| {
+            nothing = false;
+            found(index, range);
+        });
+        if nothing {
+            self.harmless.learn(text);
+        }
+    }
+
+    /// The pattern with the lowest index that matches a text that is likely to come again, and where.
+    #[must_use]
+    pub fn first_again(&self, text: &[u8]) -> Option<(usize, Range<usize>)> {
+        if self.harmless.knows(text) {
+            return None;
+        }
+        let first = self.first(text);
+        if first.is_none() {
+            self.harmless.learn(text);
+        }
+        first
+    }
+
     /// The pattern with the lowest index that matches, and where.
     #[must_use]
     pub fn first(&self, text: &[u8]) -> Option<(usize, Range<usize>)> {
@@ -229,6 +268,7 @@ impl PatternSetBuilder {
             prefilter: Prefilter::new(&triggers)?,
             always: always.into_iter().map(|(_, search)| search).collect(),
             usual: self.usual,
+            harmless: Harmless::new(),
         })
     }
 
@@ -303,6 +343,13 @@ mod tests {
     fn found(set: &PatternSet, text: &[u8]) -> Vec<(usize, Range<usize>)> {
         let mut all = Vec::new();
         set.find(text, |index, range| all.push((index, range)));
+        all
+    }
+
+    fn found_again(set: &PatternSet, text: &[u8]) -> Vec<(usize, Range<usize>)> {
+        let mut all = Vec::new();
+        let found = |index, range| all.push((index, range));
+        set.find_again(text, Marks::of(text), |_| true, found);
         all
     }
 
@@ -412,7 +459,12 @@ mod tests {
             text in "[abksKSé ſ\u{212a}x]{0,20}",
         ) {
             let set = build(&sources);
-            prop_assert_eq!(found(&set, text.as_bytes()), naive(&sources, text.as_bytes()));
+            let expected = naive(&sources, text.as_bytes());
+            prop_assert_eq!(&found(&set, text.as_bytes()), &expected);
+            for _ in 0..2 {
+                prop_assert_eq!(&found_again(&set, text.as_bytes()), &expected);
+                prop_assert_eq!(set.first_again(text.as_bytes()), expected.first().cloned());
+            }
         }
     }
 }

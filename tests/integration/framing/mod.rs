@@ -8,6 +8,7 @@ mod clients;
 mod property;
 mod recorder;
 mod strict;
+mod sweep;
 mod vectors;
 
 use std::collections::BTreeSet;

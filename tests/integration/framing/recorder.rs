@@ -56,6 +56,11 @@ impl Recorder {
     /// Every whole request so far, once nothing is under way: a part of a request is left only where its connection was
     /// closed. Fails where something came that is no request.
     pub fn settled(&self) -> Vec<Parsed> {
+        self.settled_after(0)
+    }
+
+    /// As [`settled`](Self::settled), without the first `known` ones.
+    pub fn settled_after(&self, known: usize) -> Vec<Parsed> {
         wait_until("what is under way to arrive or to be cut", || {
             let tape = self.tape.lock().unwrap();
             tape.rests
@@ -64,7 +69,7 @@ impl Recorder {
         });
         let tape = self.tape.lock().unwrap();
         assert!(tape.wrong.is_empty(), "no requests: {:?}", tape.wrong);
-        tape.requests.clone()
+        tape.requests[known..].to_vec()
     }
 }
 

@@ -148,7 +148,8 @@ impl<'b> Cursor<'b> {
         if method.is_empty() || target.is_empty() {
             return wrong("an empty method or target");
         }
-        if !target.starts_with(b"/") && !(target == b"*" && method == b"OPTIONS") {
+        let is_path = target.starts_with(b"/") || (target == b"*" && method == b"OPTIONS");
+        if !is_path {
             return wrong("a target that is no path");
         }
         let mut request = Parsed {
