@@ -165,6 +165,7 @@ fn mix(rounds: usize) {
     let more = "upstream: { servers: [{ url: 'http://UPSTREAM' }], first_byte_timeout: 2s, idle_timeout: 2s, keep_alive: 500ms }\n\
                 events: { log: none }\ndetections:\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
     let mut program = Program::start_before(upstream.address, more);
+    program.hush();
     // Once served on every core, so that all of them have begun.
     for _ in 0..20 {
         assert_eq!(program.get("/fine"), 200);

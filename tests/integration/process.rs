@@ -107,11 +107,6 @@ impl Program {
         replace(&self.path, &rules(self.address, upstream, more));
     }
 
-    /// A file beside its configuration.
-    pub fn file(&self, name: &str) -> std::path::PathBuf {
-        self.path.with_file_name(name)
-    }
-
     /// How many file descriptors it has open.
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.child.id());
@@ -142,6 +137,16 @@ impl Program {
             status.is_some()
         });
         status.unwrap()
+    }
+
+    /// Reads what it says and forgets it, since it would wait for whoever reads its diagnostics.
+    pub fn hush(&mut self) {
+        let (mut out, mut err) = (
+            self.child.stdout.take().unwrap(),
+            self.child.stderr.take().unwrap(),
+        );
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
     }
 
     pub fn output(&mut self) -> (String, String) {
