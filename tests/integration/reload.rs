@@ -45,8 +45,8 @@ fn a_reload_keeps_what_clients_have_used_up() {
 }
 
 /// Serves about 300 requests a second, of several kinds and over old connections and new ones, while `reloads` are made;
-/// returns how many were served. Not one may fail.
-fn reload_under_load(reloads: u32) -> usize {
+/// `every` so often; returns how many were served. Not one may fail.
+fn reload_under_load(reloads: u32, every: Duration) -> usize {
     let upstream = Upstream::plain();
     let proxy = Proxy::start(&upstream, &limit(1_000_000, ""));
     let done = AtomicBool::new(false);
@@ -75,8 +75,12 @@ fn reload_under_load(reloads: u32) -> usize {
             })
             .collect();
         for n in 0..reloads {
-            proxy.reload(&limit(1_000_000 + n, "")).unwrap();
-            std::thread::sleep(pause);
+            let more = format!(
+                "  - user_agent: {{ block: [agent-{n}] }}\nlimits: {{ headers: {} }}\n",
+                100 + n
+            );
+            proxy.reload(&limit(1_000_000 + n, &more)).unwrap();
+            std::thread::sleep(every);
         }
         done.store(true, Ordering::SeqCst);
         traffic
@@ -91,7 +95,7 @@ fn reload_under_load(reloads: u32) -> usize {
 
 #[test]
 fn no_request_fails_because_of_a_reload() {
-    let served = reload_under_load(20);
+    let served = reload_under_load(20, Duration::from_millis(10));
     assert!(served > 20, "{served}");
 }
 
@@ -99,7 +103,7 @@ fn no_request_fails_because_of_a_reload() {
 #[ignore = "soak"]
 fn soak_no_request_fails_because_of_a_hundred_reloads() {
     let begun = Instant::now();
-    let served = reload_under_load(100);
+    let served = reload_under_load(100, Duration::from_millis(100));
     let per_second = served as f64 / begun.elapsed().as_secs_f64();
     println!("100 reloads: {served} requests served, {per_second:.0} a second, 0 failed");
 }
