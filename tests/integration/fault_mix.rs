@@ -5,8 +5,10 @@ use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis::engine::Registry;
+
 use crate::process::Program;
-use crate::support::{Client, soak_share, wait_until};
+use crate::support::{Client, Proxy, soak_share, wait_until};
 use crate::upstream_faults::{Scripted, Wire};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -205,4 +207,127 @@ fn some_hundred_mixed_faults_leave_nothing_behind() {
 #[ignore = "soak"]
 fn soak_ten_thousand_mixed_faults_leave_nothing_behind() {
     mix((soak_share() * 10_000.0) as usize);
+}
+
+/// An upstream whose answers say whom they are for, in many forms, the whole and the broken, in pieces of any size.
+fn naming() -> Scripted {
+    Scripted::start(|wire| {
+        let mut dice = 0x9e37_79b9_u64.wrapping_mul(wire.number as u64 + 1);
+        let mut roll = move |sides: u64| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            dice % sides
+        };
+        loop {
+            let head = wire.request()?;
+            let name = head.split(' ').nth(1)?.to_owned();
+            let length = name.len();
+            let counted = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
+            let chunked = format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n/\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                length - 1,
+                &name[1..]
+            );
+            let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
+            let kind = roll(16);
+            let (bytes, closes) = match kind {
+                0 => (format!("{counted}{poison}"), false),
+                1 => (format!("{chunked}{poison}"), false),
+                2 => (format!("HTTP/1.1 204 No Content\r\n\r\n{poison}"), false),
+                3 => (
+                    format!(
+                        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{poison}"
+                    ),
+                    false,
+                ),
+                4 => (
+                    format!("HTTP/1.1 101 Switching Protocols\r\n\r\n{poison}"),
+                    false,
+                ),
+                5 => (format!("HTTP/1.1 103 Early Hints\r\n\r\n{counted}"), false),
+                6 => (chunked.replace("0\r\n\r\n", "x\r\n\r\n") + poison, false),
+                7 => (counted.replace("Length: ", "Length: 1"), true),
+                8 => (chunked.replace("0\r\n\r\n", ""), true),
+                9 => (counted.clone(), true),
+                10 => (String::new(), true),
+                11 => (format!("HTTP/1.0 200 OK\r\n\r\n{name}"), true),
+                12 | 13 => (chunked, false),
+                _ => (counted, false),
+            };
+            // What comes later than the answer may come just after the next request, and nobody can tell.
+            let piece = [1, 7, 1000][if kind < 3 { 2 } else { roll(3) as usize }];
+            for piece in bytes.as_bytes().chunks(piece) {
+                wire.send(piece)?;
+            }
+            if closes {
+                return None;
+            }
+        }
+    })
+}
+
+/// Whatever an upstream sends, and to whomever, a client gets its own answer, or none.
+fn own_answers(rounds: usize) {
+    let upstream = naming();
+    let proxy = Proxy::start_with(upstream.address, "detections: []\n", Registry::default());
+    let (whole, next) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = proxy.connect();
+                loop {
+                    let n = next.fetch_add(1, Ordering::SeqCst);
+                    if n >= rounds {
+                        return;
+                    }
+                    let target = format!("/request-{n}");
+                    let method = ["GET", "POST", "GET", "PUT"][n % 4];
+                    client.request(
+                        method,
+                        &target,
+                        &[],
+                        if method == "GET" { b"" } else { b"body" },
+                    );
+                    let response = client.response();
+                    match response.status {
+                        200 if response.complete => {
+                            assert_eq!(response.text(), target);
+                            whole.fetch_add(1, Ordering::SeqCst);
+                        }
+                        200 => assert!(target.starts_with(&response.text()), "{}", response.text()),
+                        204 | 502 => assert!(!response.text().contains("poison")),
+                        status => panic!("{status}: {}", response.text()),
+                    }
+                    if !response.complete {
+                        client = proxy.connect();
+                    }
+                }
+            });
+        }
+    });
+    let whole = whole.load(Ordering::SeqCst);
+    println!("{rounds} requests: {whole} whole answers, each its own");
+    assert!(whole > rounds / 4);
+    // What is not safe was sent once, whatever became of it.
+    let heads = upstream.heads();
+    let unsafe_ones = |head: &&String| head.starts_with("POST") || head.starts_with("PUT");
+    let sent: Vec<_> = heads
+        .iter()
+        .filter(unsafe_ones)
+        .filter_map(|head| head.split(' ').nth(1))
+        .collect();
+    let different: std::collections::BTreeSet<_> = sent.iter().collect();
+    assert_eq!(sent.len(), different.len(), "a request was sent twice");
+}
+
+#[test]
+fn every_client_gets_its_own_answer_or_none() {
+    own_answers(2000);
+}
+
+#[test]
+#[ignore = "soak"]
+fn soak_every_client_gets_its_own_answer_or_none() {
+    own_answers((soak_share() * 100_000.0) as usize);
 }
