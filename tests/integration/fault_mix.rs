@@ -187,7 +187,7 @@ fn mix(rounds: usize) {
     let before = settle("the first descriptors to be closed");
     run(&program, rounds);
     let after = settle("all descriptors to be closed");
-    println!(
+    eprintln!(
         "{rounds} faults: {fresh} descriptors before and after, {before} KiB before, {after} KiB after"
     );
     // A task for every failure, of the kilobyte that the smallest takes, would be seen.
@@ -307,7 +307,7 @@ fn own_answers(rounds: usize) {
         }
     });
     let whole = whole.load(Ordering::SeqCst);
-    println!("{rounds} requests: {whole} whole answers, each its own");
+    eprintln!("{rounds} requests: {whole} whole answers, each its own");
     assert!(whole > rounds / 4);
     // What is not safe was sent once, whatever became of it.
     let heads = upstream.heads();

@@ -411,7 +411,7 @@ fn growth(reloads: usize, streams: usize) -> usize {
     for client in &mut clients {
         client.reader().read_exact(&mut [0; 20]).unwrap();
     }
-    println!(
+    eprintln!(
         "{reloads} reloads with {streams} long answers: {before} KiB before, {after} KiB after"
     );
     drop(clients);

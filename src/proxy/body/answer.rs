@@ -28,9 +28,12 @@ struct AnswerStream {
     pause: Pause,
     lease: Option<Lease>,
     meter: Option<Meter>,
-    on_mishap: Option<Box<dyn FnOnce(&Mishap) + Send>>,
+    on_mishap: Option<Tell>,
     failure: Option<BodyError>,
 }
+
+/// Told of a mishap.
+type Tell = Box<dyn FnOnce(&Mishap) + Send>;
 
 /// How an answer failed to come to its end, and where it came from.
 #[derive(Debug, thiserror::Error)]

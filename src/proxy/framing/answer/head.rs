@@ -153,7 +153,7 @@ fn status_line(line: &[u8]) -> Result<Status, Wrong> {
         }
         _ => return Err("The status is no number from 100 to 599."),
     };
-    if !reason.first().is_none_or(|first| *first == b' ') {
+    if reason.first().is_some_and(|first| *first != b' ') {
         return Err("Something sticks to the status.");
     }
     if !lines::is_value(reason) {

@@ -42,7 +42,8 @@ async fn through_the_gate(method: &str, bytes: &[u8], piece: usize) -> (Seen, Op
     let connection = tokio::spawn(async move { drop(connection.await) });
     let pieces: Vec<Vec<u8>> = bytes.chunks(piece.max(1)).map(<[u8]>::to_vec).collect();
     tokio::spawn(async move {
-        far.read(&mut [0; 4096]).await.expect("a request");
+        let read = far.read(&mut [0; 4096]).await.expect("a request");
+        assert!(read > 0);
         for piece in pieces {
             if far.write_all(&piece).await.is_err() {
                 return;
