@@ -228,7 +228,7 @@ async fn connection(
         report::malformed(&core.proxy, peer, &error);
         if error.is_user() && ends_with_close.load(Ordering::Relaxed) {
             // The answer was cut, and the end of the connection would be its end: only a reset tells them apart.
-            let _ = served.into_parts().io.inner().stream().set_zero_linger();
+            let _ = served.into_parts().io.inner().inner().set_zero_linger();
         }
     }
     if let Some(refused) = turns.untold() {

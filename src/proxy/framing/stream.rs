@@ -96,8 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         }
     }
 
-    /// The connection itself.
-    pub(in crate::proxy) const fn stream(&self) -> &S {
+    /// The stream that the gate stands in.
+    pub(in crate::proxy) const fn inner(&self) -> &S {
         &self.stream
     }
 
