@@ -164,7 +164,7 @@ fn run(program: &Program, rounds: usize) {
 
 fn mix(rounds: usize) {
     let upstream = upstream();
-    let more = "upstream: { servers: [{ url: 'http://UPSTREAM' }], first_byte_timeout: 2s, idle_timeout: 2s, keep_alive: 500ms }\n\
+    let more = "upstream: { servers: [{ url: 'http://UPSTREAM' }], first_byte_timeout: 5s, idle_timeout: 5s, keep_alive: 500ms }\n\
                 events: { log: none }\ndetections:\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
     let mut program = Program::start_before(upstream.address, more);
     program.hush();

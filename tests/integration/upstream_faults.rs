@@ -303,13 +303,17 @@ fn a_cut_answer_reaches_the_client_cut_and_leaves_an_event() {
         ),
     ];
     for resets in [false, true] {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
         let upstream = Scripted::start(move |wire| {
             let head = wire.request()?;
             let (_, rest) = CASES.iter().find(|(target, _)| head.contains(target))?;
             let (lines, body) = rest.split_once("\r\n\r\n")?;
             wire.send(format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n"))?;
-            // The head goes to the client before the body does.
-            std::thread::sleep(Duration::from_millis(50));
+            // The head goes to the client before the body does: what is wrong in the body after that cannot be a 502.
+            wait_until("the client to have the head", || {
+                count.load(Ordering::SeqCst) > wire.number
+            });
             wire.send(body)?;
             std::thread::sleep(Duration::from_millis(20));
             if resets { wire.reset() } else { Some(()) }
@@ -321,6 +325,7 @@ fn a_cut_answer_reaches_the_client_cut_and_leaves_an_event() {
                 client.send(format!("GET {target} HTTP/{version}\r\nHost: h\r\n\r\n"));
                 let head = client.head();
                 assert_eq!(head.status, 200, "{target}");
+                begun.fetch_add(1, Ordering::SeqCst);
                 let mut rest = Vec::new();
                 let ended = client.reader().read_to_end(&mut rest);
                 let rest = String::from_utf8_lossy(&rest).into_owned();
