@@ -76,6 +76,11 @@
 //!   what can be read in one way. It yields no values: what hyper parses is judged, and forwarded written anew. A head that
 //!   it refuses is answered by the ordinary way out, since hyper is given a request of ours in its place; the service knows
 //!   it by its number. So there is one way to answer, one to tell, and one to close.
+//! * **The same for answers** is `proxy/framing/answer/`, between an upstream's connection and hyper. It knows whether
+//!   anybody asked: what comes before a request or after the end of an answer would be the next client's.
+//! * **A connection to the upstream has one owner** (the pool, or the request that uses it) and closes with it. That is all
+//!   there is to cancelling; nothing has to be told to stop. A request is sent again only where nobody can have got it, or
+//!   where it is safe, has no body, and nothing was answered.
 
 pub mod app;
 pub mod cli;

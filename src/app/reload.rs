@@ -3,8 +3,10 @@
 //! Requests in flight finish under the policy that they began with. Lasting facts, sockets and the event log's lines
 //! outlive it.
 
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -42,7 +44,11 @@ pub(super) struct Reloader {
     settings: Mutex<Option<Settings>>,
     /// What the last loading read. Held for a moment only: the watch never waits for a reload.
     files: Mutex<Watched>,
+    jobs: mpsc::Sender<Job>,
 }
+
+/// A reload that waits for its turn.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What requests are served under, made of a configuration.
 pub(super) fn serving(settings: &Settings, policy: Policy, monitor: bool) -> Serving {
@@ -62,8 +68,12 @@ impl Reloader {
         state: Arc<ControlState>,
         slots: Arc<Slots>,
         options: StartOptions,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        let (jobs, received) = mpsc::channel();
+        thread::Builder::new()
+            .name("portcullis-reload".into())
+            .spawn(move || work_off(&received))?;
+        Ok(Self {
             proxy,
             facts,
             state,
@@ -72,7 +82,8 @@ impl Reloader {
             loadings: AtomicU64::new(1),
             settings: Mutex::default(),
             files: Mutex::default(),
-        }
+            jobs,
+        })
     }
 
     pub(super) const fn proxy(&self) -> &Arc<Proxy> {
@@ -224,23 +235,20 @@ impl Reloader {
         }
     }
 
-    /// Works on a thread of its own: compiling takes time that the control listener should not wait for, and the threads
+    /// Works on the thread for reloads: compiling takes time that the control listener should not wait for, and the threads
     /// that judge large bodies are not there for it.
     fn on_a_thread(
         self: Arc<Self>,
         work: impl FnOnce(&Self) + Send + 'static,
     ) -> oneshot::Receiver<()> {
         let (done, receiver) = oneshot::channel();
-        let started = thread::Builder::new()
-            .name("portcullis-reload".into())
-            .spawn(move || {
-                work(&self);
-                // An error means that nobody waits.
-                let _ = done.send(());
-            });
-        if let Err(error) = started {
-            tracing::error!(%error, "The system refused a thread to reload on.");
-        }
+        let jobs = self.jobs.clone();
+        // An error would mean that the thread has ended, which it does after the last of these jobs.
+        let _ = jobs.send(Box::new(move || {
+            work(&self);
+            // An error means that nobody waits.
+            let _ = done.send(());
+        }));
         receiver
     }
 
@@ -280,6 +288,15 @@ impl Reloader {
         let mut event = Event::new(id, now, kind, message);
         event.decision = Decision::None;
         self.proxy.events.emit(event);
+    }
+}
+
+/// Runs reloads one after the other, all on one thread: an allocator that gives each thread a region of its own would
+/// leave the memory of old policies behind in as many regions as there were threads.
+fn work_off(jobs: &mpsc::Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        // A panic was told where it happened; the next reload may go well.
+        let _ = panic::catch_unwind(AssertUnwindSafe(job));
     }
 }
 

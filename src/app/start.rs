@@ -134,7 +134,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         Arc::clone(&state),
         Arc::clone(&slots),
         options,
-    ));
+    )?);
     reloader
         .first(settings, files, &warnings)
         .map_err(StartError::SelfTest)?;

@@ -1,5 +1,9 @@
 //! The connections of the control listener: few, short, and small.
+//!
+//! Nobody waits to be accepted: where there are too many connections, the oldest makes room. Every answer is made at
+//! once, so the oldest is one that has not asked yet, and whoever opens connections to say nothing keeps nobody out.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,13 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::answer::answer;
 use super::health::ControlState;
 
-/// How many connections are served at a time; more wait to be accepted.
+/// How many connections are served at a time; for one more the oldest is closed.
 const CONNECTIONS: usize = 64;
 
 /// How long a connection may last. Each is for one request, and every answer is made at once.
@@ -41,22 +44,24 @@ async fn serve_each_for(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut by_age = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener) => accepted,
         };
         // Those that ended, so that the set does not grow for ever.
         while connections.try_join_next().is_some() {}
-        if let Some((stream, permit)) = accepted {
-            let state = Arc::clone(&state);
-            connections.spawn(async move {
-                let _permit = permit;
+        if let Some(stream) = accepted {
+            make_room(&mut by_age);
+            let serving = serve_connection(stream, Arc::clone(&state));
+            by_age.push_back(connections.spawn(async move {
                 // Whoever is too slow, or breaks off, gets no answer.
-                let _ = tokio::time::timeout(lifetime, serve_connection(stream, state)).await;
-            });
+                let _ = tokio::time::timeout(lifetime, serving).await;
+            }));
+            // Who asked at once is answered before the next ones can push him out.
+            tokio::task::yield_now().await;
         }
     }
     drop(listener);
@@ -66,14 +71,20 @@ async fn serve_each_for(
     .await;
 }
 
-/// The next connection, once there is room for it. `None` when the system has none to give just now.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+/// Forgets the connections that ended, and closes the oldest of the others while there is no room for one more.
+fn make_room(by_age: &mut VecDeque<AbortHandle>) {
+    by_age.retain(|connection| !connection.is_finished());
+    while by_age.len() >= CONNECTIONS {
+        if let Some(oldest) = by_age.pop_front() {
+            oldest.abort();
+        }
+    }
+}
+
+/// The next connection. `None` when the system has none to give just now.
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok((stream, _)) => Some(stream),
         Err(error) => {
             tracing::warn!(%error, "The control listener could not accept a connection.");
             // Out of file descriptors, most likely: trying at once would only burn the core.
@@ -216,26 +227,49 @@ mod tests {
         });
     }
 
+    async fn serving(lifetime: Duration) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(ControlState::new(
+            EventBus::default(),
+            Arc::new(Clients::scratch()),
+            Vec::new(),
+        ));
+        let forever = std::future::pending();
+        let served = tokio::spawn(serve_each_for(lifetime, listener, state, forever));
+        (address, served)
+    }
+
     #[test]
-    fn silent_connections_make_room_in_time() {
+    fn silent_connections_are_closed_in_time() {
         on_a_runtime(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let state = Arc::new(ControlState::new(
-                EventBus::default(),
-                Arc::new(Clients::scratch()),
-                Vec::new(),
-            ));
-            let lifetime = Duration::from_millis(200);
-            let forever = std::future::pending();
-            let served = tokio::spawn(serve_each_for(lifetime, listener, state, forever));
+            let (address, served) = serving(Duration::from_millis(200)).await;
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+            served.abort();
+        });
+    }
+
+    #[test]
+    fn silent_connections_keep_nobody_out() {
+        on_a_runtime(async {
+            let (address, served) = serving(Duration::from_secs(3600)).await;
             let mut silent = Vec::new();
-            for _ in 0..CONNECTIONS {
+            // More than are served, and more than any queue in the kernel takes besides.
+            for _ in 0..CONNECTIONS * 10 {
                 silent.push(TcpStream::connect(address).await.unwrap());
             }
-            let asked = ask(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
-            let (status, _) = tokio::time::timeout(lifetime * 20, asked).await.unwrap();
+            let (status, _) = ask(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             assert_eq!(status, 200);
+            // The first had to go, the last are there still.
+            assert_eq!(silent.first_mut().unwrap().read(&mut [0]).await.unwrap(), 0);
+            let last = silent.last_mut().unwrap();
+            last.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .await
+                .unwrap();
+            let mut answer = String::new();
+            last.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
             served.abort();
         });
     }

@@ -20,6 +20,8 @@ pub(super) struct Activity {
     changed: AtomicU64,
     /// A request is being served: from its head to the end of the answer's body.
     serving: AtomicBool,
+    /// The end of the connection may be the end of the answer in service.
+    ends_with_close: AtomicBool,
     /// Part of an answer waits to be written.
     writing: AtomicBool,
     /// How many requests have come.
@@ -45,6 +47,7 @@ impl Activity {
             base,
             changed: AtomicU64::new(0),
             serving: AtomicBool::new(false),
+            ends_with_close: AtomicBool::new(false),
             writing: AtomicBool::new(false),
             served: AtomicUsize::new(0),
             too_slow: AtomicBool::new(false),
@@ -84,8 +87,10 @@ impl Activity {
         self.end.notified().await;
     }
 
-    /// A request has come.
-    pub(super) fn serve(self: &Arc<Self>) -> InService {
+    /// A request has come. `ends_with_close` if its answer may end with the connection, as in HTTP/1.0.
+    pub(super) fn serve(self: &Arc<Self>, ends_with_close: bool) -> InService {
+        self.ends_with_close
+            .store(ends_with_close, Ordering::Relaxed);
         self.serving.store(true, Ordering::Relaxed);
         InService {
             activity: Arc::clone(self),
@@ -98,6 +103,11 @@ impl Activity {
         if self.writing.swap(waits, Ordering::Relaxed) && !waits {
             self.mark();
         }
+    }
+
+    /// Whether the end of the connection may be taken for the end of the last answer.
+    pub(super) fn ends_with_close(&self) -> bool {
+        self.ends_with_close.load(Ordering::Relaxed)
     }
 
     /// The client does not read its answer.

@@ -201,7 +201,7 @@ mod tests {
         activity.turns().set_under_way(true);
         assert_eq!(activity.idle_since(), None);
         activity.turns().set_under_way(false);
-        let request = activity.serve();
+        let request = activity.serve(false);
         sleep(Duration::from_secs(5)).await;
         drop(request);
         assert_eq!(activity.idle_since(), Some(base + Duration::from_secs(5)));

@@ -48,7 +48,7 @@ pub struct UpstreamConfig {
     pub first_byte_timeout: Duration,
     /// How long the upstream may pause within its answer; then the answer is cut off.
     pub idle_timeout: Duration,
-    /// How long an unused connection is kept for the next request.
+    /// How long an unused connection is kept for the next request; 0s gives every request one of its own.
     pub keep_alive: Duration,
 }
 
@@ -275,7 +275,7 @@ struct UpstreamMap {
     first_byte_timeout: Option<Duration>,
     /// How long the upstream may pause within its answer; then the answer is cut off. Default 60s.
     idle_timeout: Option<Duration>,
-    /// How long an unused connection is kept for the next request. Default 60s.
+    /// How long an unused connection is kept for the next request; 0s gives every request one of its own. Default 60s.
     keep_alive: Option<Duration>,
 }
 

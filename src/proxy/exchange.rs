@@ -75,7 +75,7 @@ pub(super) async fn serve(
         None => exchange.run(&mut head, body).await,
     };
     match outcome {
-        Ok(response) => response,
+        Ok(response) => exchange.watch(response, head),
         Err(mut refused) => {
             if refused.refusal == Refusal::BodyBroken
                 && let Some(at_gate) = turn.refused_body()
@@ -274,6 +274,16 @@ impl Exchange<'_> {
             access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
         let body = ClientBody::stream(body, self.serving.upstream.idle_timeout.get(), lease, meter);
         Response::from_parts(head, body)
+    }
+
+    /// Sees to it that an answer which does not come to its end is told of.
+    fn watch(self, mut response: Response<ClientBody>, head: Parts) -> Response<ClientBody> {
+        let (proxy, report, status) =
+            (Arc::clone(&self.core.proxy), self.report, response.status());
+        response
+            .body_mut()
+            .on_mishap(move |mishap| report.mishap(&proxy, mishap, status, &head));
+        response
     }
 
     /// A refused request's answer, its event, and its line in the access log.

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -98,10 +98,8 @@ pub async fn run_core(
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
-    let core = Arc::new(Core {
-        proxy,
-        pool: Arc::new(Pool::default()),
-    });
+    let pool = Arc::new(Pool::new(Arc::clone(&proxy)));
+    let core = Arc::new(Core { proxy, pool });
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {
@@ -220,7 +218,9 @@ async fn connection(
     let gate = GateLimits::from(&limits);
     let mut stream = Gated::new(stream, gate, limits.header_time.get(), Arc::clone(turns));
     let service = service_fn(|request: Request<Incoming>| {
-        let (core, turn, service) = (Arc::clone(&core), turns.begin(), activity.serve());
+        let ends_with_close = request.version() < Version::HTTP_11;
+        let (core, turn) = (Arc::clone(&core), turns.begin());
+        let service = activity.serve(ends_with_close);
         // Boxed, because a connection that idles has room for one as well.
         Box::pin(async move {
             let mut answer = serve(&core, peer, request, &turn).await;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
+use super::body::Mishap;
 use super::framing::Refused;
 use super::receive::Unjudged;
 use super::respond::Refusal;
@@ -159,6 +160,17 @@ impl Report {
         proxy.events.emit(event);
     }
 
+    /// Tells of an answer that did not come to its end after its head had gone to the client.
+    pub(super) fn mishap(&self, proxy: &Proxy, mishap: &Mishap, status: StatusCode, head: &Parts) {
+        let mut event = self.event(head, EventKind::Upstream, mishap.message());
+        event.detection = Some("upstream".into());
+        event.rule = Some(mishap.rule().into());
+        event.place = Some("upstream".into());
+        event.evidence = Some(Evidence::fact(mishap.to_string()));
+        event.status = Some(status.as_u16());
+        proxy.events.emit(event);
+    }
+
     /// The line of the access log, filled in with what is known once the answer's head is; `None` when there is no access
     /// log.
     pub(super) fn access(
@@ -209,6 +221,23 @@ impl Drop for Access {
             self.proxy.events.emit_access(*record);
         }
     }
+}
+
+/// Tells of bytes that an upstream sent without having been asked. What they were is not shown: it may be somebody's answer.
+pub(super) fn unsolicited(proxy: &Proxy, server: &str) {
+    let time = clock::timestamp();
+    let id = proxy.ids.next(clock::unix_milliseconds(time));
+    let mut event = Event::new(
+        id,
+        time,
+        EventKind::Upstream,
+        "The upstream sent more than was asked for; the connection was closed, and nobody got it.",
+    );
+    event.detection = Some("upstream".into());
+    event.rule = Some("unsolicited".into());
+    event.place = Some("upstream".into());
+    event.evidence = Some(Evidence::fact(server));
+    proxy.events.emit(event);
 }
 
 /// Tells of a connection that ended because hyper found no HTTP where the gate had.

@@ -41,8 +41,10 @@ pub(super) enum Refusal {
     Busy,
     /// No connection to the upstream; the operator reads why.
     Unreachable(String),
-    /// The upstream broke off, or answered what is no HTTP; the operator reads what was wrong.
+    /// The upstream broke off before it had answered; the operator reads what was wrong.
     BrokenUpstream(String),
+    /// The upstream answered what is no HTTP, or could be read in two ways; the operator reads what was wrong.
+    MalformedAnswer(String),
     /// The upstream did not answer in time; which one.
     SilentUpstream(String),
 }
@@ -66,7 +68,9 @@ impl Refusal {
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(_) | Self::BrokenUpstream(_) => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::SilentUpstream(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -81,7 +85,9 @@ impl Refusal {
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
             Self::Overloaded | Self::Busy => "Service Unavailable",
-            Self::Unreachable(_) | Self::BrokenUpstream(_) => "Bad Gateway",
+            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
+                "Bad Gateway"
+            }
             Self::SilentUpstream(_) => "Gateway Timeout",
         }
     }
@@ -100,6 +106,7 @@ impl Refusal {
             Self::Busy => "in_flight",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
+            Self::MalformedAnswer(_) => "malformed_answer",
             Self::SilentUpstream(_) => "silent",
         }
     }
@@ -121,8 +128,9 @@ impl Refusal {
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
             }
-            Self::BrokenUpstream(_) => {
-                "The upstream closed the connection, or answered what is no HTTP."
+            Self::BrokenUpstream(_) => "The upstream closed the connection before it had answered.",
+            Self::MalformedAnswer(_) => {
+                "The upstream's answer is no HTTP, or could be read in two ways."
             }
             Self::SilentUpstream(_) => {
                 "The upstream did not begin to answer within `upstream.first_byte_timeout`."
@@ -140,7 +148,10 @@ impl Refusal {
             | Self::BodyTimeout
             | Self::BodyBroken
             | Self::Overloaded => "body",
-            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream(_) => "upstream",
+            Self::Unreachable(_)
+            | Self::BrokenUpstream(_)
+            | Self::MalformedAnswer(_)
+            | Self::SilentUpstream(_) => "upstream",
         }
     }
 
@@ -155,9 +166,10 @@ impl Refusal {
             format!("{name}: {}", printable(value, Evidence::MAX_BYTES))
         };
         match self {
-            Self::Unreachable(why) | Self::BrokenUpstream(why) | Self::SilentUpstream(why) => {
-                why.clone()
-            }
+            Self::Unreachable(why)
+            | Self::BrokenUpstream(why)
+            | Self::MalformedAnswer(why)
+            | Self::SilentUpstream(why) => why.clone(),
             Self::Framing(refused) => refused.evidence.clone(),
             Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
             Self::Encoded => header(CONTENT_ENCODING),
@@ -172,7 +184,10 @@ impl Refusal {
     pub(super) const fn is_upstream_fault(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::SilentUpstream(_)
+            Self::Unreachable(_)
+                | Self::BrokenUpstream(_)
+                | Self::MalformedAnswer(_)
+                | Self::SilentUpstream(_)
         )
     }
 

@@ -9,7 +9,9 @@
     reason = "a test that meets the unexpected should end there"
 )]
 
+mod answers;
 mod checks;
+mod fault_mix;
 mod faults;
 mod forwarding;
 mod framing;
@@ -28,3 +30,4 @@ mod reload;
 mod secrets;
 mod source_bugs;
 mod support;
+mod upstream_faults;

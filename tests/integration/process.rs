@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Client, Upstream, replace, wait_until};
+use crate::support::{Answer, Client, PATIENCE, Upstream, replace, wait_until};
 
 /// The program, running.
 pub struct Program {
@@ -41,15 +42,25 @@ fn command(path: &Path) -> Command {
     command
 }
 
-fn rules(address: SocketAddr, upstream: &Upstream, more: &str) -> String {
+fn rules(address: SocketAddr, upstream: SocketAddr, more: &str) -> String {
     format!(
-        "version: 1\nlisten: {address}\nupstream: http://{}\ncontrol: {{ listen: null }}\n{more}",
-        upstream.address
+        "version: 1\nlisten: {address}\n{}control: {{ listen: null }}\n{}",
+        if more.contains("upstream:") {
+            String::new()
+        } else {
+            format!("upstream: http://{upstream}\n")
+        },
+        more.replace("UPSTREAM", &upstream.to_string()),
     )
 }
 
 impl Program {
     pub fn start(upstream: &Upstream, more: &str) -> Self {
+        Self::start_before(upstream.address, more)
+    }
+
+    /// `UPSTREAM` in `more` stands for the upstream's address.
+    pub fn start_before(upstream: SocketAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rules.yaml");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -79,10 +90,6 @@ impl Program {
         });
     }
 
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Its number among the processes of the machine.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -94,6 +101,32 @@ impl Program {
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces the configuration, without reloading.
+    pub fn write(&self, upstream: SocketAddr, more: &str) {
+        replace(&self.path, &rules(self.address, upstream, more));
+    }
+
+    /// How many file descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    /// How much memory it holds, in KiB, as the kernel counts it.
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
     }
 
     pub fn get(&self, target: &str) -> u16 {
@@ -109,6 +142,16 @@ impl Program {
             status.is_some()
         });
         status.unwrap()
+    }
+
+    /// Reads what it says and forgets it, since it would wait for whoever reads its diagnostics.
+    pub fn hush(&mut self) {
+        let (mut out, mut err) = (
+            self.child.stdout.take().unwrap(),
+            self.child.stderr.take().unwrap(),
+        );
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
     }
 
     pub fn output(&mut self) -> (String, String) {
@@ -215,7 +258,7 @@ fn sighup_reloads_and_a_bad_file_changes_nothing() {
         &program.path,
         &rules(
             program.address,
-            &upstream,
+            upstream.address,
             &WORD.replace("malicious]", "forbidden]"),
         ),
     );
@@ -295,24 +338,40 @@ fn an_address_in_use_is_named() {
 }
 
 #[test]
-fn a_killed_program_starts_again_at_once() {
+fn a_killed_program_serves_again_at_once() {
     let upstream = Upstream::plain();
-    let mut program = Program::start(&upstream, WORD);
+    // The whole default chain, so that all of it is compiled.
+    let mut program = Program::start(
+        &upstream,
+        "detections:\n  - user_agent: {}\n  - rate_limit: {}\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n  - enumeration: {}\n",
+    );
     program.get("/?q=malicious");
+    let mut idle: Vec<_> = (0..20).map(|_| Client::connect(program.address)).collect();
+    for client in &mut idle {
+        client.request("GET", "/", &[], b"");
+        assert_eq!(client.response().status, 200);
+    }
     program.signal("KILL");
     program.ended();
+    let begun = Instant::now();
     let mut again = command(&program.path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the program to serve again", || {
-        std::net::TcpStream::connect(program.address).is_ok_and(|stream| {
+    let served = loop {
+        if let Ok(stream) = std::net::TcpStream::connect(program.address) {
             let mut client = Client::from_stream(stream);
             client.request("GET", "/?q=malicious", &[], b"");
-            client.response().status == 403
-        })
-    });
+            break client.response().status;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let took = begun.elapsed();
+    println!("from a crash to serving: {took:?}");
+    assert_eq!(served, 403);
+    assert!(took < Duration::from_secs(5), "{took:?}");
     let mut first = String::new();
     BufReader::new(again.stdout.take().unwrap())
         .read_line(&mut first)
@@ -320,6 +379,88 @@ fn a_killed_program_starts_again_at_once() {
     assert!(first.contains("Started with policy"), "{first}");
     again.kill().unwrap();
     again.wait().unwrap();
+}
+
+#[test]
+fn connections_that_are_idle_delay_no_end() {
+    let upstream = Upstream::plain();
+    let limits = "limits: { drain_time: 1h, header_time: 1h }\ndetections: []\n";
+    let served = |client: &mut Client| {
+        client.request("GET", "/", &[], b"");
+        assert_eq!(client.response().status, 200);
+    };
+    for what in ["silent", "kept", "half a head", "half a body"] {
+        let mut program = Program::start(&upstream, limits);
+        let mut clients: Vec<_> = (0..20).map(|_| Client::connect(program.address)).collect();
+        for (n, client) in clients.iter_mut().enumerate() {
+            // Whether it is the first on its connection does not matter.
+            if what == "kept" || (what == "half a head" && n % 2 == 0) {
+                served(client);
+            }
+            if what == "half a head" {
+                client.send("GET / HTTP/1.1\r\nHost: h\r\nX-Half: ");
+            }
+            if what == "half a body" {
+                client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+            }
+        }
+        // What is in flight is finished, but goes with its client.
+        if what == "half a body" {
+            served(&mut Client::connect(program.address));
+            clients.clear();
+        }
+        let begun = Instant::now();
+        program.signal("TERM");
+        assert_eq!(program.ended().code(), Some(0));
+        println!(
+            "with 20 connections, {what}: ended after {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[test]
+fn what_is_in_flight_is_finished_in_every_stage() {
+    let (open, upstream) = {
+        let open = Arc::new(AtomicBool::new(false));
+        let gate = Arc::clone(&open);
+        let upstream = Upstream::start(move |request| {
+            if request.target == "/waiting" {
+                wait_until("the end to begin", || gate.load(Ordering::SeqCst));
+            }
+            Answer::Pieces(
+                vec![
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n".to_vec(),
+                    b"hello".to_vec(),
+                    b"world".to_vec(),
+                ],
+                Duration::from_millis(300),
+            )
+        });
+        (open, upstream)
+    };
+    let mut program = Program::start(&upstream, "detections: []\n");
+    let connect = || Client::connect(program.address);
+    let (mut waiting, mut streaming, mut sending) = (connect(), connect(), connect());
+    waiting.request("GET", "/waiting", &[], b"");
+    streaming.request("GET", "/streaming", &[], b"");
+    sending.send("POST /sending HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhello");
+    let head = streaming.head();
+    wait_until("the request to arrive", || upstream.count() >= 2);
+    program.signal("TERM");
+    wait_until("the drain to begin", || {
+        std::net::TcpStream::connect(program.address).is_err()
+    });
+    open.store(true, Ordering::SeqCst);
+    sending.send("world");
+    assert_eq!(streaming.body_of(head, "GET").text(), "helloworld");
+    for client in [&mut waiting, &mut sending] {
+        let response = client.response();
+        assert_eq!(response.text(), "helloworld");
+        assert!(response.complete);
+        assert_eq!(response.header("connection"), Some("close"));
+    }
+    assert_eq!(program.ended().code(), Some(0));
 }
 
 #[test]
@@ -332,7 +473,7 @@ fn monitor_refuses_nothing_by_a_detection() {
         &path,
         rules(
             address,
-            &upstream,
+            upstream.address,
             &WORD.replace("{ patterns", "{ mode: enforce, patterns"),
         ),
     )
@@ -367,7 +508,11 @@ fn it_takes_as_many_files_as_the_system_lets_it_have() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    std::fs::write(&path, rules(address, &upstream, "events: { log: none }\n")).unwrap();
+    std::fs::write(
+        &path,
+        rules(address, upstream.address, "events: { log: none }\n"),
+    )
+    .unwrap();
     let child = Command::new("sh")
         .args(["-c", "ulimit -S -n 40; ulimit -H -n 400; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_portcullis"))

@@ -61,6 +61,8 @@ pub enum Answer {
     Late(Duration, Vec<u8>),
     /// Sends pieces with pauses between them, then closes.
     Drip(Vec<Vec<u8>>, Duration),
+    /// The same, and keeps the connection.
+    Pieces(Vec<Vec<u8>>, Duration),
     /// Does not answer until the connection is closed.
     Silence,
 }
@@ -173,6 +175,7 @@ fn serve(
     abandoned: &AtomicUsize,
 ) {
     let mut writer = stream.try_clone().unwrap();
+    writer.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut reader) {
         request.connection = connection;
@@ -208,6 +211,10 @@ fn serve(
                 }
                 return;
             }
+            Answer::Pieces(pieces, pause) => pieces.iter().try_for_each(|piece| {
+                std::thread::sleep(pause);
+                writer.write_all(piece)
+            }),
             Answer::Silence => {
                 // The end, or a reset; further bytes would be neither.
                 if !matches!(reader.read(&mut [0]), Ok(1..)) {
@@ -618,6 +625,13 @@ impl Response {
     pub fn id(&self) -> String {
         self.json()["id"].as_str().expect("an id").to_owned()
     }
+}
+
+/// How much of a long test is to be run: `PORTCULLIS_SOAK`, a tenth by default.
+pub fn soak_share() -> f64 {
+    let share = std::env::var("PORTCULLIS_SOAK").ok();
+    let share = share.and_then(|share| share.parse::<f64>().ok());
+    share.unwrap_or(0.1).clamp(0.01, 1.0)
 }
 
 /// Waits for something that is bound to happen.

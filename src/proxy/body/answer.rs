@@ -1,6 +1,7 @@
 //! An answer's body on its way to the client.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,10 +23,54 @@ enum Answer {
 }
 
 struct AnswerStream {
+    first: Option<Frame<Bytes>>,
     upstream: Incoming,
     pause: Pause,
     lease: Option<Lease>,
     meter: Option<Meter>,
+    on_mishap: Option<Tell>,
+    failure: Option<BodyError>,
+}
+
+/// Told of a mishap.
+type Tell = Box<dyn FnOnce(&Mishap) + Send>;
+
+/// How an answer failed to come to its end, and where it came from.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::proxy) enum Mishap {
+    /// The upstream broke off.
+    #[error("{0}")]
+    Cut(Arc<str>),
+    /// The upstream paused for too long.
+    #[error("{0}")]
+    Paused(Arc<str>),
+    /// The framing of the body is wrong, and how.
+    #[error("{0}: {1}")]
+    Malformed(Arc<str>, &'static str),
+}
+
+impl Mishap {
+    /// The rule that the event names.
+    pub(in crate::proxy) const fn rule(&self) -> &'static str {
+        match self {
+            Self::Cut(_) => "answer_cut",
+            Self::Paused(_) => "answer_paused",
+            Self::Malformed(..) => "malformed_answer",
+        }
+    }
+
+    /// What the operator reads.
+    pub(in crate::proxy) const fn message(&self) -> &'static str {
+        match self {
+            Self::Cut(_) => "The upstream broke off within its answer, which was cut off as well.",
+            Self::Paused(_) => {
+                "The upstream paused within its answer for longer than `upstream.idle_timeout`; the answer was cut off."
+            }
+            Self::Malformed(..) => {
+                "The body of the upstream's answer is framed wrongly; the answer was cut off."
+            }
+        }
+    }
 }
 
 /// Told how an answer went, once, when its body has ended or was dropped.
@@ -62,19 +107,31 @@ impl ClientBody {
     pub(in crate::proxy) fn stream(
         upstream: Incoming,
         pause: Duration,
-        lease: Lease,
+        mut lease: Lease,
         meter: Option<Meter>,
     ) -> Self {
         let mut stream = AnswerStream {
+            first: lease.take_first(),
             upstream,
             pause: Pause::new(pause),
             lease: Some(lease),
             meter,
+            on_mishap: None,
+            failure: None,
         };
         if stream.upstream.is_end_stream() {
             stream.end();
         }
         Self(Answer::Stream(Box::new(stream)))
+    }
+
+    /// Calls `tell` if the upstream does not bring the body to its end. A client that goes away is no mishap.
+    pub(in crate::proxy) fn on_mishap(&mut self, tell: impl FnOnce(&Mishap) + Send + 'static) {
+        if let Answer::Stream(stream) = &mut self.0
+            && !stream.upstream.is_end_stream()
+        {
+            stream.on_mishap = Some(Box::new(tell));
+        }
     }
 
     /// The number of bytes of a body of our own.
@@ -91,6 +148,24 @@ impl AnswerStream {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
+    }
+
+    /// The answer will not end. Its connection is closed at once, and the client's will be, but not before what came until
+    /// then has gone to the client: hyper drops what it has not written when it learns of an error.
+    fn fail<T>(&mut self, error: BodyError, context: &Context<'_>) -> Poll<T> {
+        if let Some(lease) = self.lease.take()
+            && let Some(tell) = self.on_mishap.take()
+        {
+            let server = lease.server();
+            tell(&match (lease.fault(), error) {
+                (Some(fault), _) => Mishap::Malformed(server, fault),
+                (None, BodyError::Paused) => Mishap::Paused(server),
+                (None, _) => Mishap::Cut(server),
+            });
+        }
+        self.failure = Some(error);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -109,9 +184,15 @@ impl Body for ClientBody {
             Answer::Full(_) => return Poll::Ready(None),
             Answer::Stream(stream) => stream,
         };
-        let polled = Pin::new(&mut stream.upstream).poll_frame(context);
+        if let Some(error) = stream.failure {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let polled = match stream.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut stream.upstream).poll_frame(context),
+        };
         if polled.is_pending() && stream.pause.is_over(context) {
-            return Poll::Ready(Some(Err(BodyError::Paused)));
+            return stream.fail(BodyError::Paused, context);
         }
         let frame = ready!(polled);
         stream.pause.reset();
@@ -120,12 +201,13 @@ impl Body for ClientBody {
                 stream.end();
                 Poll::Ready(None)
             }
-            Some(Err(_)) => Poll::Ready(Some(Err(BodyError::Broken))),
+            Some(Err(_)) => stream.fail(BodyError::Broken, context),
             Some(Ok(frame)) => {
                 if let (Some(meter), Some(data)) = (&mut stream.meter, frame.data_ref()) {
                     meter.bytes += data.len() as u64;
                 }
-                if stream.upstream.is_end_stream() {
+                // hyper does not come back after trailers, which are the last there is.
+                if stream.upstream.is_end_stream() || frame.is_trailers() {
                     stream.end();
                 }
                 Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
@@ -136,14 +218,22 @@ impl Body for ClientBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Answer::Full(bytes) => bytes.is_empty(),
-            Answer::Stream(stream) => stream.upstream.is_end_stream(),
+            Answer::Stream(stream) => stream.first.is_none() && stream.upstream.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Answer::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Answer::Stream(stream) => stream.upstream.size_hint(),
+            Answer::Stream(stream) => {
+                let first = stream.first.as_ref().and_then(Frame::data_ref);
+                let first = first.map_or(0, |first| first.len() as u64);
+                stream
+                    .upstream
+                    .size_hint()
+                    .exact()
+                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(first + rest))
+            }
         }
     }
 }

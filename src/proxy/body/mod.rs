@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
-pub(super) use self::answer::{ClientBody, Meter};
+pub(super) use self::answer::{ClientBody, Meter, Mishap};
 pub(super) use self::request::{Progress, UpstreamBody};
 use super::fields::strip_trailers;
 

@@ -1,0 +1,110 @@
+//! One connection to the upstream. Whoever owns it keeps it open; dropped, it is closed, whatever is under way on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::super::body::UpstreamBody;
+use super::super::config::ServerUrl;
+use super::super::framing::answer::{AnswerGate, MAX_FIELDS, MAX_HEAD, Unsolicited, Wire};
+use super::super::respond::Refusal;
+
+/// The most bytes of an answer that wait in memory for a client that is slow to read them.
+const MAX_BUFFER: usize = 128 * 1024;
+
+const _: () = assert!(MAX_HEAD <= MAX_BUFFER, "a head that may be must fit");
+
+/// A connection to a server, which carries one request at a time.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<UpstreamBody>,
+    server: ServerUrl,
+    wire: Arc<Wire>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    /// On its own, hyper goes on with a request that the upstream does not take, long after its answer and its client.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    /// Connects within `longest`. `unsolicited` is told of bytes that nobody asked for.
+    pub(super) async fn open(
+        server: &ServerUrl,
+        longest: Duration,
+        unsolicited: Unsolicited,
+    ) -> Result<Self, Refusal> {
+        let connecting = async {
+            let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(stream)
+        };
+        let unreachable = |why: String| Refusal::Unreachable(format!("{server}: {why}"));
+        let stream = match timeout(longest, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(unreachable(error.to_string())),
+            Err(_) => return Err(unreachable("no connection in time".into())),
+        };
+        let wire = Arc::new(Wire::default());
+        let gate = AnswerGate::new(stream, Arc::clone(&wire), unsolicited);
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MAX_FIELDS).max_buf_size(MAX_BUFFER);
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(gate))
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        // Whatever goes wrong on the connection reaches its request as an error; nobody else waits for it.
+        let task = tokio::spawn(async move { drop(connection.await) });
+        Ok(Self {
+            sender,
+            server: server.clone(),
+            wire,
+            task,
+        })
+    }
+
+    /// Sends a request and waits for the head of its answer. An error that still has the request has sent nothing of it.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<UpstreamBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+        self.wire.expect_answer(*request.method() == Method::HEAD);
+        self.sender.try_send_request(request).await
+    }
+
+    /// Waits until the next request can be sent.
+    pub(super) async fn ready(&mut self) -> hyper::Result<()> {
+        self.sender.ready().await
+    }
+
+    /// Whether the next request can be sent.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether no request can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// The server at the other end.
+    pub(super) const fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// What the gate keeps of the answer.
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}

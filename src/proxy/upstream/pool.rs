@@ -1,0 +1,177 @@
+//! The idle connections of one core.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+
+use super::super::body::Progress;
+use super::super::config::ServerUrl;
+use super::super::framing::answer::Unsolicited;
+use super::super::{Proxy, clock, report};
+use super::connection::Connection;
+use super::within;
+
+/// The most idle connections that a core keeps.
+const MAX_IDLE: usize = 256;
+
+/// The idle connections of one core.
+#[derive(Debug)]
+pub(in crate::proxy) struct Pool {
+    proxy: Arc<Proxy>,
+    idle: Mutex<VecDeque<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A connection in use, on its way back to its pool once the answer has ended. Dropped on the way, it is closed.
+pub(in crate::proxy) struct Lease {
+    pool: Arc<Pool>,
+    connection: Connection,
+    first: Option<Frame<Bytes>>,
+    progress: Arc<Progress>,
+    longest: Duration,
+}
+
+impl Pool {
+    /// A pool without connections.
+    pub(in crate::proxy) fn new(proxy: Arc<Proxy>) -> Self {
+        Self {
+            proxy,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// What a connection to `server` does when bytes come over it that nobody asked for.
+    pub(super) fn unsolicited(&self, server: &ServerUrl) -> Unsolicited {
+        let (proxy, server) = (Arc::clone(&self.proxy), server.authority());
+        Box::new(move || report::unsolicited(&proxy, &server))
+    }
+
+    /// The idle connection to `server` that was used last, since it is the least likely to have been closed.
+    pub(super) fn take(&self, server: &ServerUrl, keep_alive: Duration) -> Option<Connection> {
+        let now = clock::now();
+        let mut idle = self.lock();
+        while let Some(last) = idle.pop_back() {
+            if last.connection.server() == server
+                && now.saturating_duration_since(last.since) < keep_alive
+                && last.connection.is_ready()
+            {
+                return Some(last.connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request, and drops those that closed or waited longest.
+    fn put(&self, connection: Connection) {
+        let mut idle = self.lock();
+        while idle.len() >= MAX_IDLE
+            || idle
+                .front()
+                .is_some_and(|oldest| oldest.connection.is_closed())
+        {
+            idle.pop_front();
+        }
+        idle.push_back(Idle {
+            connection,
+            since: clock::now(),
+        });
+    }
+
+    /// Closes the connections that waited longer than `keep_alive`.
+    pub(in crate::proxy) fn purge(&self, keep_alive: Duration) {
+        let now = clock::now();
+        self.lock().retain(|waiting| {
+            !waiting.connection.is_closed()
+                && now.saturating_duration_since(waiting.since) < keep_alive
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// `connection` has begun to answer a request that has come as far as `progress`; what is left of it may stand still
+    /// for `longest`.
+    pub(super) fn new(
+        pool: &Arc<Pool>,
+        connection: Connection,
+        progress: &Arc<Progress>,
+        longest: Duration,
+    ) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            connection,
+            first: None,
+            progress: Arc::clone(progress),
+            longest,
+        }
+    }
+
+    /// Takes what of the answer's body came with its head. What is wrong there can still be refused, since the client has
+    /// got nothing yet.
+    pub(super) async fn begin(&mut self, body: &mut Incoming) -> hyper::Result<()> {
+        let now = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Pending => Poll::Ready(None),
+        });
+        self.first = now.await.transpose()?;
+        Ok(())
+    }
+
+    /// The connection itself.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What of the body came with the head.
+    pub(in crate::proxy) const fn take_first(&mut self) -> Option<Frame<Bytes>> {
+        self.first.take()
+    }
+
+    /// The address of the server that answered.
+    pub(in crate::proxy) fn server(&self) -> Arc<str> {
+        self.connection.server().authority().into()
+    }
+
+    /// What is wrong with the answer, where something is.
+    pub(in crate::proxy) fn fault(&self) -> Option<&'static str> {
+        self.connection.wire().fault()
+    }
+
+    /// The answer has ended: the connection serves the next request once the request before has been sent as well. An
+    /// upstream that answered early and takes no more of the request does not keep it for ever.
+    pub(in crate::proxy) fn give_back(self) {
+        let Self {
+            pool,
+            mut connection,
+            progress,
+            longest,
+            ..
+        } = self;
+        if connection.is_ready() {
+            pool.put(connection);
+        } else if !connection.is_closed() {
+            tokio::spawn(async move {
+                let server = connection.server().clone();
+                let sent = within(longest, &server, &progress, connection.ready()).await;
+                if matches!(sent, Ok(Ok(()))) {
+                    pool.put(connection);
+                }
+            });
+        }
+    }
+}
