@@ -241,6 +241,41 @@ async fn a_client_that_has_all_of_it_is_let_go_at_once() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_ends_its_side_still_gets_an_answer_that_is_near() {
+    let mut server = server(2, 1 << 16);
+    server.send(&GET.repeat(2)).await;
+    server.client.shutdown().await.expect("an open pipe");
+    for _ in 0..2 {
+        sleep(Duration::from_millis(100)).await;
+        server.leave.add_permits(1);
+    }
+    let answers = server.rest().await;
+    assert_eq!(answers.matches("200 OK").count(), 2, "{answers}");
+    server.settle().await;
+    assert!(server.serving.is_finished());
+    assert!(server.turns.untold().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_gone_takes_its_request_with_it_before_a_second_is_over() {
+    for ahead in [&b""[..], GET, &GET[..10]] {
+        let mut server = server(2, 1 << 16);
+        server.send(&[GET, ahead].concat()).await;
+        server.client.shutdown().await.expect("an open pipe");
+        let begun = Instant::now();
+        assert_eq!(server.rest().await, "");
+        assert!(
+            begun.elapsed() < Duration::from_secs(1) / 2,
+            "{:?}",
+            begun.elapsed()
+        );
+        server.settle().await;
+        assert!(server.serving.is_finished());
+        assert_eq!(server.begun(), 1);
+    }
+}
+
 // === Without hyper ===
 
 type Read = (Poll<std::io::Result<()>>, Vec<u8>);
