@@ -1,6 +1,6 @@
 //! What is one well-formed request: the strict gate before hyper's parser.
 //!
-//! Everything that a client sends goes through [`Gate`] first ([`stream`] puts it into the connection). It is no second
+//! Everything that a client sends goes through [`Gate`] first (`stream.rs` puts it into the connection). It is no second
 //! HTTP parser: it yields no values, only how far bytes may go on, and it lets through nothing that two parsers could
 //! read as different requests. What hyper then parses is what the chain judges, and what is forwarded is written anew
 //! from that; so the upstream gets one well-formed request or nothing.
