@@ -57,6 +57,11 @@
 //!   must keep would-be ones apart: monitor mode never feeds a real refusal.
 //! * **Values have forms, not one decoding.** A form is what an application sees after some decodings; each keeps the
 //!   way back to the raw bytes. The first form is what the place itself demands.
+//! * **Nobody says who he is.** Headers that tell of a request's way are read where the operator trusts who wrote them, and
+//!   written anew for the upstream; other copies go, in every spelling that folds to them. A PROXY protocol header names
+//!   the peer before anything else is asked.
+//! * **A path has readings.** Limits and decoys compare the normal path, and where it goes up, every path that some server
+//!   would take it for; an exemption holds only for a path that is written as it is meant.
 //! * **Two kinds of failure.** *Exhausted* is the sender's choice and refused; a *fault* is ours, and `on_error` decides.
 //! * **Start and reload are the same function**: load → compile → self-test → swap. Lists and automata are shared across
 //!   revisions by the hash of what they were made of.

@@ -273,6 +273,44 @@ const REFUSED: &[Refused] = &[
         &[("1:60", "a time of zero")],
     ),
     (
+        "no way to name a client",
+        "clients: { identity: x_real_ip }\n",
+        &[("1:22", "`x_real_ip` is none of the words")],
+    ),
+    (
+        "no header of a name",
+        "clients: { identity: { header: 'a b' } }\n",
+        &[("1:32", "`a b` is no name of a header")],
+    ),
+    (
+        "a header that has a word of its own",
+        "clients: { identity: { header: X-Forwarded-For } }\n",
+        &[("1:32", "write `x_forwarded_for`")],
+    ),
+    (
+        "headers that name no client",
+        "clients: { identity: { header: Host }, forward_identity_as: { header: Proxy-X }, strip: [A, Cookie] }\n",
+        &[
+            ("1:32", "`host` is no header for a client's address"),
+            ("1:71", "`proxy-x` is no header"),
+            ("1:93", "`cookie` is no header"),
+        ],
+    ),
+    (
+        "hosts",
+        "clients:\n  hosts:\n    - { host: 'a:80', identity: peer }\n    - { host: b, identity: peer }\n    - { host: B, identity: { header: TE } }\n    - { host: c }\n",
+        &[("6:9", "the key `identity` is missing")],
+    ),
+    (
+        "hosts that are none",
+        "clients:\n  hosts:\n    - { host: 'a:80', identity: peer }\n    - { host: b, identity: peer }\n    - { host: B, identity: { header: TE } }\n",
+        &[
+            ("3:15", "without a port"),
+            ("5:15", "the host `B` is here twice"),
+            ("5:38", "`te` is no header"),
+        ],
+    ),
+    (
         "no address",
         "listen: localhost\n",
         &[("1:9", "write address and port")],
@@ -286,6 +324,11 @@ const REFUSED: &[Refused] = &[
         "address twice",
         "listen: [{ address: 127.0.0.1:80 }, { address: 0.0.0.0:80 }]\n",
         &[("1:48", "0.0.0.0:80 is already listened on")],
+    ),
+    (
+        "nobody may send a PROXY protocol header",
+        "listen: [{ address: 127.0.0.1:80, proxy_protocol: { from: [] } }]\n",
+        &[("1:53", "nobody is listed")],
     ),
     (
         "control on the traffic port",
@@ -429,7 +472,7 @@ const REFUSED: &[Refused] = &[
 #[test]
 fn every_mistake_is_told_at_its_place() {
     assert_refused(REFUSED, &registry());
-    assert_eq!(REFUSED.len(), 67);
+    assert_eq!(REFUSED.len(), 74);
 }
 
 /// What the detections that come with portcullis refuse.
@@ -490,6 +533,10 @@ fn the_detections_tell_their_mistakes_at_their_places() {
 /// What is accepted with a warning.
 const DOUBTED: &[(&str, &str)] = &[
     (
+        "listen: [{ address: 127.0.0.1:8080, proxy_protocol: { from: [10.0.0.1, 0.0.0.0/0] } }]\n",
+        "1:72: listen[0].proxy_protocol.from[1]: 0.0.0.0/0 is everybody: every client may say who it is",
+    ),
+    (
         "clients:\n  trusted: [10.0.0.0/8, 0.0.0.0/0]\n",
         "rules.yaml:2:25: clients.trusted[1]: 0.0.0.0/0 is everybody: nobody is judged",
     ),
@@ -500,6 +547,18 @@ const DOUBTED: &[(&str, &str)] = &[
     (
         "clients: { identity: forwarded }\n",
         "1:22: clients.identity: without `trusted_proxies` no forwarding header is believed",
+    ),
+    (
+        "clients: { identity: { header: X-Real-IP } }\n",
+        "1:12: clients.identity: without `trusted_proxies` no forwarding header is believed",
+    ),
+    (
+        "clients: { hosts: [{ host: a, identity: forwarded }] }\n",
+        "1:22: clients.hosts[0]: without `trusted_proxies` no forwarding header is believed",
+    ),
+    (
+        "clients: { hosts: [{ host: a, identity: forwarded, trusted_proxies: ['::/0'] }] }\n",
+        "1:22: clients.hosts[0]: everybody is believed",
     ),
     (
         "clients: { identity: peer, trusted_proxies: [10.0.0.1] }\n",
@@ -561,7 +620,7 @@ fn what_is_doubtful_is_a_warning() {
             "{warnings:?}"
         );
     }
-    assert_eq!(DOUBTED.len(), 13);
+    assert_eq!(DOUBTED.len(), 17);
     let plain = "clients: { trusted_proxies: [10.0.0.0/8], identity: forwarded }\nevents: { log: e.jsonl, rotate: 1MiB, keep: 0 }\ndetections: []\n";
     assert_eq!(load_text(plain).expect("accepted").warnings, [""; 0]);
 }

@@ -121,7 +121,7 @@ fn each_detection_of_the_manual_is_at_its_defaults() {
 #[test]
 fn what_is_effective_can_be_loaded_and_is_the_same() {
     let registry = support::registry();
-    let text = "listen: 127.0.0.1:1\nclients: { trusted: [10.0.0.0/8] }\npolicy: { threshold: 9 }\ndetections: [words: { words: [{ id: a }], mode: monitor }, plain]\n";
+    let text = "listen: [{ address: 127.0.0.1:1, proxy_protocol: { from: [10.0.0.1] } }]\nclients: { trusted: [10.0.0.0/8], trusted_proxies: [10.0.0.1], identity: { header: X-A }, hosts: [{ host: b, identity: forwarded, trusted_proxies: [10.0.0.2] }], forward_identity_as: { header: X-C }, strip: [X-D] }\npolicy: { threshold: 9 }\ndetections: [words: { words: [{ id: a }], mode: monitor }, plain]\n";
     let first = load_text(text, &registry).effective(&registry);
     let again =
         load_text(&serde_yaml::to_string(&first).expect("YAML"), &registry).effective(&registry);
@@ -132,6 +132,9 @@ fn what_is_effective_can_be_loaded_and_is_the_same() {
             .cloned()
     };
     assert_eq!(says(&["limits", "body"]), Some("1MiB".into()));
+    let named = |section: &str| says(&["clients", section, "header"]);
+    assert_eq!(named("identity"), Some("x-a".into()));
+    assert_eq!(named("forward_identity_as"), Some("x-c".into()));
     assert_eq!(says(&["policy", "threshold"]), Some(9.into()));
     let words = first
         .get("detections")

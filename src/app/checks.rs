@@ -19,6 +19,8 @@ pub fn mistakes(
         let wrong = ConfigError::new(format!("version {} is unknown", settings.version));
         errors.push(wrong.help("write `version: 1`").under("version"));
     }
+    let clients = settings.clients.mistakes();
+    errors.extend(clients.into_iter().map(|error| error.under("clients")));
     numbers(settings, &mut errors);
     times(settings, &mut errors);
     let unsure = earlier.iter().any(|error| {
@@ -158,6 +160,18 @@ fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigEr
             } else {
                 wrong
             };
+            errors.push(wrong.under("listen"));
+        }
+    }
+    for (index, listen) in settings.listen.0.iter().enumerate() {
+        if listen
+            .proxy_protocol
+            .as_ref()
+            .is_some_and(|protocol| protocol.from.is_empty())
+        {
+            let wrong = ConfigError::new("nobody is listed who may send a PROXY protocol header")
+                .help("list your load balancers, as in `from: [10.0.0.0/8]`, or leave `proxy_protocol` out");
+            let wrong = wrong.under("from").under("proxy_protocol").item(index);
             errors.push(wrong.under("listen"));
         }
     }

@@ -8,9 +8,26 @@ use crate::proxy::config::IdentityHeader;
 /// Everything doubtful outside the detections, which tell of their own sections.
 pub(super) fn doubts(settings: &Settings) -> Vec<ConfigError> {
     let mut doubts = Vec::new();
+    listen(settings, &mut doubts);
     clients(settings, &mut doubts);
     events(settings, &mut doubts);
     doubts
+}
+
+fn listen(settings: &Settings, doubts: &mut Vec<ConfigError>) {
+    for (at, listen) in settings.listen.0.iter().enumerate() {
+        let from = listen
+            .proxy_protocol
+            .iter()
+            .flat_map(|protocol| &protocol.from);
+        for (index, block) in from.enumerate().filter(|(_, block)| block.is_everybody()) {
+            let doubt = ConfigError::new(format!(
+                "{block} is everybody: every client may say who it is"
+            ));
+            let doubt = doubt.item(index).under("from").under("proxy_protocol");
+            doubts.push(doubt.item(at).under("listen"));
+        }
+    }
 }
 
 fn clients(settings: &Settings, doubts: &mut Vec<ConfigError>) {
@@ -29,8 +46,25 @@ fn clients(settings: &Settings, doubts: &mut Vec<ConfigError>) {
         &clients.trusted_proxies,
         "every client may say who it is, and who says nothing is never counted",
     );
-    let identity = match (clients.identity, clients.trusted_proxies.is_empty()) {
-        (IdentityHeader::Forwarded, true) => {
+    for (at, host) in clients.hosts.iter().enumerate() {
+        let proxies = host.trusted_proxies.as_ref();
+        let is_anybody =
+            proxies.is_some_and(|blocks| blocks.iter().any(|block| block.is_everybody()));
+        let is_nobody = proxies.unwrap_or(&clients.trusted_proxies).is_empty();
+        let doubt = match (is_anybody, is_nobody) {
+            (true, _) => "everybody is believed: every client of this host may say who it is",
+            (_, true) => "without `trusted_proxies` no forwarding header is believed",
+            _ => continue,
+        };
+        doubts.push(
+            ConfigError::new(doubt)
+                .item(at)
+                .under("hosts")
+                .under("clients"),
+        );
+    }
+    let identity = match (&clients.identity, clients.trusted_proxies.is_empty()) {
+        (IdentityHeader::Forwarded | IdentityHeader::Header(_), true) => {
             "without `trusted_proxies` no forwarding header is believed"
         }
         (IdentityHeader::Peer, false) => {

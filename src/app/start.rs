@@ -23,7 +23,8 @@ use crate::control::{self, ControlState};
 use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
-use crate::proxy::listener::{self, Stage};
+use crate::proxy::config::ListenAddress;
+use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
 use crate::proxy::{Judges, Proxy};
 
@@ -135,7 +136,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
 
     let addresses = sockets
         .iter()
-        .filter_map(|of_core| of_core.first()?.local_addr().ok())
+        .filter_map(|of_core| of_core.first()?.socket.local_addr().ok())
         .collect();
     let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
     for of_address in sockets {
@@ -240,19 +241,19 @@ impl Running {
     }
 }
 
-fn bind_all(
-    settings: &Settings,
-    cores: usize,
-) -> Result<Vec<Vec<std::net::TcpListener>>, StartError> {
-    let bind = |address: SocketAddr| {
-        listener::bind(address, cores).map_err(|error| StartError::Listen { address, error })
+fn bind_all(settings: &Settings, cores: usize) -> Result<Vec<Vec<Listener>>, StartError> {
+    let bind = |listen: &ListenAddress| {
+        let address = listen.address;
+        let sockets = listener::bind(address, cores)
+            .map_err(|error| StartError::Listen { address, error })?;
+        let proxy_protocol = listen.proxy_protocol.clone().map(Arc::new);
+        let listener = |socket| Listener {
+            socket,
+            proxy_protocol: proxy_protocol.clone(),
+        };
+        Ok(sockets.into_iter().map(listener).collect())
     };
-    settings
-        .listen
-        .0
-        .iter()
-        .map(|listen| bind(listen.address))
-        .collect()
+    settings.listen.0.iter().map(bind).collect()
 }
 
 fn bind_control(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {

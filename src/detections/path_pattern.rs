@@ -1,27 +1,108 @@
-//! Paths in a configuration: one path, or all that begin alike.
+//! Paths in a configuration: one path, or all that begin alike; and the path of a request to compare them with.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::request::target::Readings;
 use crate::request::{RequestView, target};
 
-/// A path, `/login`, or the beginning of one with a `*` at its end, `/api/*`, which covers `/api`, too. It is compared with the normalized path of
-/// a request, so one pattern covers every spelling of a path.
+/// A path, `/login`, or the beginning of one with a `*` at its end, `/api/*`, which covers `/api`, too. It is compared
+/// with the normalized path of a request in all its readings, so one pattern covers every spelling of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     written: String,
+    /// What is compared; in small letters where the case does not count.
     normalized: String,
     is_prefix: bool,
+    case: PathCase,
+}
+
+/// Whether `/Login` is another path than `/login`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PathCase {
+    /// It is, as to most applications.
+    #[default]
+    Sensitive,
+    /// It is the same.
+    Insensitive,
+}
+
+/// The path of a request in every way that a server may read it, found out once and only as far as it is asked for.
+#[derive(Debug)]
+pub struct Paths<'r> {
+    raw: &'r str,
+    normalized: &'r str,
+    others: OnceCell<Readings>,
+}
+
+impl PathCase {
+    fn of(self, path: &str) -> Cow<'_, str> {
+        match self {
+            Self::Sensitive => Cow::Borrowed(path),
+            Self::Insensitive => Cow::Owned(path.to_lowercase()),
+        }
+    }
+}
+
+impl<'r> Paths<'r> {
+    /// The path of a request.
+    #[must_use]
+    pub fn of(request: &'r RequestView<'_>) -> Self {
+        Self {
+            raw: request.path(),
+            normalized: request.normalized_path(),
+            others: OnceCell::new(),
+        }
+    }
+
+    /// What paths are told apart by: all readings together, so that two spellings of one path are not counted as two, nor
+    /// two paths as one because some other server would take them for the same.
+    #[must_use]
+    pub fn identity(&self, case: PathCase) -> Cow<'_, str> {
+        match self.others() {
+            Readings::One => case.of(self.normalized),
+            // A NUL is in no normalized path.
+            Readings::Several(others) => {
+                let all = format!("{}\0{}", self.normalized, others.join("\0"));
+                Cow::Owned(case.of(&all).into_owned())
+            }
+            Readings::Any => case.of(self.raw),
+        }
+    }
+
+    fn others(&self) -> &Readings {
+        self.others.get_or_init(|| target::readings(self.raw))
+    }
 }
 
 impl PathPattern {
-    /// Whether it covers the path of this request.
+    /// The same pattern, where the case of letters counts or does not.
     #[must_use]
-    pub fn matches(&self, request: &RequestView<'_>) -> bool {
-        let path = request.normalized_path();
+    pub fn in_case(mut self, case: PathCase) -> Self {
+        self.normalized = case.of(&self.normalized).into_owned();
+        self.case = case;
+        self
+    }
+
+    /// Whether it covers the path of a request by any of its readings.
+    #[must_use]
+    pub fn matches(&self, paths: &Paths<'_>) -> bool {
+        self.covers(paths.normalized)
+            || match paths.others() {
+                Readings::One => false,
+                Readings::Several(others) => others.iter().any(|path| self.covers(path)),
+                Readings::Any => true,
+            }
+    }
+
+    fn covers(&self, path: &str) -> bool {
+        let path = &*self.case.of(path);
         if self.is_prefix {
             // A path has no slash at its end once it is normalized, so `/api/*` has to cover `/api` by itself.
             path.starts_with(&self.normalized) || self.normalized.strip_suffix('/') == Some(path)
@@ -61,6 +142,7 @@ impl FromStr for PathPattern {
             written: text.into(),
             normalized,
             is_prefix,
+            case: PathCase::Sensitive,
         })
     }
 }
@@ -86,7 +168,7 @@ impl<'de> Deserialize<'de> for PathPattern {
 }
 
 impl JsonSchema for PathPattern {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "PathPattern".into()
     }
 
@@ -106,10 +188,12 @@ mod tests {
     fn a_pattern_covers_one_path_or_all_that_begin_alike() {
         let headers = HeaderMap::new();
         let client = ClientIdentity::from_peer([192, 0, 2, 1].into());
-        let matches = |pattern: &str, target: &str| {
+        let in_case = |pattern: &str, target: &str, case| {
             let pattern: PathPattern = pattern.parse().expect("a pattern");
-            pattern.matches(&RequestView::new(&Method::GET, target, &headers, &client))
+            let request = RequestView::new(&Method::GET, target, &headers, &client);
+            pattern.in_case(case).matches(&Paths::of(&request))
         };
+        let matches = |pattern: &str, target: &str| in_case(pattern, target, PathCase::Sensitive);
         assert!(matches("/login", "/login?next=/"));
         assert!(!matches("/login", "/login/x"));
         assert!(!matches("/login", "/"));
@@ -120,6 +204,19 @@ mod tests {
         assert!(matches("/.*", "/.git"));
         assert!(!matches("/.*", "/login"));
         assert!(matches("/*", "/login"));
+        assert!(matches("/login", "/x//../login") && matches("/x/login", "/x//../login"));
+        for (pattern, target) in [
+            ("/login", "/LOGIN"),
+            ("/LogIn", "/lOgIN;x"),
+            ("/API/*", "/api/x"),
+            ("/api/*", "/%41PI"),
+            ("/\u{e4}", "/%C3%84"),
+            ("/login", "/X/../LOGIN"),
+        ] {
+            assert!(in_case(pattern, target, PathCase::Insensitive), "{target}");
+            assert!(!matches(pattern, target), "{target}");
+        }
+        assert!(!in_case("/login", "/LOGON", PathCase::Insensitive));
     }
 
     #[test]

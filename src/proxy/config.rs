@@ -1,10 +1,14 @@
-//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `clients`, `limits`.
+//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `limits`; `clients` has a
+//! file of its own.
 
 use std::net::SocketAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use super::clients_config::{
+    ClientsConfig, FieldName, ForwardIdentity, HostIdentity, IdentityHeader,
+};
 pub use super::server_url::ServerUrl;
 use crate::config::{ByteSize, Cidr, Duration};
 
@@ -18,6 +22,19 @@ pub struct Listen(pub Vec<ListenAddress>);
 pub struct ListenAddress {
     /// Address and port; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Which peers say by a PROXY protocol header for whom they connect; nobody where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocolConfig>,
+}
+
+/// Load balancers that pass connections on and say whose they are, by the PROXY protocol, version 1 or 2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyProtocolConfig {
+    /// Peers whose connections must begin with such a header; nobody else's may. The address that it names is the peer
+    /// from then on, also where `clients.trusted_proxies` is asked. A balancer that only passes connections on writes no
+    /// HTTP headers, and does not belong into `trusted_proxies`.
+    pub from: Vec<Cidr>,
 }
 
 /// The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.
@@ -41,39 +58,6 @@ pub struct UpstreamConfig {
 pub struct Server {
     /// `http://HOST:PORT`, without a path.
     pub url: ServerUrl,
-}
-
-/// Who clients are.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClientsConfig {
-    /// Clients that are exempt from everything: never judged, counted or banned. Addresses and CIDRs.
-    pub trusted: Vec<Cidr>,
-    /// Peers whose forwarding headers are believed: load balancers and proxies in front of portcullis. They are never
-    /// counted or banned.
-    pub trusted_proxies: Vec<Cidr>,
-    /// Where a trusted proxy names its client. Of a list of addresses the right-most one that is no trusted proxy is
-    /// taken, since everything left of it may be invented.
-    pub identity: IdentityHeader,
-    /// How many leading bits of an IPv6 address count as one client.
-    #[schemars(range(min = 1, max = 128))]
-    pub ipv6_prefix: u8,
-    /// How many clients are remembered at most. When there are more, those idle for longest are forgotten first.
-    #[schemars(range(min = 1024, max = 100_000_000))]
-    pub max_keys: usize,
-}
-
-/// Where a trusted proxy names its client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityHeader {
-    /// `X-Forwarded-For`.
-    #[default]
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-    /// Nowhere: the client is always the connection's other end.
-    Peer,
 }
 
 /// Hard limits; what is beyond them is refused in monitor mode too.
@@ -138,6 +122,7 @@ impl Default for Listen {
     fn default() -> Self {
         Self(vec![ListenAddress {
             address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            proxy_protocol: None,
         }])
     }
 }
@@ -148,18 +133,6 @@ impl Default for UpstreamConfig {
             host: "127.0.0.1".into(),
             port: 5000,
         })
-    }
-}
-
-impl Default for ClientsConfig {
-    fn default() -> Self {
-        Self {
-            trusted: Vec::new(),
-            trusted_proxies: Vec::new(),
-            identity: IdentityHeader::XForwardedFor,
-            ipv6_prefix: 64,
-            max_keys: 1_000_000,
-        }
     }
 }
 
@@ -177,6 +150,15 @@ impl Default for LimitsConfig {
             connections: 10_000,
             drain_time: Duration::seconds(30),
         }
+    }
+}
+
+impl ProxyProtocolConfig {
+    /// Whether connections from `peer` begin with a header.
+    #[must_use]
+    pub fn is_from(&self, peer: std::net::IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.from.iter().any(|block| block.contains(peer))
     }
 }
 
@@ -212,7 +194,10 @@ impl<'de> Deserialize<'de> for Listen {
                 let address = text.parse().map_err(|_| {
                     E::custom(format!("`{text}` is no address to listen on; write address and port, as in `127.0.0.1:8080` or `[::]:8080`"))
                 })?;
-                Ok(Listen(vec![ListenAddress { address }]))
+                Ok(Listen(vec![ListenAddress {
+                    address,
+                    proxy_protocol: None,
+                }]))
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {

@@ -14,6 +14,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
+use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::Turn;
 use super::receive::receive;
 use super::report::Report;
@@ -56,7 +57,7 @@ pub(super) async fn serve(
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
-    let client = serving.trust.identify(peer, &head.headers);
+    let client = serving.trust.identify(peer, &head.uri, &head.headers);
     let began = clock::now();
     let access_log = serving.access_log.then_some((&core.proxy, began));
     let report = Report::new(id, time, &client, &head, access_log);
@@ -98,6 +99,9 @@ impl Exchange<'_> {
         body: Incoming,
     ) -> Result<Response<ClientBody>, Box<Refused>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
+        // Before the chain judges, so that no rule is satisfied by a header that its sender takes away again.
+        let trust = &self.serving.trust;
+        strip_named(&mut head.headers, |name| trust.strips(name));
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
         let received = match receive(&head.headers, body, need, &self.serving.limits).await {
@@ -221,13 +225,13 @@ impl Exchange<'_> {
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
-        forward::strip_hop_by_hop(headers);
+        strip_hop_by_hop(headers);
         if is_chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let trust = &self.serving.trust;
-        let believed = trust.is_proxy(self.client.peer).then(|| trust.header());
-        forward::describe(headers, &self.client, believed, self.id);
+        let way = trust.way(self.client.peer, &head.uri, &head.headers);
+        forward::describe(headers, trust, &way, self.id);
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
             && let Some(server) = self.serving.upstream.servers.first()
@@ -247,7 +251,8 @@ impl Exchange<'_> {
         evaluation: &mut Evaluation,
     ) -> Response<ClientBody> {
         let (mut head, body) = response.into_parts();
-        forward::strip_hop_by_hop(&mut head.headers);
+        strip_named(&mut head.headers, |_| false);
+        strip_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         for (name, value) in evaluation.take_answer_headers() {
             head.headers.append(name, value);

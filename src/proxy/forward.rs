@@ -1,111 +1,136 @@
-//! Headers between client and upstream: what belongs to one connection stays on it, and the upstream learns where the
-//! request came from.
+//! What the upstream learns of where a request came from: nothing that a client says of itself, and everything that is
+//! known.
+//!
+//! Headers that tell of the way are written anew from what was believed, entry by entry; what stood in them before goes,
+//! also what a trusted proxy passed on of its client's inventions. So an application that takes the first entry of a list
+//! for the client is right.
 
 use std::net::IpAddr;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 
-use super::config::IdentityHeader;
-use super::identity::X_FORWARDED_FOR;
+use super::clients_config::{FieldName, ForwardIdentity, IdentityHeader};
+use super::fields::{folded, is_end_to_end, is_forwarding};
+use super::identity::{Trust, Way, X_FORWARDED_FOR, last_forwarded};
 use crate::event::EventId;
-use crate::request::ClientIdentity;
 
 /// `X-Request-Id`, which carries the id of the request to the upstream and back to a refused client.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Headers that belong to one connection (RFC 9110, 7.6.1), and those that only ever meant one (`Proxy-Connection`) or
-/// turn into an environment variable behind us (`Proxy`, CVE-2016-5385).
-const HOP_BY_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy"),
-    HeaderName::from_static("http2-settings"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// Removes what belongs to one connection: the headers above, and those that `Connection` names. `Host` and
-/// `Content-Length` stay even if they are named: without them the message would be another one.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .filter(|name| name != HOST && name != CONTENT_LENGTH)
-            .collect();
-        for name in named {
+/// Tells the upstream who asked, for what, and under which id. Nothing else in `headers` says any of it afterwards.
+pub(super) fn describe(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>, id: EventId) {
+    let told = elements_of_forwarded(headers, way);
+    strip_spoofed(headers, trust, way);
+    for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_REQUEST_ID] {
+        // Of several lines one is a client's.
+        if headers.get_all(&name).iter().nth(1).is_some() {
             headers.remove(name);
         }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// Tells the upstream who asked, for what, and under which id.
-///
-/// `believed` is the header that names the client where the peer is a trusted proxy, `None` where it is not. That header
-/// is continued; every other one is made anew from what is known, since whoever writes the one need not guard the others.
-pub(super) fn describe(
-    headers: &mut HeaderMap,
-    client: &ClientIdentity,
-    believed: Option<IdentityHeader>,
-    id: EventId,
-) {
-    let host = headers.get(HOST).cloned();
-    let continues_list = believed == Some(IdentityHeader::XForwardedFor);
-    let continues_forwarded = believed == Some(IdentityHeader::Forwarded);
-    if !continues_list {
-        for name in [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST] {
-            headers.remove(name);
-        }
-    }
-    if !continues_forwarded {
-        headers.remove(FORWARDED);
-    }
-    if believed.is_none() {
-        headers.remove(X_REQUEST_ID);
     }
     headers
         .entry(X_FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static("http"));
-    if let Some(host) = host {
+    if let Some(host) = headers.get(HOST).cloned() {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }
     headers.entry(X_REQUEST_ID).or_insert_with(|| id_value(id));
-    let is_behind_peer = client.address != client.peer;
-    if is_behind_peer && !continues_list {
-        continue_list(headers, X_FORWARDED_FOR, &client.address.to_string());
-    }
-    continue_list(headers, X_FORWARDED_FOR, &client.peer.to_string());
-    let parameters = parameters(headers);
-    if is_behind_peer && !continues_forwarded {
-        let client = format!(
-            "{}{parameters}, {}",
-            node(client.address),
-            node(client.peer)
-        );
-        continue_list(headers, FORWARDED, &client);
-    } else {
-        continue_list(
-            headers,
-            FORWARDED,
-            &format!("{}{parameters}", node(client.peer)),
-        );
+    let as_list = |headers: &mut HeaderMap| {
+        let addresses: Vec<_> = way.addresses().map(|address| address.to_string()).collect();
+        insert(headers, X_FORWARDED_FOR, &addresses.join(", "));
+    };
+    let as_forwarded = |headers: &mut HeaderMap| {
+        let elements = forwarded(told, way, &parameters(headers));
+        insert(headers, FORWARDED, &elements.join(", "));
+    };
+    match trust.forward_as() {
+        ForwardIdentity::Both => {
+            as_list(headers);
+            as_forwarded(headers);
+            if let (Some(IdentityHeader::Header(FieldName(name))), 1..) =
+                (way.believed, way.entries)
+            {
+                insert(headers, name.clone(), &way.client.to_string());
+            }
+        }
+        ForwardIdentity::XForwardedFor => as_list(headers),
+        ForwardIdentity::Forwarded => as_forwarded(headers),
+        ForwardIdentity::Header(FieldName(name)) => {
+            insert(headers, name.clone(), &way.client.to_string());
+        }
+        ForwardIdentity::None => {}
     }
     continue_list(headers, VIA, "1.1 portcullis");
+}
+
+/// Removes every header that is ours to write or that `clients.strip` names, but for what a believed peer writes beside
+/// the header that names the client; and every header whose name folds to one that matters without being it.
+fn strip_spoofed(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>) {
+    let is_kept = |name: &HeaderName| match (name.as_str(), way.believed) {
+        ("via", _) | ("x-request-id", Some(_)) => true,
+        ("x-forwarded-for" | "forwarded", _) => false,
+        // Whoever writes the one list need not guard what belongs to the other; and `Forwarded` tells the scheme itself.
+        (_, Some(IdentityHeader::XForwardedFor)) => true,
+        // Networks that name the client in a header of their own tell the scheme so.
+        ("x-forwarded-proto", Some(IdentityHeader::Header(_))) => true,
+        _ => false,
+    };
+    let is_spoofed = |name: &HeaderName| {
+        let folded = folded(name);
+        let is_odd = folded != name.as_str();
+        (is_forwarding(&folded) && (is_odd || !is_kept(name)))
+            || trust.strips(&folded)
+            || (is_odd && (is_end_to_end(&folded) || headers.contains_key(&*folded)))
+    };
+    let gone: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_spoofed(name))
+        .cloned()
+        .collect();
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+impl Way<'_> {
+    /// Everybody on the way, the client first.
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let client = (self.entries > 0).then_some(self.client);
+        client
+            .into_iter()
+            .chain(self.via.iter().copied())
+            .chain([self.peer])
+    }
+}
+
+/// The elements of a `Forwarded` that was believed: each as it was written, unless a quote in it is open.
+fn elements_of_forwarded(headers: &HeaderMap, way: &Way<'_>) -> Option<Vec<String>> {
+    if way.believed != Some(&IdentityHeader::Forwarded) {
+        return None;
+    }
+    let written = last_forwarded(headers, way.entries);
+    let is_closed =
+        |text: &&str| !text.contains('\\') && text.matches('"').count().is_multiple_of(2);
+    let elements = written.into_iter().zip(way.addresses());
+    let elements = elements.map(|(element, address)| {
+        let element = std::str::from_utf8(element).ok().filter(is_closed);
+        element.map_or_else(|| node(address), Into::into)
+    });
+    Some(elements.collect())
+}
+
+/// `Forwarded`, element by element: what trusted proxies `told`, or what is known of the way, and our own.
+fn forwarded(told: Option<Vec<String>>, way: &Way<'_>, parameters: &str) -> Vec<String> {
+    let Some(mut elements) = told else {
+        let mut known: Vec<_> = way.addresses().map(node).collect();
+        if let Some(first) = known.first_mut() {
+            first.push_str(parameters);
+        }
+        return known;
+    };
+    elements.push(node(way.peer) + parameters);
+    elements
 }
 
 /// An address as `Forwarded` writes it (RFC 7239, 6).
@@ -130,33 +155,6 @@ fn parameters(headers: &HeaderMap) -> String {
     format!("{host};proto={proto}")
 }
 
-/// Removes from trailers what would have been removed, replaced or relied upon in the head (RFC 9110, 6.5.1).
-pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
-    const UNSAFE: [HeaderName; 17] = [
-        AUTHORIZATION,
-        COOKIE,
-        SET_COOKIE,
-        HOST,
-        CONTENT_LENGTH,
-        CONTENT_TYPE,
-        CONTENT_ENCODING,
-        CONTENT_RANGE,
-        TRAILER,
-        EXPECT,
-        RANGE,
-        X_FORWARDED_FOR,
-        X_FORWARDED_PROTO,
-        X_FORWARDED_HOST,
-        FORWARDED,
-        X_REQUEST_ID,
-        VIA,
-    ];
-    strip_hop_by_hop(trailers);
-    for name in &UNSAFE {
-        trailers.remove(name);
-    }
-}
-
 /// The id as a header value.
 pub(super) fn id_value(id: EventId) -> HeaderValue {
     HeaderValue::from_str(id.encode(&mut [0; 36])).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -175,163 +173,11 @@ fn continue_list(headers: &mut HeaderMap, name: HeaderName, element: &str) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::id::IdSource;
-
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(
-                HeaderName::try_from(*name).expect("a name"),
-                value.parse().expect("a value"),
-            );
-        }
-        headers
-    }
-
-    fn described(
-        client: &str,
-        peer: &str,
-        believed: Option<IdentityHeader>,
-        lines: &[(&str, &str)],
-    ) -> HeaderMap {
-        let mut headers = headers(lines);
-        let mut identity = ClientIdentity::from_peer(peer.parse().expect("an address"));
-        identity.address = client.parse().expect("an address");
-        describe(
-            &mut headers,
-            &identity,
-            believed,
-            IdSource::new().expect("randomness").next(0),
-        );
-        headers
-    }
-
-    #[test]
-    fn what_belongs_to_a_connection_stays_on_it() {
-        let mut headers = headers(&[
-            ("connection", "close, X-Foo"),
-            ("connection", "x-bar , host, content-length"),
-            ("x-foo", "1"),
-            ("x-bar", "2"),
-            ("x-kept", "3"),
-            ("host", "example.org"),
-            ("content-length", "0"),
-            ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
-            ("upgrade", "h2c"),
-            ("http2-settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
-            ("proxy-connection", "keep-alive"),
-            ("proxy-authorization", "Basic x"),
-            ("proxy", "http://attacker"),
-            ("transfer-encoding", "chunked"),
-        ]);
-        strip_hop_by_hop(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["content-length", "host", "x-kept"]);
-    }
-
-    #[test]
-    fn a_stranger_cannot_say_who_he_is() {
-        let sent = [
-            ("host", "example.org"),
-            ("x-forwarded-for", "9.9.9.9"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "evil"),
-            ("forwarded", "for=9.9.9.9"),
-            ("x-request-id", "mine"),
-        ];
-        let seen = described("198.51.100.1", "198.51.100.1", None, &sent);
-        let all = |name: &str| {
-            seen.get_all(name)
-                .iter()
-                .map(|v| v.to_str().expect("ASCII"))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(all("x-forwarded-for"), ["198.51.100.1"]);
-        assert_eq!(all("x-forwarded-proto"), ["http"]);
-        assert_eq!(all("x-forwarded-host"), ["example.org"]);
-        assert_eq!(
-            all("forwarded"),
-            ["for=198.51.100.1;host=\"example.org\";proto=http"]
-        );
-        assert_eq!(all("via"), ["1.1 portcullis"]);
-        assert_eq!(all("x-request-id").first().map(|id| id.len()), Some(36));
-    }
-
-    #[test]
-    fn the_believed_header_is_continued_and_the_others_follow_it() {
-        let sent = [
-            ("host", "inner"),
-            ("x-forwarded-for", "9.9.9.9"),
-            ("x-forwarded-for", "8.8.8.8"),
-            ("x-forwarded-proto", "https"),
-            ("forwarded", "for=6.6.6.6"),
-            ("x-request-id", "theirs"),
-            ("via", "1.1 front"),
-        ];
-        let list = described(
-            "8.8.8.8",
-            "2001:db8::1",
-            Some(IdentityHeader::XForwardedFor),
-            &sent,
-        );
-        let forwarded = described(
-            "6.6.6.6",
-            "2001:db8::1",
-            Some(IdentityHeader::Forwarded),
-            &sent,
-        );
-        let peer = described(
-            "2001:db8::1",
-            "2001:db8::1",
-            Some(IdentityHeader::Peer),
-            &sent,
-        );
-        let all = [&list, &forwarded, &peer];
-        let each = |name: &str| {
-            all.map(|seen| {
-                seen.get(name)
-                    .and_then(|v| v.to_str().ok())
-                    .unwrap_or("none")
-            })
-        };
-        assert_eq!(
-            each("x-forwarded-for"),
-            [
-                "9.9.9.9, 8.8.8.8, 2001:db8::1",
-                "6.6.6.6, 2001:db8::1",
-                "2001:db8::1"
-            ]
-        );
-        assert_eq!(each("x-forwarded-proto"), ["https", "http", "http"]);
-        assert_eq!(
-            each("forwarded"),
-            [
-                "for=8.8.8.8;host=\"inner\";proto=https, for=\"[2001:db8::1]\"",
-                "for=6.6.6.6, for=\"[2001:db8::1]\";host=\"inner\";proto=http",
-                "for=\"[2001:db8::1]\";host=\"inner\";proto=http",
-            ]
-        );
-        assert_eq!(each("x-request-id"), ["theirs"; 3]);
-        assert_eq!(each("via"), ["1.1 front, 1.1 portcullis"; 3]);
-    }
-
-    #[test]
-    fn trailers_cannot_say_what_the_head_may_not() {
-        let mut trailers = headers(&[
-            ("x-sum", "5"),
-            ("x-forwarded-for", "1.1.1.1"),
-            ("authorization", "x"),
-            ("te", "x"),
-        ]);
-        strip_trailers(&mut trailers);
-        assert_eq!(
-            trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
-            ["x-sum"]
-        );
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests;

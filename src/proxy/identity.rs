@@ -2,15 +2,18 @@
 //!
 //! The client is the connection's other end, unless that is a trusted proxy. Then the forwarding header is read from
 //! the right, where the proxies that we trust have written, and the first address that is no trusted proxy is the client.
-//! Everything left of it may be invented by that client and is not read. An entry that is no address ends the reading:
-//! the last proxy before it is then all that is known.
+//! Everything left of it may be invented by that client and is neither read nor passed on. An entry that is no address
+//! ends the reading: the last proxy before it is then all that is known, and the request counts as that proxy's, though
+//! proxies by themselves are not counted: else a client that makes the header unreadable would escape every limit.
 
-use std::net::IpAddr;
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::HeaderMap;
-use http::header::{FORWARDED, HeaderName};
+use http::header::{FORWARDED, HOST, HeaderName};
+use http::{HeaderMap, Uri};
 
-use super::config::{ClientsConfig, IdentityHeader};
+use super::clients_config::{ClientsConfig, FieldName, ForwardIdentity, IdentityHeader};
+use super::fields::folded;
 use crate::config::Cidr;
 use crate::request::{ClientIdentity, IdentitySource, Standing};
 
@@ -21,88 +24,218 @@ pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwar
 #[derive(Debug)]
 pub struct Trust {
     trusted: Vec<Cidr>,
+    general: Model,
+    hosts: Vec<(String, Model)>,
+    /// The folded names of headers of which no copy goes on.
+    strip: HashSet<String>,
+    forward_as: ForwardIdentity,
+    ipv6_prefix: u8,
+}
+
+/// Who is believed, and where he names his client.
+#[derive(Debug)]
+struct Model {
     proxies: Vec<Cidr>,
     header: IdentityHeader,
-    ipv6_prefix: u8,
+}
+
+/// The way of a request as far as it is known: who sent it, and over whom it came.
+#[derive(Debug)]
+pub(super) struct Way<'t> {
+    /// The connection's other end.
+    pub(super) peer: IpAddr,
+    /// The right-most address that is no trusted proxy, or the last that is known.
+    pub(super) client: IpAddr,
+    /// The proxies between the two, that of the client first.
+    pub(super) via: Vec<IpAddr>,
+    /// Where the client is named; `None` where the peer is not believed.
+    pub(super) believed: Option<&'t IdentityHeader>,
+    /// How many entries of the header were read; the client is the left-most of them.
+    pub(super) entries: usize,
+    source: IdentitySource,
+    standing: Standing,
 }
 
 impl Trust {
     /// Compiles the `clients:` section.
     #[must_use]
     pub fn new(config: &ClientsConfig) -> Self {
+        let general = Model {
+            proxies: config.trusted_proxies.clone(),
+            header: config.identity.clone(),
+        };
+        let hosts = config.hosts.iter().map(|host| {
+            let proxies = host.trusted_proxies.as_ref();
+            let model = Model {
+                proxies: proxies.unwrap_or(&config.trusted_proxies).clone(),
+                header: host.identity.clone(),
+            };
+            (host.host.clone(), model)
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let models = hosts.iter().map(|(_, model)| model).chain([&general]);
+        let read = models.filter_map(|model| match &model.header {
+            IdentityHeader::Header(name) => Some(name),
+            _ => None,
+        });
+        let written = match &config.forward_identity_as {
+            ForwardIdentity::Header(name) => Some(name),
+            _ => None,
+        };
+        let strip = config.strip.iter().chain(read).chain(written);
         Self {
             trusted: config.trusted.clone(),
-            proxies: config.trusted_proxies.clone(),
-            header: config.identity,
+            strip: strip
+                .map(|FieldName(name)| folded(name).into_owned())
+                .collect(),
+            forward_as: config.forward_identity_as.clone(),
             ipv6_prefix: config.ipv6_prefix,
+            general,
+            hosts,
         }
     }
 
-    /// Where a trusted proxy names its client.
-    #[must_use]
-    pub const fn header(&self) -> IdentityHeader {
-        self.header
+    /// How the upstream is told of the client.
+    pub(super) const fn forward_as(&self) -> &ForwardIdentity {
+        &self.forward_as
     }
 
-    /// Whether a peer's forwarding headers are believed.
-    #[must_use]
-    pub fn is_proxy(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|block| block.contains(address))
+    /// Whether no copy of a header goes on, by its folded name.
+    pub(super) fn strips(&self, folded: &str) -> bool {
+        self.strip.contains(folded)
     }
 
     /// The client behind a request that came over a connection from `peer`.
     #[must_use]
-    pub fn identify(&self, peer: IpAddr, headers: &HeaderMap) -> ClientIdentity {
-        let peer = peer.to_canonical();
-        let (address, source) = match self.header {
-            IdentityHeader::Peer => (peer, IdentitySource::Peer),
-            _ if !self.is_proxy(peer) => (peer, IdentitySource::Peer),
-            IdentityHeader::XForwardedFor => {
-                let entries = entries_from_the_right(headers, &X_FORWARDED_FOR, split_plain)
-                    .map(parse_address);
-                self.first_untrusted(peer, entries, IdentitySource::XForwardedFor)
-            }
-            IdentityHeader::Forwarded => {
-                let entries =
-                    entries_from_the_right(headers, &FORWARDED, split_unquoted).map(forwarded_for);
-                self.first_untrusted(peer, entries, IdentitySource::Forwarded)
-            }
-        };
+    pub fn identify(&self, peer: IpAddr, uri: &Uri, headers: &HeaderMap) -> ClientIdentity {
+        let way = self.way(peer, uri, headers);
         ClientIdentity {
-            address,
-            peer,
-            source,
-            standing: self.standing(address),
+            address: way.client,
+            peer: way.peer,
+            source: way.source,
+            standing: way.standing,
             ipv6_prefix: self.ipv6_prefix,
         }
     }
 
-    fn first_untrusted(
-        &self,
-        peer: IpAddr,
-        entries: impl Iterator<Item = Option<IpAddr>>,
-        source: IdentitySource,
-    ) -> (IpAddr, IdentitySource) {
-        let mut known = (peer, IdentitySource::Peer);
-        for entry in entries {
-            let Some(address) = entry else { break };
-            known = (address, source);
-            if !self.is_proxy(address) {
-                break;
+    /// The way of a request that came over a connection from `peer`.
+    pub(super) fn way(&self, peer: IpAddr, uri: &Uri, headers: &HeaderMap) -> Way<'_> {
+        let peer = peer.to_canonical();
+        let model = self.model(uri, headers);
+        let mut way = Way {
+            peer,
+            client: peer,
+            via: Vec::new(),
+            believed: model.is_proxy(peer).then_some(&model.header),
+            entries: 0,
+            source: IdentitySource::Peer,
+            standing: Standing::Ordinary,
+        };
+        let is_clear = match way.believed {
+            None | Some(IdentityHeader::Peer) => true,
+            Some(IdentityHeader::XForwardedFor) => {
+                let entries = entries_from_the_right(headers, &X_FORWARDED_FOR, split_plain);
+                way.follow(
+                    model,
+                    entries.map(parse_address),
+                    IdentitySource::XForwardedFor,
+                )
             }
+            Some(IdentityHeader::Forwarded) => {
+                let entries = entries_from_the_right(headers, &FORWARDED, split_unquoted);
+                way.follow(model, entries.map(forwarded_for), IdentitySource::Forwarded)
+            }
+            Some(IdentityHeader::Header(FieldName(name))) => {
+                way.follow(model, only_address(headers, name), IdentitySource::Header)
+            }
+        };
+        if is_clear {
+            way.standing = self.standing(model, way.client);
         }
-        known
+        way
     }
 
-    fn standing(&self, address: IpAddr) -> Standing {
+    /// The model of the host that is asked. One that is asked for in the target counts before one in `Host`
+    /// (RFC 9112, 3.2.2).
+    fn model(&self, uri: &Uri, headers: &HeaderMap) -> &Model {
+        if self.hosts.is_empty() {
+            return &self.general;
+        }
+        let host = match uri.authority() {
+            Some(authority) => authority.as_str().as_bytes(),
+            None => headers.get(HOST).map_or(&b""[..], |host| host.as_bytes()),
+        };
+        let name = without_port(host);
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let same = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+        let model = self.hosts.iter().find(|(known, _)| same(known));
+        model.map_or(&self.general, |(_, model)| model)
+    }
+
+    fn standing(&self, model: &Model, address: IpAddr) -> Standing {
         if self.trusted.iter().any(|block| block.contains(address)) {
             Standing::Trusted
-        } else if self.is_proxy(address) {
+        } else if model.is_proxy(address) {
             Standing::Proxy
         } else {
             Standing::Ordinary
         }
     }
+}
+
+impl Model {
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|block| block.contains(address))
+    }
+}
+
+impl Way<'_> {
+    /// Goes from proxy to proxy as the entries of a header say, the nearest first; whether all that had to be read could
+    /// be.
+    fn follow(
+        &mut self,
+        model: &Model,
+        entries: impl Iterator<Item = Option<IpAddr>>,
+        source: IdentitySource,
+    ) -> bool {
+        let mut is_clear = true;
+        for entry in entries {
+            let Some(address) = entry else {
+                is_clear = false;
+                break;
+            };
+            if self.entries > 0 {
+                self.via.push(self.client);
+            }
+            (self.client, self.source) = (address, source);
+            self.entries += 1;
+            if !model.is_proxy(address) {
+                break;
+            }
+        }
+        self.via.reverse();
+        is_clear
+    }
+}
+
+/// `host` of `host:port` and of `[v6]:port`.
+fn without_port(host: &[u8]) -> &[u8] {
+    let after_v6 = memchr::memrchr(b']', host).unwrap_or(0);
+    let colon = host.iter().skip(after_v6).position(|&byte| byte == b':');
+    colon
+        .and_then(|colon| host.get(..after_v6 + colon))
+        .unwrap_or(host)
+}
+
+/// The address in a header that holds one and comes once; several lines say nothing.
+fn only_address(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<IpAddr>> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next();
+    let is_only = lines.next().is_none();
+    first.into_iter().map(move |line| {
+        let address = parse_address(line.as_bytes().trim_ascii());
+        address.filter(|_| is_only)
+    })
 }
 
 /// The elements of a list header, last line and last element first; empty ones are skipped (RFC 9110, 5.6.1.2).
@@ -177,150 +310,50 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
 }
 
 /// One address as proxies write it: bare, with a port, in brackets, with a zone; canonical.
+///
+/// What readers take for different addresses, or only some for any, is none: octets with leading zeros, numbers instead
+/// of octets, an IPv4 address in brackets or with a zone.
 fn parse_address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?;
-    let bare = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(address)?
-        }
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let is_bare = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return parse_v6(address).filter(|_| is_bare);
+    }
+    match text.split_once(':') {
+        None => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
         // One colon is a port after an IPv4 address; several are an IPv6 address.
-        None => match text.split_once(':') {
-            Some((address, port)) if is_port(port) => address,
-            _ => text,
-        },
+        Some((address, port)) if !port.contains(':') => {
+            let address = address.parse::<Ipv4Addr>().ok()?;
+            is_port(port).then_some(IpAddr::V4(address))
+        }
+        Some(_) => parse_v6(text),
+    }
+}
+
+/// An IPv6 address; its zone means something only on the machine that wrote it (RFC 4007, 11.2).
+fn parse_v6(text: &str) -> Option<IpAddr> {
+    let in_zone = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    let address = match text.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() && zone.bytes().all(in_zone) => address,
+        Some(_) => return None,
+        None => text,
     };
-    let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
-    without_zone
-        .parse::<IpAddr>()
-        .ok()
-        .map(|address| address.to_canonical())
+    let address = address.parse::<Ipv6Addr>().ok()?;
+    Some(IpAddr::V6(address).to_canonical())
 }
 
 fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
+    text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+/// The last `count` elements of `Forwarded`, as they were written, left to right.
+pub(super) fn last_forwarded(headers: &HeaderMap, count: usize) -> Vec<&[u8]> {
+    let elements = entries_from_the_right(headers, &FORWARDED, split_unquoted);
+    let mut last: Vec<_> = elements.take(count).collect();
+    last.reverse();
+    last
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trust(identity: IdentityHeader) -> Trust {
-        Trust::new(&ClientsConfig {
-            trusted: vec!["203.0.113.7".parse().expect("a block")],
-            trusted_proxies: vec![
-                "10.0.0.0/8".parse().expect("a block"),
-                "fd00::/8".parse().expect("a block"),
-            ],
-            identity,
-            ..ClientsConfig::default()
-        })
-    }
-
-    fn identify(
-        identity: IdentityHeader,
-        peer: &str,
-        lines: &[(HeaderName, &str)],
-    ) -> ClientIdentity {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(name, value.parse().expect("a header value"));
-        }
-        trust(identity).identify(peer.parse().expect("an address"), &headers)
-    }
-
-    #[test]
-    fn the_client_is_the_right_most_untrusted_entry_of_a_trusted_peer() {
-        // peer, lines of X-Forwarded-For, expected client
-        let cases: [(&str, &[&str], &str); 18] = [
-            ("10.0.0.1", &["\", 8.8.8.8"], "8.8.8.8"),
-            ("10.0.0.1", &["\"\\", "8.8.8.8"], "8.8.8.8"),
-            ("198.51.100.1", &["9.9.9.9"], "198.51.100.1"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-            ("10.0.0.1", &["9.9.9.9"], "9.9.9.9"),
-            ("10.0.0.1", &["9.9.9.9, 8.8.8.8"], "8.8.8.8"),
-            ("10.0.0.1", &["9.9.9.9, 8.8.8.8, 10.2.3.4"], "8.8.8.8"),
-            ("10.0.0.1", &["9.9.9.9", "8.8.8.8"], "8.8.8.8"),
-            ("10.0.0.1", &["10.1.1.1, 10.2.2.2"], "10.1.1.1"),
-            ("10.0.0.1", &["9.9.9.9, unknown"], "10.0.0.1"),
-            ("10.0.0.1", &["9.9.9.9, bogus, 10.9.9.9"], "10.9.9.9"),
-            ("10.0.0.1", &["9.9.9.9,, "], "9.9.9.9"),
-            ("10.0.0.1", &["9.9.9.9:4711"], "9.9.9.9"),
-            ("10.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1"),
-            ("10.0.0.1", &["2001:DB8:0:0::1"], "2001:db8::1"),
-            ("10.0.0.1", &["::ffff:9.9.9.9"], "9.9.9.9"),
-            ("10.0.0.1", &["fe80::1%eth0"], "fe80::1"),
-            ("::ffff:10.0.0.1", &["9.9.9.9"], "9.9.9.9"),
-        ];
-        for (peer, lines, expected) in cases {
-            let lines: Vec<_> = lines.iter().map(|line| (X_FORWARDED_FOR, *line)).collect();
-            let client = identify(IdentityHeader::XForwardedFor, peer, &lines);
-            assert_eq!(client.address.to_string(), expected, "{peer} {lines:?}");
-        }
-    }
-
-    #[test]
-    fn forwarded_is_read_as_rfc_7239_writes_it() {
-        let cases: [(&str, &str); 13] = [
-            ("for=\", for=8.8.8.8", "8.8.8.8"),
-            ("for=\"\\, for=8.8.8.8", "8.8.8.8"),
-            ("for=\", for=\"8.8.8.8:80\"", "8.8.8.8"),
-            ("for=\"\\\", for=\"8.8.8.8\"", "8.8.8.8"),
-            ("for=9.9.9.9", "9.9.9.9"),
-            ("For=\"[2001:db8::1]:80\";proto=http", "2001:db8::1"),
-            ("for=9.9.9.9, for=8.8.8.8;by=10.0.0.2", "8.8.8.8"),
-            ("for=9.9.9.9;host=\"a,for=7.7.7.7\"", "9.9.9.9"),
-            ("for=9.9.9.9, for=unknown", "10.0.0.1"),
-            ("for=9.9.9.9, for=_hidden", "10.0.0.1"),
-            ("for=9.9.9.9;for=8.8.8.8", "10.0.0.1"),
-            ("proto=http", "10.0.0.1"),
-            ("for=9.9.9.9, for=10.3.3.3", "9.9.9.9"),
-        ];
-        for (line, expected) in cases {
-            let client = identify(IdentityHeader::Forwarded, "10.0.0.1", &[(FORWARDED, line)]);
-            assert_eq!(client.address.to_string(), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn only_the_configured_header_names_the_client() {
-        let lines = [(X_FORWARDED_FOR, "9.9.9.9"), (FORWARDED, "for=8.8.8.8")];
-        for (identity, expected) in [
-            (IdentityHeader::XForwardedFor, "9.9.9.9"),
-            (IdentityHeader::Forwarded, "8.8.8.8"),
-            (IdentityHeader::Peer, "10.0.0.1"),
-        ] {
-            assert_eq!(
-                identify(identity, "10.0.0.1", &lines).address.to_string(),
-                expected
-            );
-        }
-    }
-
-    #[test]
-    fn standing_follows_the_client_and_not_the_peer() {
-        let standing =
-            |peer, lines: &[_]| identify(IdentityHeader::XForwardedFor, peer, lines).standing;
-        assert_eq!(standing("198.51.100.1", &[]), Standing::Ordinary);
-        assert_eq!(standing("10.0.0.1", &[]), Standing::Proxy);
-        assert_eq!(
-            standing("10.0.0.1", &[(X_FORWARDED_FOR, "203.0.113.7")]),
-            Standing::Trusted
-        );
-        assert_eq!(
-            standing("198.51.100.1", &[(X_FORWARDED_FOR, "203.0.113.7")]),
-            Standing::Ordinary
-        );
-    }
-
-    #[test]
-    fn ipv6_is_counted_by_its_network() {
-        let mut client =
-            ClientIdentity::from_peer("2001:db8:1:2:3:4:5:6".parse().expect("an address"));
-        assert_eq!(client.counting_address().to_string(), "2001:db8:1:2::");
-        client.ipv6_prefix = 128;
-        assert_eq!(client.counting_address(), client.address);
-        let mapped = ClientIdentity::from_peer("::ffff:192.0.2.1".parse().expect("an address"));
-        assert_eq!(mapped.counting_address().to_string(), "192.0.2.1");
-    }
-}
+mod tests;

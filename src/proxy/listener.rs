@@ -18,18 +18,27 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::config::LimitsConfig;
+use super::config::{LimitsConfig, ProxyProtocolConfig};
 use super::exchange::{Core, serve};
 use super::framing::{Answer, GateLimits, Gated, Turns};
 use super::slots::{Slot, Slots};
 use super::upstream::Pool;
-use super::{Proxy, report};
+use super::{Proxy, proxy_protocol, report};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
 /// How long a core waits before it accepts again after the system had no descriptor or memory for a connection.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// A socket to accept connections on, and how its peers may say for whom they connect.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket, bound by [`bind`].
+    pub socket: StdListener,
+    /// Whose connections begin with a PROXY protocol header; `None` where nobody's do.
+    pub proxy_protocol: Option<Arc<ProxyProtocolConfig>>,
+}
 
 /// What the data plane is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +87,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
 /// `slots` is shared by all cores: a connection holds one, and none is served without.
 pub async fn run_core(
     proxy: Arc<Proxy>,
-    listeners: Vec<StdListener>,
+    listeners: Vec<Listener>,
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
@@ -89,10 +98,10 @@ pub async fn run_core(
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {
-        let listener = TcpListener::from_std(listener)?;
+        let socket = TcpListener::from_std(listener.socket)?;
         let accepting = accept(
             Arc::clone(&core),
-            listener,
+            (socket, listener.proxy_protocol),
             Arc::clone(&slots),
             stage.clone(),
             alive.clone(),
@@ -125,7 +134,7 @@ async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
 
 async fn accept(
     core: Arc<Core>,
-    listener: TcpListener,
+    (listener, protocol): (TcpListener, Option<Arc<ProxyProtocolConfig>>),
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
@@ -141,7 +150,7 @@ async fn accept(
                 let connection = connection(
                     Arc::clone(&core),
                     stream,
-                    peer.ip(),
+                    (peer.ip(), protocol.clone()),
                     slot,
                     stage.clone(),
                     alive.clone(),
@@ -176,14 +185,21 @@ async fn next(
 /// Serves one connection to its end.
 async fn connection(
     core: Arc<Core>,
-    stream: TcpStream,
-    peer: IpAddr,
+    mut stream: TcpStream,
+    (accepted, protocol): (IpAddr, Option<Arc<ProxyProtocolConfig>>),
     slot: Slot,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
 ) {
     // Answers are small and complete; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
+    // From here on the peer is whom a PROXY protocol header names, for everything.
+    let peer = tokio::select! {
+        peer = proxy_protocol::peer(&core.proxy, &mut stream, accepted, protocol.as_deref()) => peer,
+        () = wait_for_drain(&mut stage) => None,
+    };
+    let Some(peer) = peer else { return };
+    let stream = proxy_protocol::Guarded::new(&core.proxy, stream, accepted, protocol.as_deref());
     let turns = Arc::new(Turns::default());
     let (builder, stream) = {
         let limits = &core.proxy.serving.load().limits;

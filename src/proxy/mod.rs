@@ -4,13 +4,16 @@
 //! own, with its own listening sockets and its own idle upstream connections; what cores share is in [`Proxy`].
 
 mod body;
+mod clients_config;
 pub mod clock;
 pub mod config;
 mod exchange;
+mod fields;
 mod forward;
 pub mod framing;
 pub mod identity;
 pub mod listener;
+pub mod proxy_protocol;
 mod receive;
 mod report;
 mod respond;

@@ -18,7 +18,7 @@ use crate::event::access::AccessRecord;
 use crate::event::{
     Decision, Event, EventClient, EventFinding, EventId, EventKind, Evidence, secrets,
 };
-use crate::request::ClientIdentity;
+use crate::request::{ClientIdentity, IdentitySource};
 
 /// The longest path that an event shows, in bytes.
 const SHOWN_PATH: usize = 512;
@@ -228,6 +228,17 @@ pub(super) fn refused(proxy: &Proxy, peer: IpAddr, refused: &Refused) {
     proxy.events.emit(event);
 }
 
+/// Tells of a connection that was ended before there was a request to answer: which rule, and what was seen.
+pub(super) fn connection(
+    proxy: &Proxy,
+    peer: IpAddr,
+    (rule, message): (&'static str, &'static str),
+    evidence: &str,
+) {
+    let event = of_connection(proxy, peer, message, rule, evidence.into());
+    proxy.events.emit(event);
+}
+
 /// An event of a connection, rather than of one of its requests.
 fn of_connection(
     proxy: &Proxy,
@@ -242,7 +253,7 @@ fn of_connection(
     let peer = peer.to_canonical();
     event.client = Some(EventClient {
         ip: peer,
-        source: crate::request::IdentitySource::Peer,
+        source: IdentitySource::Peer,
         peer,
     });
     event.detection = Some("framing".into());

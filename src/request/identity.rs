@@ -29,6 +29,8 @@ pub enum IdentitySource {
     XForwardedFor,
     /// The right-most untrusted `for=` of `Forwarded` (RFC 7239), sent by a trusted proxy.
     Forwarded,
+    /// The header that `clients.identity` names, sent by a trusted proxy.
+    Header,
 }
 
 /// What the configuration says of a client.
@@ -39,7 +41,8 @@ pub enum Standing {
     Ordinary,
     /// In `clients.trusted`: never judged, counted, banned or listed.
     Trusted,
-    /// In `clients.trusted_proxies`, and the request names no client behind it: judged, but never counted or banned.
+    /// In `clients.trusted_proxies`, and the request names no client behind it: judged, but never counted or banned. One
+    /// that names somebody who cannot be read is `Ordinary`.
     Proxy,
 }
 

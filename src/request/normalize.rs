@@ -2,16 +2,22 @@
 //!
 //! It is for *comparing*, never for forwarding, and it takes the side of whoever reads most into a path: whatever some
 //! server takes for a separator, an escape or nothing at all is taken for it here.
+//!
+//! That is not enough where a path goes back up: what `..` takes away depends on what the server took for a segment, so
+//! such a path has several [`readings`], and a limit on any of them holds.
+
+mod readings;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub use self::readings::{Readings, readings};
 use super::decode::{hex_digit, hex_unit, overlong_at};
 
 /// The path that every spelling of it shares.
 ///
 /// Escapes are decoded until none is left (`%2561`, `%u0061` and overlong UTF-8 too), `\` is `/`, repeated slashes are one,
-/// `.` and `..` are resolved without leaving the root, `;parameters` and the dots and spaces that end a segment are
+/// `.` and `..` are resolved without leaving the root, `;parameters` and the dots, spaces and control bytes that end a segment are
 /// dropped, a NUL ends the path, and no slash ends it but that of the root. Case is kept. Bytes that are not UTF-8 are
 /// written as escapes. A path that is normal already is borrowed, and the normal path of a normal path is itself.
 #[must_use]
@@ -42,11 +48,17 @@ fn is_normal(path: &str) -> bool {
     for &byte in path.as_bytes() {
         match byte {
             b'/' if matches!(previous, b'/' | b'.' | b' ') => return false,
-            b'%' | b'\\' | b';' | 0 => return false,
+            b'%' | b'\\' | b';' | 0..b' ' | 0x7f => return false,
             _ => previous = byte,
         }
     }
     path.starts_with('/') && !matches!(previous, b'/' | b'.' | b' ')
+}
+
+/// Whether a byte at the end of a segment is nothing to some server: Windows drops spaces, and many a pattern that should
+/// match a whole path lets a line feed follow.
+const fn is_blank(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
 }
 
 /// Decodes until nothing is left to decode, in one pass: whenever the bytes written so far end in an escape, its meaning
@@ -116,13 +128,13 @@ fn resolve(path: &[u8]) -> Vec<u8> {
         let parameters = memchr::memchr(b';', segment).unwrap_or(segment.len());
         let segment = segment.get(..parameters).unwrap_or_default();
         // Blanks go first: `..` followed by a blank is still the parent directory to Windows.
-        match trim_end(segment, |byte| byte == b' ') {
+        match trim_end(segment, is_blank) {
             b".." => {
                 let parent = memchr::memrchr(b'/', &resolved).unwrap_or(0);
                 resolved.truncate(parent);
             }
             segment => {
-                let segment = trim_end(segment, |byte| matches!(byte, b'.' | b' '));
+                let segment = trim_end(segment, |byte| byte == b'.' || is_blank(byte));
                 if !segment.is_empty() {
                     resolved.push(b'/');
                     resolved.extend_from_slice(segment);
@@ -195,6 +207,9 @@ mod tests {
                     "a/b",
                     "/%%361/b",
                     "/%2%35%36%31/b",
+                    "/a/b%0a",
+                    "/a%09/b%0d%0a",
+                    "/a/b%7f",
                 ],
             ),
             (

@@ -4,7 +4,7 @@ use super::decode::{self, Syntax};
 use super::input::{Parsed, Place, PlaceKind, Source};
 use super::pairs;
 
-pub use super::normalize::normalize;
+pub use super::normalize::{Readings, normalize, readings};
 
 /// Adds the path, and each query key and value.
 ///

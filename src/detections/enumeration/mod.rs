@@ -4,7 +4,8 @@
 //! sliding window. Beyond `limit` the client is refused everything for `block_for`. What counts is the upstream's own
 //! answer, never how a path looks: a request for a real path is no guess, however odd its spelling.
 //!
-//! A path counts once, however often it is asked for and with whatever query; asking again only keeps it in the window.
+//! A path counts once, however often it is asked for, in whatever spelling and with whatever query; asking again only
+//! keeps it in the window. `/a;1` and `/a;2` are one path, as they are to whoever reads parameters there.
 //! Answers weigh differently. A path that does not exist (404, or any other listed status) counts in full. 401 and 403
 //! say that the path may well exist and the credentials are wrong, and a client whose token has expired gets them from
 //! everything it calls: such a path counts a quarter. So with a limit of 20, 21 missing paths are too many, or 81
@@ -44,7 +45,7 @@ use http::header::RETRY_AFTER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::path_pattern::PathPattern;
+use super::path_pattern::{PathCase, PathPattern, Paths};
 use crate::clients::{Key, Window, whole_seconds};
 use crate::config::{ConfigError, Duration, Load};
 use crate::engine::registry::module_documentation;
@@ -58,6 +59,7 @@ use crate::request::{Origin, Place, PlaceKind, RequestView, ResponseView, Source
 #[derive(Debug)]
 pub struct Enumeration {
     config: EnumerationConfig,
+    decoys: Vec<PathPattern>,
     window: Window,
     /// What a finding of [`PROBING`] says.
     evidence: String,
@@ -78,6 +80,9 @@ pub struct EnumerationConfig {
     pub statuses: Vec<u16>,
     /// Paths that nobody has reason to ask for: one path, or with a `*` at its end all that begin so.
     pub decoys: Vec<PathPattern>,
+    /// Whether a path in capitals is another one, for counting as for `decoys`: `sensitive`, or `insensitive` for an
+    /// application that answers both alike.
+    pub path_case: PathCase,
 }
 
 impl Default for EnumerationConfig {
@@ -88,6 +93,7 @@ impl Default for EnumerationConfig {
             block_for: Duration::seconds(600),
             statuses: vec![400, 401, 403, 404, 405],
             decoys: Vec::new(),
+            path_case: PathCase::default(),
         }
     }
 }
@@ -123,12 +129,8 @@ impl ThreatDetection for Enumeration {
         context: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
         let client = client(request, context);
-        if self
-            .config
-            .decoys
-            .iter()
-            .any(|decoy| decoy.matches(request))
-        {
+        let paths = Paths::of(request);
+        if self.decoys.iter().any(|decoy| decoy.matches(&paths)) {
             if let Some(client) = client {
                 self.hold(client, context);
             }
@@ -163,8 +165,10 @@ impl ThreatDetection for Enumeration {
         } else {
             MISSING
         };
-        let path = request.normalized_path().as_bytes();
-        let item = context.facts.key("enumeration/path", path).short();
+        let paths = Paths::of(request);
+        let path = paths.identity(self.config.path_case);
+        let item = context.facts.key("enumeration/path", path.as_bytes());
+        let item = item.short();
         let (facts, now) = (context.facts, context.now);
         if facts.note_distinct(client, item, weight, self.window, now) <= self.window.limit {
             return Ok(Verdict::Pass);
@@ -209,7 +213,9 @@ impl FromConfig for Enumeration {
             load.warn("enumeration: it has neither `statuses` nor `decoys`, and notices nobody");
         }
         let statuses: Vec<_> = config.statuses.iter().map(u16::to_string).collect();
+        let in_case = |decoy: &PathPattern| decoy.clone().in_case(config.path_case);
         Ok(Self {
+            decoys: config.decoys.iter().map(in_case).collect(),
             window: Window {
                 within: config.within.get(),
                 limit: config.limit * MISSING,

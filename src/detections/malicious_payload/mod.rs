@@ -26,13 +26,16 @@
 //! These are patterns: they know syntax, not what the application does with a value. A payload that looks like ordinary
 //! text passes (`1 AND name > 'm'`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
 //! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
-//! a head, and 16 of a body. The headers that only steer the connection and random nonces (`Connection`,
+//! a head, and 16 of a body. A value that is encoded more than five times over is refused with 400, and so is a body of
+//! more than about half a MiB that shows the signs of most attacks all over and has to be looked at in several forms: it
+//! would keep a core busy for more than a tenth of a second. The headers that only steer the connection and random nonces (`Connection`,
 //! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no
 //! application reads them as values.
 
 mod builtin;
 mod config;
 mod exclusion;
+mod work;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,6 +44,7 @@ use std::sync::Arc;
 
 pub use self::config::{MaliciousPayloadConfig, PayloadPattern};
 pub use self::exclusion::ExclusionConfig;
+use self::work::Work;
 use crate::config::{ConfigError, Load};
 use crate::engine::patterns::PatternSet;
 use crate::engine::registry::module_documentation;
@@ -111,21 +115,43 @@ fn comes_again(header: &str) -> bool {
 // === impl MaliciousPayload ===
 
 impl MaliciousPayload {
-    /// What the rules find in `inputs`, which are those of `request`'s head or of its body.
-    fn scan(&self, request: &RequestView<'_>, inputs: &[Input<'_>]) -> Vec<Finding> {
+    /// What the rules find in `inputs`, which are those of `request`'s head or of its body, `bytes` long.
+    ///
+    /// A value that is encoded over and over is refused whatever was found: what it is at last, nobody has seen. So is
+    /// what makes more work than it may, since not all of it was looked at.
+    fn scan(
+        &self,
+        request: &RequestView<'_>,
+        inputs: &[Input<'_>],
+        bytes: usize,
+    ) -> Result<Verdict, DetectionError> {
         let mut findings = Vec::new();
+        let mut work = Work::for_input(bytes);
         for input in inputs {
             if input.place.kind == PlaceKind::Headers && is_not_looked_at(&input.place.name) {
                 continue;
             }
             for form in forms(input) {
-                self.scan_form(request, input, form, &mut findings);
+                self.scan_form(request, input, form, &mut work, &mut findings);
                 if findings.len() >= MAX_FINDINGS {
-                    return findings;
+                    return Ok(Verdict::Threat(findings));
                 }
             }
         }
-        findings
+        let exhausted = if inputs.iter().any(|input| input.oddities.exhausted) {
+            "the number of decodings of one value"
+        } else if work.is_exhausted() {
+            "the work that its length allows for"
+        } else if findings.is_empty() {
+            return Ok(Verdict::Pass);
+        } else {
+            return Ok(Verdict::Threat(findings));
+        };
+        let rules: Vec<_> = findings.iter().map(|found| found.rule.as_str()).collect();
+        Err(DetectionError::Exhausted(match *rules {
+            [] => exhausted.into(),
+            _ => format!("{exhausted}; found until then: {}", rules.join(", ")).into(),
+        }))
     }
 
     fn scan_form(
@@ -133,8 +159,12 @@ impl MaliciousPayload {
         request: &RequestView<'_>,
         input: &Input<'_>,
         form: &Form<'_>,
+        work: &mut Work,
         findings: &mut Vec<Finding>,
     ) {
+        if !work.take_form(form.text.len()) {
+            return;
+        }
         // Asked before the expression is run: most candidates are words that the rule does not look for here.
         let looks_here = |index: usize| {
             let rule = self.rules.rules.get(index);
@@ -166,9 +196,11 @@ impl MaliciousPayload {
         };
         let set = &self.rules.set;
         if input.place.kind == PlaceKind::Headers && comes_again(&input.place.name) {
+            // Searched to the end, since what is found in half of it is not what is remembered.
             set.find_again(&form.text, form.marks, looks_here, found);
         } else {
-            set.find_where(&form.text, form.marks, looks_here, found);
+            let wanted = |index| looks_here(index) && work.take_run(form.text.len());
+            set.find_where(&form.text, form.marks, wanted, found);
         }
     }
 }
@@ -176,19 +208,6 @@ impl MaliciousPayload {
 /// The one place that knows how an input holds its forms.
 fn forms<'i, 'a>(input: &'i Input<'a>) -> impl Iterator<Item = &'i Form<'a>> {
     input.forms()
-}
-
-/// A value that is encoded over and over is refused even if nothing was found in it: what it is at last, nobody has seen.
-fn verdict(findings: Vec<Finding>, inputs: &[Input<'_>]) -> Result<Verdict, DetectionError> {
-    if !findings.is_empty() {
-        Ok(Verdict::Threat(findings))
-    } else if inputs.iter().any(|input| input.oddities.exhausted) {
-        Err(DetectionError::Exhausted(
-            "the number of decodings of one value".into(),
-        ))
-    } else {
-        Ok(Verdict::Pass)
-    }
 }
 
 impl ThreatDetection for MaliciousPayload {
@@ -209,7 +228,8 @@ impl ThreatDetection for MaliciousPayload {
         request: &RequestView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        verdict(self.scan(request, request.inputs()), request.inputs())
+        // A head is short; what it may make is the least that anything may.
+        self.scan(request, request.inputs(), 0)
     }
 
     fn on_body(
@@ -218,7 +238,7 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        verdict(self.scan(request, body.inputs()), body.inputs())
+        self.scan(request, body.inputs(), body.bytes().len())
     }
 
     fn rules(&self) -> Vec<RuleInfo> {

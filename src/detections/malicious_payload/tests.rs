@@ -337,3 +337,24 @@ fn a_listed_word_is_found_wherever_a_value_can_hide() {
         }
     }
 }
+
+#[test]
+fn what_makes_more_work_than_its_length_allows_for_is_refused() {
+    let policy = policy(detection::<MaliciousPayload>("{}"));
+    // Signs of many attacks and none of them, in as many forms as are looked at.
+    let words = "It's (a) \"note\"; see <b>/etc/</b> & ../x or 1 = one, `id` | $HOME: select {all} from \\tables\\ -- #1 \
+                 where x like '%y%' and on load = 2 http://a.example/?b=c;d e.php .ini proc/ cmd alert (x) ";
+    let judged = |escape: &str, length: usize| {
+        let text = words.repeat(length / words.len());
+        let body = format!("{text}{escape}");
+        let sent = Sent {
+            body: Some(&body),
+            headers: &[("content-type", "text/plain")],
+            ..Sent::default()
+        };
+        judge(&policy, &sent).outcome()
+    };
+    assert_eq!(judged("", 1 << 20), Outcome::Pass);
+    assert_eq!(judged("%2541", 1 << 18), Outcome::Pass);
+    assert_eq!(judged("%25252541", 1 << 20), Outcome::Block);
+}

@@ -9,7 +9,7 @@ use http::{HeaderName, Method};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::super::path_pattern::PathPattern;
+use super::super::path_pattern::{PathCase, PathPattern};
 use crate::clients::Quota;
 use crate::config::{ConfigError, Duration, Load};
 
@@ -45,6 +45,9 @@ pub struct LimitConfig {
     /// Only requests to this path count, or with a `*` at its end to all that begin so; all where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathPattern>,
+    /// Whether `path` in capitals is another path: `sensitive`, or `insensitive` for an application that answers both alike.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub path_case: PathCase,
     /// Only requests of these methods count; all where nothing is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
@@ -86,6 +89,7 @@ impl Default for RateLimitConfig {
             per: Duration::seconds(60),
             burst: None,
             path: None,
+            path_case: PathCase::default(),
             methods: Vec::new(),
         };
         Self {
@@ -93,6 +97,15 @@ impl Default for RateLimitConfig {
             headers: AnswerHeaders::Refused,
         }
     }
+}
+
+/// What a limit without a path leaves out.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_default(case: &PathCase) -> bool {
+    *case == PathCase::default()
 }
 
 /// The longest time in which a used-up limit may come back in full.

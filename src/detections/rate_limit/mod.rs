@@ -8,6 +8,10 @@
 //! client that was quiet may send 600 at once, and one that sends all the time gets ten a second; in the first minute of
 //! a steady stream it can reach 1199. A request that is refused takes no cell from the limit that refused it.
 //!
+//! A `path` is meant in every spelling that some server reads as it: with `//`, `/./`, `/x/../`, `;parameters`, `\\`, a NUL,
+//! dots, blanks or slashes at the end, and any escapes of all that, also escaped several times. In capitals it is another
+//! one, unless `path_case` says that it is not. A path of over 512 bytes that goes up (`..`) counts for every `path`.
+//!
 //! Keys: `client` (the address, IPv6 by network), `global` (everybody together), `header NAME` and `cookie NAME` (the
 //! value that the request carries). A request without the header or cookie, or with an empty one, is counted under its
 //! client instead, so leaving it out gains nothing.
@@ -30,6 +34,8 @@
 //!   each have one; a `global` limit bounds their sum, at the price that they can use it up for everybody.
 //! * Limits are asked in order and the first that is used up refuses. The ones before it have given a cell each.
 //! * Of a header or cookie that is sent twice, the first is used.
+//! * `methods` are those of the request line. An application that takes another one from `X-HTTP-Method-Override` or from
+//!   a field of a form is limited by the one that it was asked with.
 //! * Trusted proxies are not counted by `client` limits, only by `global` ones and by the values they send.
 //! * Where more keys come than are remembered, those that used least are forgotten first; `clients` in `/readyz`
 //!   counts them.
@@ -46,7 +52,7 @@ use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 pub use config::{AnswerHeaders, LimitConfig, LimitKey, RateLimitConfig};
 
-use super::path_pattern::PathPattern;
+use super::path_pattern::{PathPattern, Paths};
 use crate::clients::{Facts, Key, Quota, Taken, whole_seconds};
 use crate::config::{ConfigError, Load};
 use crate::engine::registry::module_documentation;
@@ -97,7 +103,9 @@ impl ThreatDetection for RateLimit {
         request: &RequestView<'_>,
         context: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        for limit in self.limits.iter().filter(|limit| limit.is_about(request)) {
+        let paths = Paths::of(request);
+        let about = |limit: &&Limit| limit.is_about(request, &paths);
+        for limit in self.limits.iter().filter(about) {
             let Some(key) = limit.key(request, context.facts) else {
                 continue;
             };
@@ -171,13 +179,13 @@ impl Limit {
             methods: config.methods().filter_map(Result::ok).collect(),
             quota,
             key: config.key,
-            path: config.path,
+            path: config.path.map(|path| path.in_case(config.path_case)),
         })
     }
 
-    fn is_about(&self, request: &RequestView<'_>) -> bool {
+    fn is_about(&self, request: &RequestView<'_>, paths: &Paths<'_>) -> bool {
         (self.methods.is_empty() || self.methods.contains(request.method()))
-            && self.path.as_ref().is_none_or(|path| path.matches(request))
+            && self.path.as_ref().is_none_or(|path| path.matches(paths))
     }
 
     /// Whose cells this request takes; `None` for a client that must not be counted.

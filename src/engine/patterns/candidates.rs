@@ -31,6 +31,15 @@ impl Candidates {
         }
     }
 
+    pub(super) fn has(&self, index: usize) -> bool {
+        let words: &[u64] = match self {
+            Self::Few(words) => words,
+            Self::Many(words) => words,
+        };
+        let word = words.get(index / 64);
+        word.is_some_and(|word| word >> (index % 64) & 1 != 0)
+    }
+
     pub(super) fn for_each(&self, mut visit: impl FnMut(usize)) {
         let words: &[u64] = match self {
             Self::Few(words) => words,

@@ -191,8 +191,7 @@ impl PatternSet {
         for &search in &self.always {
             candidates.insert(search as usize);
         }
-        let seen = |search| candidates.insert(search as usize);
-        self.prefilter.seen(text, marks, seen);
+        self.prefilter.find(text, marks, &mut candidates);
         candidates
     }
 }

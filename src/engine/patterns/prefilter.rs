@@ -9,6 +9,7 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::{contiguous, noncontiguous};
 use aho_corasick::{Anchored, MatchKind};
 
+use super::candidates::Candidates;
 use super::grams::Grams;
 use super::rarity;
 use super::triggers::Trigger;
@@ -67,16 +68,16 @@ impl Prefilter {
         })
     }
 
-    /// Calls `seen` with the owner of each trigger that goes off in `text`, once or more often.
-    pub(super) fn seen(&self, text: &[u8], marks: Marks, mut seen: impl FnMut(u32)) {
-        self.short.seen(text, marks, &mut seen);
+    /// Adds the owner of each trigger that goes off in `text`.
+    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) {
+        self.short.find(text, marks, owners);
         match &self.long {
             Long::None => {}
-            Long::Grams(grams) => grams.find(text, marks, seen),
+            Long::Grams(grams) => grams.find(text, marks, owners),
             Long::Automaton {
                 automaton,
                 triggers,
-            } => walk(automaton, triggers, text, marks, seen),
+            } => walk(automaton, triggers, text, marks, owners),
         }
     }
 }
@@ -86,12 +87,13 @@ fn walk(
     triggers: &[(Box<[Marks]>, u32)],
     text: &[u8],
     marks: Marks,
-    mut seen: impl FnMut(u32),
+    owners: &mut Candidates,
 ) {
     let Ok(mut state) = automaton.start_state(Anchored::No) else {
         // Cannot be, since the automaton is built for just this. If it were, no pattern may be missed.
-        triggers.iter().for_each(|(_, owner)| seen(*owner));
-        return;
+        return triggers
+            .iter()
+            .for_each(|(_, owner)| owners.insert(*owner as usize));
     };
     // State by state instead of match by match, so that literals inside others count as well.
     for &byte in text {
@@ -104,7 +106,7 @@ fn walk(
             if let Some((needs, owner)) = triggers.get(literal)
                 && needs.iter().all(|need| need.meets(marks))
             {
-                seen(*owner);
+                owners.insert(*owner as usize);
             }
         }
     }
@@ -168,11 +170,15 @@ impl Short {
         short
     }
 
-    fn seen(&self, text: &[u8], marks: Marks, mut seen: impl FnMut(u32)) {
+    fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) {
         for kind in marks.and(self.gate).kinds() {
             for one in self.by_kind.get(kind).into_iter().flatten() {
-                if one.needs.iter().all(|need| need.meets(marks)) && one.is_in(text) {
-                    seen(one.owner);
+                let owner = one.owner as usize;
+                if one.needs.iter().all(|need| need.meets(marks))
+                    && !owners.has(owner)
+                    && one.is_in(text)
+                {
+                    owners.insert(owner);
                 }
             }
         }

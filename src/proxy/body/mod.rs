@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 pub(super) use self::answer::{ClientBody, Meter};
 pub(super) use self::request::{Progress, UpstreamBody};
-use super::forward::strip_trailers;
+use super::fields::strip_trailers;
 
 /// Why a body ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

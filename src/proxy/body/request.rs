@@ -133,7 +133,8 @@ impl Body for UpstreamBody {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
             Self::Whole { trailers, .. } => {
-                Poll::Ready(trailers.take().map(Frame::trailers).map(Ok))
+                let trailers = trailers.take().map(Frame::trailers);
+                Poll::Ready(trailers.map(without_unsafe_trailers).map(Ok))
             }
             Self::Stream(stream) => stream.poll_frame(context),
         }

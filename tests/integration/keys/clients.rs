@@ -17,6 +17,8 @@ fn client(yaml: &str) -> String {
     let headers = [
         ("X-Forwarded-For", "192.0.2.1"),
         ("Forwarded", "for=192.0.2.2"),
+        ("X-Client", "192.0.2.3"),
+        ("X-Other", "192.0.2.4"),
     ];
     let refused = proxy.get_with("/", &headers);
     let event = proxy.event(&refused.id());
@@ -46,6 +48,106 @@ pub fn identity() {
     ] {
         let yaml = format!("clients: {{ trusted_proxies: [127.0.0.1], identity: {value} }}\n");
         assert_eq!(client(&yaml), expected);
+    }
+}
+
+pub fn identity_header() {
+    for (name, expected) in [("X-Client", "192.0.2.3"), ("x-other", "192.0.2.4")] {
+        let identity = format!("identity: {{ header: {name} }}");
+        let yaml = format!("clients: {{ trusted_proxies: [127.0.0.1], {identity} }}\n");
+        assert_eq!(client(&yaml), expected);
+    }
+}
+
+/// Who a request for `example.org` comes from where hosts are listed.
+fn client_of_host(host: &str) -> String {
+    client(&format!(
+        "clients: {{ trusted_proxies: [127.0.0.1], hosts: [{{ {host} }}] }}\n"
+    ))
+}
+
+pub fn hosts_host() {
+    for (host, expected) in [("Example.ORG", "192.0.2.2"), ("example.com", "192.0.2.1")] {
+        let entry = format!("host: {host}, identity: forwarded");
+        assert_eq!(client_of_host(&entry), expected);
+    }
+}
+
+pub fn hosts_identity() {
+    for (identity, expected) in [("forwarded", "192.0.2.2"), ("peer", "127.0.0.1")] {
+        let entry = format!("host: example.org, identity: {identity}");
+        assert_eq!(client_of_host(&entry), expected);
+    }
+}
+
+pub fn hosts_identity_header() {
+    for (name, expected) in [("X-Client", "192.0.2.3"), ("X-Other", "192.0.2.4")] {
+        let entry = format!("host: example.org, identity: {{ header: {name} }}");
+        assert_eq!(client_of_host(&entry), expected);
+    }
+}
+
+pub fn hosts_trusted_proxies() {
+    for (proxies, expected) in [("127.0.0.1", "192.0.2.2"), ("10.0.0.1", "127.0.0.1")] {
+        let entry = format!("host: example.org, identity: forwarded, trusted_proxies: [{proxies}]");
+        assert_eq!(client_of_host(&entry), expected);
+    }
+}
+
+/// Which of some headers reach the upstream.
+fn told(yaml: &str) -> Vec<String> {
+    const NAMES: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "x-mine"];
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, &format!("{yaml}detections: []\n"));
+    let forged = NAMES.map(|name| (name, "192.0.2.9"));
+    assert_eq!(proxy.get_with("/", &forged).status, 200);
+    let seen = upstream.last();
+    let told = NAMES
+        .iter()
+        .filter_map(|name| Some(format!("{name}: {}", seen.one(name)?)));
+    told.collect()
+}
+
+pub fn forward_identity_as() {
+    let list = "x-forwarded-for: 127.0.0.1";
+    let forwarded = "forwarded: for=127.0.0.1;host=\"example.org\";proto=http";
+    let mine = "x-mine: 192.0.2.9";
+    for (form, expected) in [
+        ("both", &[list, forwarded, mine][..]),
+        ("x_forwarded_for", &[list, mine]),
+        ("forwarded", &[forwarded, mine]),
+        ("none", &[mine]),
+    ] {
+        let yaml = format!("clients: {{ forward_identity_as: {form} }}\n");
+        assert_eq!(told(&yaml), expected, "{form}");
+    }
+}
+
+pub fn forward_identity_as_header() {
+    for (name, expected) in [
+        (
+            "X-Real-IP",
+            &["x-real-ip: 127.0.0.1", "x-mine: 192.0.2.9"][..],
+        ),
+        ("X-Mine", &["x-mine: 127.0.0.1"]),
+    ] {
+        let yaml = format!("clients: {{ forward_identity_as: {{ header: {name} }} }}\n");
+        assert_eq!(told(&yaml), expected, "{name}");
+    }
+}
+
+pub fn strip() {
+    let none = "forward_identity_as: none";
+    for (list, expected) in [
+        ("", &["x-mine: 192.0.2.9"][..]),
+        (", strip: [X-Mine]", &["x-real-ip: 192.0.2.9"]),
+        (
+            ", strip: []",
+            &["x-real-ip: 192.0.2.9", "x-mine: 192.0.2.9"],
+        ),
+    ] {
+        let yaml = format!("clients: {{ {none}{list} }}\n");
+        assert_eq!(told(&yaml), expected, "{list}");
     }
 }
 

@@ -113,6 +113,18 @@ pub fn path() {
     assert_eq!(passed(limit, &requests), [true, false, true, true]);
 }
 
+pub fn path_case() {
+    // `%4c` is the capital letter that the pattern has.
+    let requests = ["/Login", "/%4cogin", "/login", "/LOGIN"].map(Request::get);
+    for (case, expected) in [
+        ("sensitive", [true, false, true, true]),
+        ("insensitive", [true, false, false, false]),
+    ] {
+        let limit = format!("name: a, limit: 1, per: 1h, path: /Login, path_case: {case}");
+        assert_eq!(passed(&limit, &requests), expected, "{case}");
+    }
+}
+
 pub fn methods() {
     let requests = [Method::POST, Method::GET, Method::POST].map(|method| Request {
         method,
@@ -210,4 +222,22 @@ pub fn decoys() {
     let with = enumeration("decoys: [/.git/*]");
     assert!(with.passes(&other) && !with.passes(&decoy));
     assert!(!with.passes(&other), "who touched it is refused everything");
+}
+
+pub fn guessed_case() {
+    let names = ["/a", "/A", "/%41", "/b", "/B"];
+    for (case, different) in [("sensitive", 4), ("insensitive", 2)] {
+        let count = |limit: usize| {
+            let judge = enumeration(&format!("limit: {limit}, path_case: {case}"));
+            names
+                .iter()
+                .take_while(|name| judge.answered(&Request::get(name), 404, 0))
+                .count()
+        };
+        assert_eq!(count(different), names.len(), "{case}");
+        assert!(count(different - 1) < names.len(), "{case}");
+        let decoys = enumeration(&format!("decoys: [/Wp-Login.php], path_case: {case}"));
+        let passes = decoys.passes(&Request::get("/wp-LOGIN.php"));
+        assert_eq!(passes, case == "sensitive");
+    }
 }

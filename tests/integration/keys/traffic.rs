@@ -52,6 +52,26 @@ pub fn listen_address() {
     assert_eq!(listening(&format!("{v6}, {v4}")), [false, true]);
 }
 
+pub fn proxy_protocol_from() {
+    let upstream = Upstream::plain();
+    let header = "PROXY TCP4 192.0.2.1 127.0.0.1 1 2\r\n";
+    let request = format!("{header}GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (from, taken) in [("127.0.0.1", true), ("192.0.2.1", false)] {
+        let listen = format!(
+            "listen: [{{ address: 127.0.0.1:0, proxy_protocol: {{ from: [{from}] }} }}]\n{NOTHING}"
+        );
+        let proxy = Proxy::start(&upstream, &listen);
+        let mut client = proxy.connect();
+        client.try_send(&request);
+        let mut answer = Vec::new();
+        // Who is not listed is cut off, perhaps by a reset.
+        let _ = std::io::Read::read(&mut client.reader(), &mut [0]).map(|n| answer.push(n));
+        assert_eq!(answer.contains(&1), taken, "{from}");
+    }
+    assert_eq!(upstream.last().one("x-forwarded-for"), Some("192.0.2.1"));
+    assert_eq!(upstream.count(), 1);
+}
+
 pub fn upstream() {
     assert_upstream("upstream: http://ADDRESS\n");
 }

@@ -25,7 +25,7 @@ const RULES: [BuiltinRule; 19] = [
     rule(
         "event_handler",
         ALL,
-        r#"<[a-z!?~/%][^>]{0,2048}?[\s/"'`,;\x00\x0b\x0c\xa0]on[a-z]{3,40}[\s\x00/]*="#,
+        r#"<[a-z!?~/%][^>]*[\s/"'`,;\x00\x0b\x0c\xa0]on[a-z]{3,}[\s\x00/]*="#,
         "An element with an event handler.",
     ),
     rule(

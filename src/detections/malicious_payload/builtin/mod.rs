@@ -152,6 +152,11 @@ fn expression(rule: &BuiltinRule) -> String {
 
 #[cfg(test)]
 mod tests {
+    use regex_automata::Input;
+    use regex_automata::hybrid::dfa::DFA;
+    use regex_automata::util::syntax;
+    use regex_syntax::hir::{self, Hir, HirKind};
+
     use super::*;
 
     /// What a rule must find, and what looks like it and is none.
@@ -195,5 +200,78 @@ mod tests {
             .filter_map(|index| Some(rules.get(index)?.id.as_str()))
             .collect();
         assert_eq!(always, [""; 0]);
+    }
+
+    /// Pieces of what an expression is made of: its texts, and of each of its classes the ends.
+    fn pieces(hir: &Hir, all: &mut Vec<Vec<u8>>) {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => all.push(literal.0.to_vec()),
+            HirKind::Class(class) => {
+                let class = match class {
+                    hir::Class::Bytes(class) => Some(class.clone()),
+                    hir::Class::Unicode(class) => class.to_byte_class(),
+                };
+                let class = class.expect("the rules are matched on bytes");
+                let ends = |range: &hir::ClassBytesRange| [vec![range.start()], vec![range.end()]];
+                all.extend(class.ranges().iter().flat_map(ends));
+            }
+            HirKind::Repetition(repetition) => pieces(&repetition.sub, all),
+            HirKind::Capture(capture) => pieces(&capture.sub, all),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                parts.iter().for_each(|part| pieces(part, all));
+            }
+        }
+    }
+
+    /// How often an automaton has to be begun anew, for lack of room, on a text of the expression's own pieces without
+    /// order.
+    fn begun_anew(expression: &str) -> usize {
+        let hir = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .build()
+            .parse(expression)
+            .expect(expression);
+        let mut all = Vec::new();
+        pieces(&hir, &mut all);
+        all.sort();
+        all.dedup();
+        let dfa = DFA::builder()
+            .syntax(syntax::Config::new().utf8(false))
+            .build(expression)
+            .expect(expression);
+        let mut cache = dfa.create_cache();
+        let (mut state, mut random) = (None, 0x2545_f491_4f6c_dd1d_u64);
+        let mut length = 0;
+        while length < 1 << 18 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let piece = &all[(random >> 33) as usize % all.len()];
+            length += piece.len();
+            for &byte in piece {
+                let from = state.unwrap_or_else(|| {
+                    dfa.start_state_forward(&mut cache, &Input::new(""))
+                        .expect("starts")
+                });
+                let next = dfa.next_state(&mut cache, from, byte).expect("goes on");
+                state = (!next.is_dead() && !next.is_match()).then_some(next);
+            }
+        }
+        cache.clear_count()
+    }
+
+    /// An expression that counts, from many places at once, what may come between two of its parts has a state for each
+    /// set of counts. A text that brings them all about costs hundreds of times what another costs.
+    #[test]
+    fn no_text_makes_the_automaton_of_a_rule_grow_without_end() {
+        let counts_from_everywhere = begun_anew(r"(?is-u)[=;]\S{0,64}etc/");
+        assert!(counts_from_everywhere > 3, "{counts_from_everywhere}");
+        for class in CLASSES {
+            for rule in class.rules {
+                let times = begun_anew(&expression(rule));
+                assert!(times == 0, "{}.{}: {times} times", class.name, rule.name);
+            }
+        }
     }
 }

@@ -46,9 +46,9 @@ const RULES: [BuiltinRule; 16] = [
         "account_file",
         ALL,
         concat!(
-            r"(?:^[^\sa-z]{0,400}|^\S{0,400}|[=;|&<`\x22'(]\s*\S{0,64})etc",
+            r"(?:^|[=;|&<`\x22'(]\s*)\S*etc",
             separator!(),
-            r"{1,8}(?:passwd|shadow|group|hosts|issue|gshadow|master\.passwd|sudoers|crontab|fstab|motd|ssh|apache2?|httpd|nginx|mysql|my\.cnf|php|redhat-release|profile|resolv|inetd|exports|samba|network|proftp\w*|pure-?ftpd\w*|vsftpd\w*|cron|rc\.|init\.|security|logrotate|syslog\w*|services|mtab|lighttpd|chrootusers|http|sysconfig|firewall|updatedb|ftp\w*|wu-ftpd|aliases|inittab|ldap|pam|bash\w*|environment|hostname|hosts\.\w+|networks|lsb-release|mail|security|squid|snmp|tomcat\d?|ld\.so\S*|protocols)\b"
+            r"+(?:passwd|shadow|group|hosts|issue|gshadow|master\.passwd|sudoers|crontab|fstab|motd|ssh|apache2?|httpd|nginx|mysql|my\.cnf|php|redhat-release|profile|resolv|inetd|exports|samba|network|proftp\w*|pure-?ftpd\w*|vsftpd\w*|cron|rc\.|init\.|security|logrotate|syslog\w*|services|mtab|lighttpd|chrootusers|http|sysconfig|firewall|updatedb|ftp\w*|wu-ftpd|aliases|inittab|ldap|pam|bash\w*|environment|hostname|hosts\.\w+|networks|lsb-release|mail|security|squid|snmp|tomcat\d?|ld\.so\S*|protocols)\b"
         ),
         "A file of the system's configuration.",
     ),
