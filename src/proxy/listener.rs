@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,17 +216,21 @@ async fn connection(
             Ok::<_, Infallible>(answer.map(|body| Answer::new(body, turn)))
         }
     });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
+    let mut served = builder.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = wait_for_drain(&mut stage) => {
-            served.as_mut().graceful_shutdown();
-            served.await
+        ended = &mut served => Some(ended),
+        () = wait_for_drain(&mut stage) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut served).graceful_shutdown();
+            (&mut served).await
         }
     };
-    if let Err(error) = ended {
-        report::malformed(&core.proxy, peer, &error);
+    match ended {
+        Ok(()) => served.into_parts().io.into_inner().close().await,
+        Err(error) => report::malformed(&core.proxy, peer, &error),
     }
     if let Some(refused) = turns.untold() {
         report::refused(&core.proxy, peer, &refused);

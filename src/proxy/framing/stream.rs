@@ -8,6 +8,7 @@
 //! given a small request of ours in its place; the service knows by its number ([`Turns`]) that it is to refuse it, so
 //! the order of answers, their writing and the closing stay hyper's. Within a body a refusal is an error of the read.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(in crate::proxy) struct Gated<S> {
     grace: Deadline,
     /// Our side is closed.
     linger: Option<Linger>,
+    /// There is nothing left to do.
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             head_time: Deadline::new(head_time),
             grace: Deadline::new(GRACE),
             linger: None,
+            is_closed: false,
         }
     }
 
@@ -149,6 +153,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
                 }
             }
         }
+    }
+
+    /// Closes our side, and reads for a moment what the client still sends. hyper has done so, but not where there was an
+    /// `Upgrade` in the connection: then it leaves that to whom it takes to have an upgraded connection.
+    pub(in crate::proxy) async fn close(mut self) {
+        // An error says that there is nobody left to be told anything.
+        let _ = poll_fn(|context| Pin::new(&mut self).poll_shutdown(context)).await;
     }
 
     /// Notes that a head is refused; what goes on in its place.
@@ -339,16 +350,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(linger) = &mut this.linger {
-            return linger.poll(&mut this.stream, context).map(Ok);
-        }
-        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-        let is_all_read = this.gate.is_between() && this.held.is_empty();
-        if this.has_ended || this.mode == Mode::Ended || is_all_read {
+        if this.is_closed {
             return Poll::Ready(Ok(()));
         }
-        let linger = this.linger.insert(Linger::new());
-        linger.poll(&mut this.stream, context).map(Ok)
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let is_all_read = this.gate.is_between() && this.held.is_empty();
+        if !(this.has_ended || this.mode == Mode::Ended || is_all_read) {
+            let linger = this.linger.get_or_insert_with(Linger::new);
+            ready!(linger.poll(&mut this.stream, context));
+        }
+        this.is_closed = true;
+        Poll::Ready(Ok(()))
     }
 
     fn is_write_vectored(&self) -> bool {
