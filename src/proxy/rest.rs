@@ -55,9 +55,12 @@ where
         }
     };
     let is_cut = ended.as_ref().is_err_and(hyper::Error::is_user);
-    if is_cut && activity.ends_with_close() {
+    let stream = connection.into_parts().io.into_inner();
+    if ended.is_ok() {
+        stream.close().await;
+    } else if is_cut && activity.ends_with_close() {
         // The end of the connection would be the end of the answer: only a reset tells that it was cut.
-        connection.into_parts().io.inner().inner().inner().give_up();
+        stream.inner().inner().give_up();
     }
     ControlFlow::Break(ended)
 }
