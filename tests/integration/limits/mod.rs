@@ -2,6 +2,7 @@
 
 mod memory;
 mod overload;
+mod rest;
 mod slow;
 mod slowhttptest;
 mod work;
