@@ -287,3 +287,30 @@ fn a_flood_that_is_shed_is_told_a_few_times_and_counted() {
     wait_until("all to be counted", || counts().iter().sum::<u32>() == sent);
     assert!(counts().len() < sent as usize);
 }
+
+#[test]
+fn connections_are_counted_by_whom_a_proxy_protocol_header_names() {
+    let upstream = Upstream::plain();
+    let listen = "listen: [{ address: '127.0.0.1:0', proxy_protocol: { from: [127.0.0.1] } }]\n";
+    let yaml = format!("{listen}limits: {{ client_connections: 2 }}\n{NOTHING}");
+    let proxy = Proxy::start(&upstream, &yaml);
+    let ask = |source: &str| {
+        let mut client = proxy.connect();
+        client.send(format!(
+            "PROXY TCP6 {source} 2001:db8:ff::1 4711 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        let mut status = [0; 12];
+        let is_served = client.reader().read_exact(&mut status).is_ok();
+        (client, is_served)
+    };
+    // One network of a customer is one client, whatever addresses it uses of it.
+    let asked = [
+        "2001:db8::1",
+        "2001:db8::2",
+        "2001:db8::ffff:0:0:3",
+        "2001:db8:0:1::1",
+    ]
+    .map(ask);
+    let served = asked.each_ref().map(|(_, is_served)| *is_served);
+    assert_eq!(served, [true, true, false, true]);
+}
