@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -218,17 +219,24 @@ async fn connection(
     });
     let mut served = builder.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = wait_for_drain(&mut stage) => {
+        ended = &mut served => Some(ended),
+        () = wait_for_drain(&mut stage) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             Pin::new(&mut served).graceful_shutdown();
             (&mut served).await
         }
     };
-    if let Err(error) = ended {
-        report::malformed(&core.proxy, peer, &error);
-        if error.is_user() && ends_with_close.load(Ordering::Relaxed) {
-            // The answer was cut, and the end of the connection would be its end: only a reset tells them apart.
-            let _ = served.into_parts().io.inner().inner().set_zero_linger();
+    match ended {
+        Ok(()) => served.into_parts().io.into_inner().close().await,
+        Err(error) => {
+            report::malformed(&core.proxy, peer, &error);
+            if error.is_user() && ends_with_close.load(Ordering::Relaxed) {
+                // The answer was cut, and the end of the connection would be its end: only a reset tells them apart.
+                let _ = served.into_parts().io.inner().inner().set_zero_linger();
+            }
         }
     }
     if let Some(refused) = turns.untold() {

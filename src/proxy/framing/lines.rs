@@ -224,25 +224,32 @@ const fn is_value_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+fn is_token_byte(byte: u8) -> bool {
+    // One look into a table for each byte of a name, of which a head has hundreds.
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut punctuation: &[u8] = b"!#$%&'*+-.^_`|~";
+        while let [byte, rest @ ..] = punctuation {
+            set(&mut table, *byte);
+            punctuation = rest;
+        }
+        let mut byte = 0_u8;
+        while byte < 128 {
+            if byte.is_ascii_alphanumeric() {
+                set(&mut table, byte);
+            }
+            byte += 1;
+        }
+        table
+    };
+    TOKEN
+        .get(usize::from(byte))
+        .is_some_and(|&is_token| is_token)
+}
+
+#[expect(clippy::indexing_slicing, reason = "a byte is less than 256")]
+const fn set(table: &mut [bool; 256], byte: u8) {
+    table[byte as usize] = true;
 }
 
 /// A value without the white space around it: spaces and tabs, not what else is called white space elsewhere.

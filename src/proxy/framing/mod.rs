@@ -16,7 +16,7 @@
 //! * `Host` is `host` or `host:port`. Where the target is a URL, its host takes the place of the header's (3.2.2).
 //! * Chunk extensions are dropped; of a form that the RFC gives, without white space, and short.
 //! * Trailers may not name what frames, routes or authenticates.
-//! * A client that ends its side while it waits for an answer has gone: its request is abandoned.
+//! * A client that ends its side while it waits for an answer has gone, but for a moment: its request is abandoned.
 
 pub(super) mod answer;
 mod chunked;
@@ -25,6 +25,7 @@ mod fault;
 mod gate;
 mod held;
 mod lines;
+mod linger;
 mod refused;
 mod stream;
 mod target;

@@ -8,6 +8,7 @@
 //! given a small request of ours in its place; the service knows by its number ([`Turns`]) that it is to refuse it, so
 //! the order of answers, their writing and the closing stay hyper's. Within a body a refusal is an error of the read.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,16 +21,16 @@ use super::deadline::Deadline;
 use super::fault::Fault;
 use super::gate::{Gate, GateLimits, Step, Stop};
 use super::held::Held;
+use super::linger::Linger;
 use super::refused::Refused;
 use super::turns::Turns;
 
 /// How many bytes of requests are kept that are sent before it is their turn; more are left to the kernel.
 const MAX_HELD: usize = 32 * 1024;
 
-/// How long, and for how many bytes, a connection is read from after our last word: a close with bytes unread resets the
-/// connection, and the client would lose the answer.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 8 << 20;
+/// How long an answer is still waited for when the client has ended its side. Nobody can tell one that has gone from one
+/// that only has no more to say; the upstream's work is not to go on for long for the one, nor the other to get nothing.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// What stands for a refused head, for one with the method HEAD the second. The service answers it without looking at it.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
@@ -47,21 +48,25 @@ pub(in crate::proxy) struct Gated<S> {
     /// How many requests are answered, their answers written.
     written: u64,
     mode: Mode,
+    /// Whether the client has ended its side; what it sent before may still be held.
+    has_ended: bool,
     head_time: Deadline,
-    linger: Deadline,
+    grace: Deadline,
+    /// Our side is closed.
+    linger: Option<Linger>,
+    /// There is nothing left to do.
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Open,
-    /// The client has ended, or its time for a head has.
+    /// Nothing more comes: the client has ended, or its time for a head or for an answer has.
     Ended,
     /// A head was refused: hyper gets the stand-in and nothing more.
     HeadRefused,
     /// A body was refused.
     BodyRefused,
-    /// Our side is closed; so many bytes more are thrown away.
-    Lingering(usize),
 }
 
 /// How far bytes may go on.
@@ -91,8 +96,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             heads: 0,
             written: 0,
             mode: Mode::Open,
+            has_ended: false,
             head_time: Deadline::new(head_time),
-            linger: Deadline::new(LINGER),
+            grace: Deadline::new(GRACE),
+            linger: None,
+            is_closed: false,
         }
     }
 
@@ -150,6 +158,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
                 }
             }
         }
+    }
+
+    /// Closes our side, and reads for a moment what the client still sends. hyper has done so, but not where there was an
+    /// `Upgrade` in the connection: then it leaves that to whom it takes to have an upgraded connection.
+    pub(in crate::proxy) async fn close(mut self) {
+        // An error says that there is nobody left to be told anything.
+        let _ = poll_fn(|context| Pin::new(&mut self).poll_shutdown(context)).await;
     }
 
     /// Notes that a head is refused; what goes on in its place.
@@ -222,19 +237,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
         self.held = held;
     }
 
+    /// Waits for the answer a moment more, and then ends.
+    fn poll_grace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.grace.has_passed(context) {
+            self.mode = Mode::Ended;
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
     /// Reads while an answer is awaited: what comes is kept, and it is seen if the client goes.
     fn poll_hold(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.has_ended {
+            return self.poll_grace(context);
+        }
         let before = buffer.filled().len();
         while self.held.len() < MAX_HELD {
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
             let new = buffer.filled().get(before..).unwrap_or_default();
             if new.is_empty() {
-                self.mode = Mode::Ended;
-                return Poll::Ready(Ok(()));
+                self.has_ended = true;
+                return self.poll_grace(context);
             }
             self.held.push(new);
             buffer.set_filled(before);
@@ -254,29 +281,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             return;
         }
         // hyper reads on only when it is woken.
-        if !self.held.is_empty() || self.head_time.has_passed(context) {
+        if self.has_ended || !self.held.is_empty() || self.head_time.has_passed(context) {
             context.waker().wake_by_ref();
         }
-    }
-
-    /// Reads and throws away what the client still sends, for a moment.
-    fn poll_linger(&mut self, context: &mut Context<'_>, mut left: usize) -> Poll<()> {
-        let mut bytes = [0; 4096];
-        while left > 0 && !self.linger.has_passed(context) {
-            let mut buffer = ReadBuf::new(&mut bytes);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => {
-                    self.mode = Mode::Lingering(left);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    left = left.saturating_sub(buffer.filled().len());
-                }
-                Poll::Ready(_) => break,
-            }
-        }
-        self.mode = Mode::Ended;
-        Poll::Ready(())
     }
 }
 
@@ -296,12 +303,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
                 Mode::Open => {}
                 Mode::Ended => return Poll::Ready(Ok(())),
                 Mode::BodyRefused => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                Mode::HeadRefused | Mode::Lingering(_) => return Poll::Pending,
+                Mode::HeadRefused => return Poll::Pending,
             }
             if this.awaits_answer() {
                 return this.poll_hold(context, buffer);
             }
             if !this.held.is_empty() && this.scan_held() {
+                continue;
+            }
+            if this.has_ended {
+                this.give_up(Fault::HeadCut);
                 continue;
             }
             if Pin::new(&mut this.stream)
@@ -315,7 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
                 return Poll::Pending;
             }
             if buffer.filled().len() == before {
-                this.give_up(Fault::HeadCut);
+                this.has_ended = true;
                 continue;
             }
             this.take_in(buffer, before);
@@ -344,15 +355,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Mode::Lingering(left) = this.mode {
-            return this.poll_linger(context, left).map(Ok);
-        }
-        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-        let is_all_read = this.gate.is_between() && this.held.is_empty();
-        if this.mode == Mode::Ended || is_all_read {
+        if this.is_closed {
             return Poll::Ready(Ok(()));
         }
-        this.poll_linger(context, LINGER_BYTES).map(Ok)
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let is_all_read = this.gate.is_between() && this.held.is_empty();
+        if !(this.has_ended || this.mode == Mode::Ended || is_all_read) {
+            let linger = this.linger.get_or_insert_with(Linger::new);
+            ready!(linger.poll(&mut this.stream, context));
+        }
+        this.is_closed = true;
+        Poll::Ready(Ok(()))
     }
 
     fn is_write_vectored(&self) -> bool {

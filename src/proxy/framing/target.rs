@@ -52,27 +52,25 @@ fn absolute(target: &[u8]) -> Result<(), Fault> {
 /// A path and perhaps a query. Beside what RFC 3986 allows there may be what clients are known to send as it is and no
 /// parser stumbles over: brackets, braces, `|`, `^`, `\`, quotes in a path, a backtick in a query, and UTF-8.
 fn path_and_query(bytes: &[u8]) -> Result<(), Fault> {
-    let is_common =
-        |byte: u8| matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x40..=0x5f | 0x61..=0x7e);
     let query = memchr::memchr(b'?', bytes).unwrap_or(bytes.len());
     let (path, query) = bytes.split_at_checked(query).unwrap_or_default();
-    let mut has_high = false;
-    for &byte in path {
-        has_high |= byte >= 0x80;
-        if !is_common(byte) && byte != b'"' && byte < 0x80 {
-            return Err(Fault::TargetByte);
-        }
+    // All bytes are looked at, so that many are at a time.
+    let is_path = path
+        .iter()
+        .fold(true, |all, &byte| all & (is_common(byte) | (byte == b'"')));
+    let is_query = query.iter().fold(true, |all, &byte| {
+        all & (is_common(byte) | (byte == b'?') | (byte == b'`'))
+    });
+    if is_path && is_query && (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()) {
+        Ok(())
+    } else {
+        Err(Fault::TargetByte)
     }
-    for &byte in query {
-        has_high |= byte >= 0x80;
-        if !is_common(byte) && !matches!(byte, b'?' | b'`') && byte < 0x80 {
-            return Err(Fault::TargetByte);
-        }
-    }
-    if has_high && std::str::from_utf8(bytes).is_err() {
-        return Err(Fault::TargetByte);
-    }
-    Ok(())
+}
+
+/// Whether a byte may stand in a path as in a query; where it is no ASCII, as a part of UTF-8.
+const fn is_common(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x40..=0x5f | 0x61..=0x7e | 0x80..)
 }
 
 /// Whether this is `host` or `host:port`: a name, an IPv4 address, or an IPv6 address in brackets. What a URL allows in a
