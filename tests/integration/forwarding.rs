@@ -516,3 +516,22 @@ fn a_client_that_goes_away_leaves_a_line_in_the_access_log() {
             .any(|line| line.contains("/abandoned") && line.contains("\"status\":null"))
     });
 }
+
+#[test]
+fn a_refusal_is_not_lost_because_an_upgrade_was_asked_for() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, NO_CHAIN);
+    for upgrade in ["", "Connection: Upgrade\r\nUpgrade: h2c\r\n"] {
+        let mut client = proxy.connect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n"));
+        assert_eq!(client.response().status, 200);
+        client.send("PRI * HTTP/2.0\r\n\r\n");
+        // A connection that is closed with something unread is reset, and the refusal would be lost with it.
+        std::thread::sleep(Duration::from_millis(100));
+        client.send("SM\r\n\r\n");
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(client.response().status, 400, "{upgrade}");
+        let mut rest = Vec::new();
+        assert!(client.reader().read_to_end(&mut rest).is_ok(), "{upgrade}");
+    }
+}
