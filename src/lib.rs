@@ -67,6 +67,11 @@
 //!   revisions by the hash of what they were made of.
 //! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one
 //!   more carries everything else. Bodies over 64 KiB are judged on a bounded pool.
+//! * **Who waits for whom is measured, not time alone.** A client is held to a rate (`pace.rs`) only while it is waited
+//!   for, in both directions; so a slow upstream costs nobody a connection, and an upload lives as long as it comes on.
+//! * **A connection that idles rests** (`rest.rs`): hyper and its buffers are taken down, and built again for the next
+//!   request. The gate knows where a request ends, so what is read next begins one.
+//! * **What an outsider can cause any number of is told ten times a second** and counted beyond that (`tally.rs`).
 //! * **The framing gate** is `proxy/framing/`: it stands between a client's connection and hyper, and lets through only
 //!   what can be read in one way. It yields no values: what hyper parses is judged, and forwarded written anew. A head that
 //!   it refuses is answered by the ordinary way out, since hyper is given a request of ours in its place; the service knows

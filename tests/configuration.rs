@@ -258,6 +258,42 @@ const REFUSED: &[Refused] = &[
         &[("1:24", "write a number from 1")],
     ),
     (
+        "no connections of a client",
+        "limits: { client_connections: 0 }\n",
+        &[("1:31", "write a number from 1")],
+    ),
+    (
+        "no requests of a connection",
+        "limits: { connection_requests: 0 }\n",
+        &[("1:32", "write a number from 1")],
+    ),
+    (
+        "nothing in flight",
+        "limits: { in_flight: 0 }\n",
+        &[("1:22", "write a number from 1")],
+    ),
+    (
+        "target too short",
+        "limits: { uri: 10B }\n",
+        &[("1:16", "write at least 256B")],
+    ),
+    (
+        "target too long",
+        "limits: { uri: 64KiB }\n",
+        &[("1:16", "write at most 63KiB")],
+    ),
+    ("no rate", "limits: { body_rate: 500 }\n", &[("1:22", "")]),
+    (
+        "no time to read",
+        "limits: { write_time: 0s }\n",
+        &[("1:23", "write a span like `10s`")],
+    ),
+    (
+        "no time to idle",
+        "limits: { idle_time: 0ms }\n",
+        &[("1:22", "write a span like `10s`")],
+    ),
+    (
         "no headers",
         "limits: { headers: 1001 }\n",
         &[("1:20", "write a number from 1 to 1000")],
@@ -472,7 +508,7 @@ const REFUSED: &[Refused] = &[
 #[test]
 fn every_mistake_is_told_at_its_place() {
     assert_refused(REFUSED, &registry());
-    assert_eq!(REFUSED.len(), 74);
+    assert_eq!(REFUSED.len(), 82);
 }
 
 /// What the detections that come with portcullis refuse.

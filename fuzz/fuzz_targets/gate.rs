@@ -18,7 +18,7 @@ use portcullis::proxy::framing::{Fault, Gate, GateLimits, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
-const LIMITS: GateLimits = GateLimits { head: 8192, headers: 30 };
+const LIMITS: GateLimits = GateLimits { head: 8192, headers: 30, uri: 8192 };
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
 

@@ -6,6 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::settings::{Settings, VERSION};
 use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
 
+/// The longest target that the parser behind the gate takes.
+const LONGEST_URI: ByteSize = ByteSize::kib(63);
+
 /// Every mistake of meaning outside the detections, which check their own sections. `earlier` are the mistakes of
 /// structure: a section that has one is at its default, which must not be held against the others.
 #[must_use]
@@ -22,6 +25,7 @@ pub fn mistakes(
     let clients = settings.clients.mistakes();
     errors.extend(clients.into_iter().map(|error| error.under("clients")));
     numbers(settings, &mut errors);
+    sizes(settings, &mut errors);
     times(settings, &mut errors);
     let unsure = earlier.iter().any(|error| {
         let section = error.path.first();
@@ -70,6 +74,24 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             1,
             10_000_000,
         ),
+        (
+            ["limits", "client_connections"],
+            count(limits.client_connections),
+            1,
+            10_000_000,
+        ),
+        (
+            ["limits", "connection_requests"],
+            count(limits.connection_requests),
+            1,
+            u64::MAX,
+        ),
+        (
+            ["limits", "in_flight"],
+            count(limits.in_flight),
+            1,
+            10_000_000,
+        ),
         (["events", "queue"], count(events.queue), 1, 10_000_000),
         (["events", "keep"], count(events.keep), 0, 10_000),
     ];
@@ -80,12 +102,22 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             errors.push(wrong.under(key).under(section));
         }
     }
+}
+
+fn sizes(settings: &Settings, errors: &mut Vec<ConfigError>) {
+    let Settings { limits, events, .. } = settings;
     let sizes = [
         (
             ["limits", "head"],
             limits.head,
             ByteSize::kib(8),
             ByteSize::mib(1),
+        ),
+        (
+            ["limits", "uri"],
+            limits.uri,
+            ByteSize::bytes(256),
+            LONGEST_URI,
         ),
         (
             ["limits", "body"],
@@ -126,6 +158,8 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
     let spans = [
         (["limits", "header_time"], limits.header_time),
         (["limits", "body_time"], limits.body_time),
+        (["limits", "write_time"], limits.write_time),
+        (["limits", "idle_time"], limits.idle_time),
         (["upstream", "connect_timeout"], upstream.connect_timeout),
         (
             ["upstream", "first_byte_timeout"],

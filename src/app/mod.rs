@@ -1,6 +1,7 @@
 //! Assembly: configuration → policy, listeners, workers; signals, reload and drain.
 
 pub mod checks;
+mod descriptors;
 mod doubts;
 pub mod effective;
 pub mod load;

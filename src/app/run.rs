@@ -57,6 +57,7 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
+    super::descriptors::raise(&loaded.settings.limits);
     let source = options.config.clone();
     let running = start(
         loaded,

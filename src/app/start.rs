@@ -24,8 +24,10 @@ use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
 use crate::proxy::config::ListenAddress;
+use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
+use crate::proxy::tally::Tally;
 use crate::proxy::{Judges, Proxy};
 
 /// How long the end waits for events to be written.
@@ -119,6 +121,9 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         events: events.clone(),
         ids: IdSource::new()?,
         judges: Judges::new(service.handle().clone(), cores * 8),
+        connections: Arc::default(),
+        in_flight: InFlight::default(),
+        tally: Tally::default(),
     });
     let (stage, watched) = watch::channel(Stage::Serving);
     let state = Arc::new(ControlState::new(events, Arc::clone(&facts), Vec::new()));

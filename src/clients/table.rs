@@ -24,6 +24,12 @@ use super::Key;
 pub(super) trait Entry {
     /// What the fact is worth at `now`, in nanoseconds since the tables' epoch.
     fn worth(&self, now: u64) -> Worth;
+
+    /// The bytes that it owns elsewhere.
+    #[cfg(test)]
+    fn owned_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// What would be lost with a fact; the least is given up first.
@@ -169,7 +175,7 @@ impl<V: Entry> Table<V> {
         }
     }
 
-    /// The bytes that shards and rings occupy, without what a fact owns elsewhere.
+    /// The bytes that shards and rings occupy, and what the facts own elsewhere.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let shards = self.map.shards().iter().map(|shard| {
@@ -180,7 +186,8 @@ impl<V: Entry> Table<V> {
             let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
             ring.keys.capacity() * size_of::<Key>() + size_of::<Mutex<Ring>>()
         });
-        shards.sum::<usize>() + rings.sum::<usize>()
+        let owned = self.map.iter().map(|entry| entry.value().owned_bytes());
+        shards.sum::<usize>() + rings.sum::<usize>() + owned.sum::<usize>()
     }
 }
 

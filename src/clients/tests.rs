@@ -285,13 +285,46 @@ fn soak_a_million_rates_fit() {
             let key = clients.key("limit", &(million * 1_000_000 + client).to_be_bytes());
             let _ = clients.take(key, quota, now);
         }
-        let mebibytes = clients.rate_bytes() >> 20;
+        let mebibytes = clients.bytes()[0] >> 20;
         let statistics = clients.statistics().rates;
         assert!(
             mebibytes < 128,
             "{mebibytes} MiB after {million} million keys, {statistics:?}"
         );
         assert!(statistics.entries <= 1_000_000 && statistics.entries > 950_000);
+    }
+}
+
+/// A million clients that do all that the default chain remembers: each takes from a limit, tries out more paths than
+/// `enumeration` allows, by answers that weigh least, and is held. Then as many again.
+#[test]
+#[ignore = "soak"]
+fn soak_a_million_clients_fit_whatever_they_do() {
+    let clients = Clients::new(Clients::DEFAULT_MAX_KEYS, [7; 16]);
+    let (quota, now) = (quota(600, MINUTE, 600), start());
+    let window = Window {
+        within: MINUTE,
+        limit: 80,
+    };
+    let mut before = 0;
+    for million in 0..2_u32 {
+        for client in 0..1_000_000_u32 {
+            let number = (million * 1_000_000 + client).to_be_bytes();
+            let _ = clients.take(clients.key("limit", &number), quota, now);
+            let key = clients.key("enumeration", &number);
+            for path in 0..100 {
+                clients.note_distinct(key, path, 1, window, now);
+            }
+            clients.hold(key, MINUTE, now);
+        }
+        let bytes = clients.bytes();
+        let mebibytes = bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
+        let [rates, windows, holds] = mebibytes;
+        println!("rates {rates:.1} MiB, windows {windows:.1} MiB, holds {holds:.1} MiB");
+        let all: usize = bytes.iter().sum();
+        assert!(all < 128 << 20, "{mebibytes:?} MiB");
+        assert!(million == 0 || all <= before + (1 << 20), "it grows");
+        before = all;
     }
 }
 

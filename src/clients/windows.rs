@@ -22,6 +22,9 @@ struct Item {
 /// However large a window is asked for, one key remembers no more items than this (64 KiB).
 const MOST_ITEMS: usize = 4096;
 
+/// How many items room is made for at a time.
+const GROWTH: usize = 8;
+
 impl Seen {
     /// Notes an item at `now` and returns the weight of all within the window. Once the weight is beyond the window's
     /// limit, the items seen longest ago are forgotten as far as it stays beyond: what is remembered is bounded, and it
@@ -38,6 +41,10 @@ impl Seen {
             }
             !same && now.saturating_sub(item.at) < within
         });
+        if self.items.len() == self.items.capacity() {
+            // By little: most are few, and a vector that doubles would be half empty in every client that guesses.
+            self.items.reserve_exact(GROWTH);
+        }
         self.items.push(Item {
             hash,
             at: now,
@@ -74,5 +81,11 @@ impl Entry for Seen {
         } else {
             Worth::Some(u64::from(self.total()))
         }
+    }
+
+    #[cfg(test)]
+    fn owned_bytes(&self) -> usize {
+        // What an allocation costs beside its bytes is 16.
+        self.items.capacity() * size_of::<Item>() + 16
     }
 }

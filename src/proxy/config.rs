@@ -69,8 +69,10 @@ pub struct LimitsConfig {
     /// The most header lines of a request.
     #[schemars(range(min = 1, max = 1000))]
     pub headers: usize,
-    /// How long a client may take to send a head, counted from the answer before it or from the connection's beginning.
-    /// After that it gets a 408, or is let go in silence if it has sent nothing.
+    /// The longest target of a request, path and query together: 256B to 63KiB. Beyond it 414.
+    pub uri: ByteSize,
+    /// How long a client may take to send a head, counted from its first byte; then it gets a 408. A new connection is kept
+    /// for as long without a byte.
     pub header_time: Duration,
     /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
     pub body: ByteSize,
@@ -85,9 +87,27 @@ pub struct LimitsConfig {
     pub upload: ByteSize,
     /// How long a client may take to send a body that is judged whole, and how long it may pause within one that streams.
     pub body_time: Duration,
-    /// The most connections at a time; more wait.
+    /// The least bytes a second that a client must send of a body that streams, and take of its answer: on average over
+    /// `body_time` and `write_time`, of which only the time counts that the client is waited for. 0B asks for none.
+    pub body_rate: ByteSize,
+    /// How long a client may leave its answer unread before the connection is closed.
+    pub write_time: Duration,
+    /// How long a connection may be kept without a request on it.
+    pub idle_time: Duration,
+    /// The most connections at a time. More are accepted, but wait; those that idle for longest make room for them.
     #[schemars(range(min = 1))]
     pub connections: usize,
+    /// The most connections of one client at a time, IPv6 counted as `clients.ipv6_prefix` says; more are closed at once.
+    /// `clients.trusted` and `clients.trusted_proxies` may have any number.
+    #[schemars(range(min = 1))]
+    pub client_connections: usize,
+    /// The most requests of one connection; with the last one's answer it is closed.
+    #[schemars(range(min = 1))]
+    pub connection_requests: usize,
+    /// The most requests that may be with the upstream at a time, from when they were judged until their answers begin;
+    /// more are refused with 503, before everybody waits.
+    #[schemars(range(min = 1))]
+    pub in_flight: usize,
     /// How long requests in flight may go on after SIGTERM.
     pub drain_time: Duration,
 }
@@ -141,13 +161,20 @@ impl Default for LimitsConfig {
         Self {
             head: ByteSize::kib(32),
             headers: 100,
+            uri: ByteSize::kib(8),
             header_time: Duration::seconds(10),
             body: ByteSize::mib(1),
             over_body: OverBody::Reject,
             encoded_body: EncodedBody::Reject,
             upload: ByteSize::mib(100),
             body_time: Duration::seconds(60),
+            body_rate: ByteSize::bytes(500),
+            write_time: Duration::seconds(60),
+            idle_time: Duration::seconds(60),
             connections: 10_000,
+            client_connections: 2_000,
+            connection_requests: 10_000,
+            in_flight: 1_000,
             drain_time: Duration::seconds(30),
         }
     }

@@ -19,6 +19,7 @@ use super::framing::Turn;
 use super::receive::receive;
 use super::report::Report;
 use super::respond::{Refusal, refuse};
+use super::tally::Kind;
 use super::upstream::{Lease, Pool, send};
 use super::{Judges, Proxy, Serving, clock, forward, framing};
 use crate::engine::{BodyNeed, Evaluation, Permit};
@@ -104,6 +105,10 @@ impl Exchange<'_> {
         strip_named(&mut head.headers, |name| trust.strips(name));
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
+        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
+        if in_flight.is_full(most) {
+            return Err(refused(Refusal::Busy, Some(evaluation)));
+        }
         let received = match receive(&head.headers, body, need, &self.serving.limits).await {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
@@ -117,7 +122,11 @@ impl Exchange<'_> {
         if let Some(unjudged) = received.unjudged {
             self.report.unjudged(&self.core.proxy, unjudged, head);
         }
-        let (body, progress) = received.into_upstream(self.serving.limits.body_time.get());
+        // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
+        let Some(_place) = in_flight.enter(most) else {
+            return Err(refused(Refusal::Busy, Some(evaluation)));
+        };
+        let (body, progress) = received.into_upstream(&self.serving.limits);
         let request = self.request_for_upstream(head, body);
         let sent = send(
             permit_to_forward,
@@ -289,9 +298,16 @@ impl Exchange<'_> {
             self.report.findings(proxy, evaluation, head);
             extra = evaluation.take_answer_headers();
         }
-        if !matches!(refusal, Refusal::Denied(_)) {
+        let told = match refusal {
+            Refusal::Denied(_) => None,
+            Refusal::Busy => proxy
+                .tally
+                .count(Kind::InFlight, self.client.peer, clock::now()),
+            _ => Some(1),
+        };
+        if let Some(count) = told {
             self.report
-                .refusal(proxy, &refusal, evaluation.as_ref(), head);
+                .refusal(proxy, &refusal, evaluation.as_ref(), head, count);
         }
         let response = refuse(&refusal, self.id, &head.headers, extra);
         if let Some(access) =

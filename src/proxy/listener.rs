@@ -6,29 +6,32 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
-use std::pin::Pin;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::client_stream::ClientStream;
 use super::config::{LimitsConfig, ProxyProtocolConfig};
 use super::exchange::{Core, serve};
-use super::framing::{Answer, GateLimits, Gated, Turns};
+use super::framing::{Answer, GateLimits, Gated};
 use super::slots::{Slot, Slots};
 use super::upstream::Pool;
-use super::{Proxy, proxy_protocol, report};
+use super::{Proxy, connections, idle, proxy_protocol, report, respond, rest, tally};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// How many bytes of an answer the kernel takes beyond what the client has room for: enough to keep a line busy, and no
+/// more to hold for a client that does not read. Half of it, at `limits.body_rate`, has to be read in `limits.write_time`.
+const UNSENT: u32 = 64 * 1024;
 
 /// How long a core waits before it accepts again after the system had no descriptor or memory for a connection.
 const BREATH: Duration = Duration::from_millis(50);
@@ -79,6 +82,8 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if shared {
+        // Connections inherit it.
+        socket.set_tcp_notsent_lowat(UNSENT)?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket.into())
@@ -118,10 +123,11 @@ pub async fn run_core(
     Ok(())
 }
 
-/// Closes idle upstream connections that nobody came back for.
+/// Closes idle upstream connections that nobody came back for, and tells what was only counted.
 async fn purge(core: Arc<Core>) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
+        tally::tell_the_rest(&core.proxy);
         core.pool
             .purge(core.proxy.serving.load().upstream.keep_alive.get());
     }
@@ -143,7 +149,7 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             () = wait_for_drain(&mut stage) => return,
-            accepted = next(&listener, &slots) => accepted,
+            accepted = next(&core, &listener, &slots) => accepted,
         };
         match accepted {
             Ok((stream, peer, slot)) => {
@@ -165,6 +171,8 @@ async fn accept(
                 ) => {}
             Err(error) => {
                 tracing::error!(%error, "Cannot accept connections.");
+                // It may be one of those that idle that has what is needed.
+                core.proxy.connections.make_room();
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -172,14 +180,15 @@ async fn accept(
 }
 
 /// The next connection, and a slot for it. It is accepted before there is a slot: an acceptor that held one while it
-/// waits would keep it from the connections of the other cores.
+/// waits would keep it from the connections of the other cores. While it waits, those that idle make room.
 async fn next(
+    core: &Core,
     listener: &TcpListener,
     slots: &Arc<Slots>,
 ) -> io::Result<(TcpStream, SocketAddr, Slot)> {
     let (stream, peer) = listener.accept().await?;
-    let slot = slots.take().await.map_err(io::Error::other)?;
-    Ok((stream, peer, slot))
+    let slot = idle::slot(&core.proxy, slots, peer.ip()).await;
+    Ok((stream, peer, slot.map_err(io::Error::other)?))
 }
 
 /// Serves one connection to its end.
@@ -199,45 +208,51 @@ async fn connection(
         () = wait_for_drain(&mut stage) => None,
     };
     let Some(peer) = peer else { return };
+    let Some(open) = connections::admit(&core.proxy, peer) else {
+        return;
+    };
+    let limits = core.proxy.serving.load().limits.clone();
+    let (activity, turns) = (&open.activity, open.activity.turns());
+    let stream = ClientStream::new(stream, Arc::clone(activity), &limits);
     let stream = proxy_protocol::Guarded::new(&core.proxy, stream, accepted, protocol.as_deref());
-    let turns = Arc::new(Turns::default());
-    let (builder, stream) = {
-        let limits = &core.proxy.serving.load().limits;
-        let gate = GateLimits::from(limits);
-        let head_time = limits.header_time.get();
-        let gated = Gated::new(stream, gate, head_time, Arc::clone(&turns));
-        (builder(limits), gated)
-    };
-    let ends_with_close = AtomicBool::new(false);
+    let gate = GateLimits::from(&limits);
+    let mut stream = Gated::new(stream, gate, limits.header_time.get(), Arc::clone(turns));
     let service = service_fn(|request: Request<Incoming>| {
+        let ends_with_close = request.version() < Version::HTTP_11;
         let (core, turn) = (Arc::clone(&core), turns.begin());
-        ends_with_close.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
-        async move {
-            let answer = serve(&core, peer, request, &turn).await;
-            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, turn)))
-        }
-    });
-    let mut served = builder.serve_connection(TokioIo::new(stream), service);
-    let ended = tokio::select! {
-        ended = &mut served => Some(ended),
-        () = wait_for_drain(&mut stage) => None,
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            Pin::new(&mut served).graceful_shutdown();
-            (&mut served).await
-        }
-    };
-    match ended {
-        Ok(()) => served.into_parts().io.into_inner().close().await,
-        Err(error) => {
-            report::malformed(&core.proxy, peer, &error);
-            if error.is_user() && ends_with_close.load(Ordering::Relaxed) {
-                // The answer was cut, and the end of the connection would be its end: only a reset tells them apart.
-                let _ = served.into_parts().io.inner().inner().set_zero_linger();
+        let service = activity.serve(ends_with_close);
+        // Boxed, because a connection that idles has room for one as well.
+        Box::pin(async move {
+            let mut answer = serve(&core, peer, request, &turn).await;
+            if service.number >= limits.connection_requests {
+                respond::last(&mut answer);
             }
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, (turn, service))))
+        })
+    });
+    let builder = builder(&limits);
+    let mut first = [0];
+    let ended = loop {
+        tokio::select! {
+            biased;
+            // Looked at rather than waited for, since a socket may be called ready and have nothing. An error is for whoever
+            // reads to find.
+            _ = stream.inner().inner().peek(&mut first) => {}
+            () = wait_for_drain(&mut stage) => break Ok(()),
+            () = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
+        let drain = wait_for_drain(&mut stage);
+        let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
+        // Boxed, so that it takes no room while the connection rests.
+        match Box::pin(served).await {
+            ControlFlow::Break(ended) => break ended,
+            ControlFlow::Continue(rested) => stream = rested,
+        }
+    };
+    if open.activity.was_too_slow() {
+        tally::tell(&core.proxy, tally::Kind::WriteTime, peer);
+    } else if let Err(error) = ended {
+        report::malformed(&core.proxy, peer, &error);
     }
     if let Some(refused) = turns.untold() {
         report::refused(&core.proxy, peer, &refused);

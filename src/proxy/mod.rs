@@ -3,22 +3,29 @@
 //! A request's life is one page, `exchange.rs`; the other files are its steps. Each core runs them on a runtime of its
 //! own, with its own listening sockets and its own idle upstream connections; what cores share is in [`Proxy`].
 
+mod activity;
 mod body;
+mod client_stream;
 mod clients_config;
 pub mod clock;
 pub mod config;
+pub mod connections;
 mod exchange;
 mod fields;
 mod forward;
 pub mod framing;
 pub mod identity;
+mod idle;
 pub mod listener;
+mod pace;
 pub mod proxy_protocol;
 mod receive;
 mod report;
 mod respond;
+mod rest;
 mod server_url;
 pub mod slots;
+pub mod tally;
 mod upstream;
 
 use std::sync::Arc;
@@ -28,7 +35,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::config::{LimitsConfig, UpstreamConfig};
+use self::connections::{Connections, InFlight};
 use self::identity::Trust;
+use self::tally::Tally;
 use crate::clients::Facts;
 use crate::engine::Policy;
 use crate::event::EventBus;
@@ -47,6 +56,12 @@ pub struct Proxy {
     pub ids: IdSource,
     /// Where large bodies are judged, so that one request never stalls a core.
     pub judges: Judges,
+    /// The connections that are open.
+    pub connections: Arc<Connections>,
+    /// The requests that are with the upstream.
+    pub in_flight: InFlight,
+    /// What is told a few times a second only.
+    pub tally: Tally,
 }
 
 /// One revision of everything that a request needs; a request keeps the one that it began with.

@@ -1,7 +1,6 @@
 //! Taking in a request's body: how much of it is read before the chain judges, and what streams on afterwards.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -12,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body::{Progress, UpstreamBody};
 use super::config::{EncodedBody, LimitsConfig, OverBody};
+use super::pace::Pace;
 use super::respond::Refusal;
 use crate::engine::BodyNeed;
 use crate::request::BodyKind;
@@ -140,7 +140,7 @@ impl Received {
     }
 
     /// The body for the upstream, and how far it has come.
-    pub(super) fn into_upstream(self, pause: Duration) -> (UpstreamBody, Arc<Progress>) {
+    pub(super) fn into_upstream(self, limits: &LimitsConfig) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let body = match self.rest {
             Rest::Trailers(trailers) => {
@@ -150,7 +150,8 @@ impl Received {
                 UpstreamBody::Whole { bytes, trailers }
             }
             Rest::Stream { read, body, limit } => {
-                UpstreamBody::stream(read, body, limit, pause, Arc::clone(&progress))
+                let pace = Pace::new(limits.body_time.get(), limits.body_rate.get());
+                UpstreamBody::stream(read, body, limit, pace, Arc::clone(&progress))
             }
         };
         (body, progress)

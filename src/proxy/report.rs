@@ -112,13 +112,14 @@ impl Report {
         proxy.events.emit(event);
     }
 
-    /// Tells of a refusal that was not the chain's.
+    /// Tells of a refusal that was not the chain's, and of `count - 1` like it that were not told.
     pub(super) fn refusal(
         &self,
         proxy: &Proxy,
         refusal: &Refusal,
         evaluation: Option<&Evaluation>,
         head: &Parts,
+        count: u32,
     ) {
         let (kind, detection) = if refusal.is_upstream_fault() {
             (EventKind::Upstream, "upstream")
@@ -135,6 +136,7 @@ impl Report {
         event.score = evaluation.map(score_of);
         event.decision = decision_of(evaluation, Some(refusal));
         event.status = Some(refusal.status().as_u16());
+        event.count = count;
         event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
     }

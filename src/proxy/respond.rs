@@ -37,6 +37,8 @@ pub(super) enum Refusal {
     BodyBroken,
     /// Too many bodies wait to be judged.
     Overloaded,
+    /// Too many requests are with the upstream.
+    Busy,
     /// No connection to the upstream; the operator reads why.
     Unreachable(String),
     /// The upstream broke off before it had answered; the operator reads what was wrong.
@@ -65,7 +67,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -82,7 +84,7 @@ impl Refusal {
             Self::TooLarge => "Payload Too Large",
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
-            Self::Overloaded => "Service Unavailable",
+            Self::Overloaded | Self::Busy => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 "Bad Gateway"
             }
@@ -101,6 +103,7 @@ impl Refusal {
             Self::BodyTimeout => "body_time",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
+            Self::Busy => "in_flight",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
             Self::MalformedAnswer(_) => "malformed_answer",
@@ -121,6 +124,7 @@ impl Refusal {
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
+            Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
             }
@@ -138,7 +142,7 @@ impl Refusal {
     pub(super) const fn place(&self) -> &'static str {
         match self {
             Self::Framing(refused) if refused.is_in_body => "body",
-            Self::Denied(_) | Self::Malformed(_) | Self::Framing(_) => "request",
+            Self::Denied(_) | Self::Malformed(_) | Self::Framing(_) | Self::Busy => "request",
             Self::TooLarge
             | Self::Encoded
             | Self::BodyTimeout
@@ -263,7 +267,9 @@ pub(super) fn refuse(
         Refusal::Encoded => {
             drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
         }
-        Refusal::Overloaded => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        Refusal::Overloaded | Refusal::Busy => {
+            drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
+        }
         Refusal::Framing(refused) if refused.fault.class() == Class::Method => {
             drop(headers.insert(
                 ALLOW,
@@ -276,6 +282,12 @@ pub(super) fn refuse(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Says in an answer that it is the last one of its connection.
+pub(super) fn last(answer: &mut Response<ClientBody>) {
+    let headers = answer.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// The form that `Accept` prefers (RFC 9110, 12.5.1). JSON, unless another is named itself and not less wanted: `*/*`

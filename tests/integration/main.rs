@@ -20,6 +20,7 @@ mod identity;
 mod judge;
 mod keys;
 mod layers;
+mod limits;
 mod paths;
 mod process;
 mod properties;

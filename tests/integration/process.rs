@@ -90,6 +90,11 @@ impl Program {
         });
     }
 
+    /// Its number among the processes of the machine.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
@@ -495,4 +500,45 @@ fn monitor_refuses_nothing_by_a_detection() {
     assert!(told.contains("\"decision\":\"would_block\""), "{told}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn it_takes_as_many_files_as_the_system_lets_it_have() {
+    let upstream = Upstream::plain();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    std::fs::write(
+        &path,
+        rules(address, upstream.address, "events: { log: none }\n"),
+    )
+    .unwrap();
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -S -n 40; ulimit -H -n 400; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["run", "--config"])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut program = Program {
+        child,
+        address,
+        _folder: folder,
+        path,
+    };
+    program.wait_until_it_listens();
+    let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        client.request("GET", "/", &[], b"");
+        assert_eq!(client.response().status, 200);
+    }
+    // The default of limits.connections is more than that, and somebody should know.
+    program.signal("TERM");
+    assert!(program.ended().success());
+    let mut said = String::new();
+    let errors = program.child.stderr.as_mut().unwrap();
+    errors.read_to_string(&mut said).unwrap();
+    assert!(said.contains("400 open files"), "{said}");
 }

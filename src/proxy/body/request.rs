@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{BodyError, Pause, without_unsafe_trailers};
+use super::{BodyError, without_unsafe_trailers};
+use crate::proxy::pace::Pace;
 use crate::proxy::respond::Refusal;
 
 /// The body of a request on its way to the upstream.
@@ -30,7 +30,7 @@ pub(in crate::proxy) struct RequestStream {
     read: Bytes,
     rest: Incoming,
     left: u64,
-    pause: Pause,
+    pace: Pace,
     progress: Arc<Progress>,
 }
 
@@ -51,19 +51,19 @@ impl UpstreamBody {
         }
     }
 
-    /// Streams `read` and then `rest`, at most `limit` bytes in all, with pauses of at most `pause`.
+    /// Streams `read` and then `rest`, at most `limit` bytes in all, as fast as `pace` says.
     pub(in crate::proxy) fn stream(
         read: Bytes,
         rest: Incoming,
         limit: u64,
-        pause: Duration,
+        pace: Pace,
         progress: Arc<Progress>,
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
             rest,
             left: limit,
-            pause: Pause::new(pause),
+            pace,
             progress,
         }))
     }
@@ -175,7 +175,7 @@ impl RequestStream {
             Some(Ok(Frame::data(std::mem::take(&mut self.read))))
         } else {
             match Pin::new(&mut self.rest).poll_frame(context) {
-                Poll::Pending if self.pause.is_over(context) => {
+                Poll::Pending if self.pace.is_too_slow(context) => {
                     return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
                 }
                 Poll::Pending => {
@@ -187,7 +187,6 @@ impl RequestStream {
                 Poll::Ready(frame) => frame,
             }
         };
-        self.pause.reset();
         self.progress
             .waits_for_client
             .store(false, Ordering::Relaxed);
@@ -200,6 +199,7 @@ impl RequestStream {
             Some(Ok(frame)) => frame,
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
+        self.pace.came(length);
         let Some(left) = self.left.checked_sub(length as u64) else {
             return Poll::Ready(Some(Err(self.progress.fail(BodyError::TooLarge))));
         };

@@ -44,7 +44,7 @@ faults! {
     TargetByte => "target_byte", "The target has a byte that must be percent-encoded there.";
     TargetForm => "target_form", "The target is neither a path nor an http URL, or is `*` for another method than OPTIONS.";
     TargetHost => "target_host", "The target's URL names no host, or has credentials.";
-    TargetTooLong => "target_too_long", "The target is longer than a URL may be.";
+    TargetTooLong => "target_too_long", "The target is longer than `limits.uri`.";
     ObsFold => "folded_line", "A header line begins with white space, which once continued the line before.";
     NoColon => "no_colon", "A header line has no colon.";
     FieldName => "field_name", "A header's name is empty, too long, or has a byte that no name has.";

@@ -19,6 +19,8 @@ pub struct GateLimits {
     pub head: usize,
     /// The most header lines.
     pub headers: usize,
+    /// The longest target.
+    pub uri: usize,
 }
 
 impl From<&LimitsConfig> for GateLimits {
@@ -26,6 +28,7 @@ impl From<&LimitsConfig> for GateLimits {
         Self {
             head: limits.head.as_usize(),
             headers: limits.headers,
+            uri: limits.uri.as_usize(),
         }
     }
 }
@@ -196,6 +199,10 @@ impl Head {
         searched: usize,
         limits: GateLimits,
     ) -> Result<Step, Fault> {
+        let may_be_long = !self.is_begun && rest.len() > limits.uri;
+        if may_be_long && lines::target_so_far(rest).len() > limits.uri {
+            return Err(Fault::TargetTooLong);
+        }
         if self.line + rest.len() >= limits.head {
             return Err(Fault::HeadTooLarge);
         }
@@ -215,6 +222,9 @@ impl Head {
         }
         if !self.is_begun {
             let request = lines::request_line(line.text)?;
+            if request.target.len() > limits.uri {
+                return Err(Fault::TargetTooLong);
+            }
             (self.is_begun, self.is_1_0) = (true, request.is_1_0);
             return Ok(());
         }

@@ -57,6 +57,7 @@ pub(in crate::proxy) fn unfinished(bytes: &[u8], searched: usize) -> Result<usiz
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct RequestLine<'a> {
     pub(in crate::proxy) method: &'a [u8],
+    pub(in crate::proxy) target: &'a [u8],
     pub(in crate::proxy) is_1_0: bool,
 }
 
@@ -89,7 +90,17 @@ pub(in crate::proxy) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fau
         return Err(Fault::MethodNotAllowed);
     }
     target::check(target, method == b"OPTIONS")?;
-    Ok(RequestLine { method, is_1_0 })
+    Ok(RequestLine {
+        method,
+        target,
+        is_1_0,
+    })
+}
+
+/// What there is of the target in a request line that has not ended.
+pub(in crate::proxy) fn target_so_far(line: &[u8]) -> &[u8] {
+    let mut parts = line.split(|&byte| byte == b' ');
+    parts.nth(1).unwrap_or_default()
 }
 
 /// Whether a request line may begin like this, as far as the first byte tells.

@@ -76,7 +76,11 @@ impl Refused {
 fn of_head(stop: &Stop, bytes: &[u8]) -> String {
     let part = part(stop, bytes);
     match stop.fault {
-        Fault::HeadTooLarge | Fault::TooManyFields | Fault::HeadTime | Fault::HeadCut => {
+        Fault::HeadTooLarge
+        | Fault::TooManyFields
+        | Fault::TargetTooLong
+        | Fault::HeadTime
+        | Fault::HeadCut => {
             format!("{} bytes of a head", bytes.len())
         }
         // It may go on where a credential begins.
@@ -151,6 +155,7 @@ mod tests {
         let mut gate = Gate::new(GateLimits {
             head: 8192,
             headers: 100,
+            uri: 8192,
         });
         let stop = gate.scan(bytes).expect_err("a refusal");
         Refused::head(&stop, bytes)

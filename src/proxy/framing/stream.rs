@@ -80,8 +80,7 @@ struct Scanned {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
-    /// Puts the gate into `stream`. `head_time` is how long a client may take for a head, counted from the answer before
-    /// it or from the beginning.
+    /// Puts the gate into `stream`. `head_time` is how long a client may take for a head, counted from its first byte.
     pub(in crate::proxy) fn new(
         stream: S,
         limits: GateLimits,
@@ -281,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             return;
         }
         // hyper reads on only when it is woken.
-        if self.has_ended || !self.held.is_empty() || self.head_time.has_passed(context) {
+        if self.has_ended || !self.held.is_empty() {
             context.waker().wake_by_ref();
         }
     }
@@ -294,6 +293,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let read = this.poll_through(context, buffer);
+        let is_quiet = this.gate.is_between() && this.held.is_empty();
+        this.turns.set_under_way(!is_quiet);
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
+    /// Reads what may go on.
+    fn poll_through(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self;
         let before = buffer.filled().len();
         loop {
             if this.held.hand_over(buffer) || buffer.remaining() == 0 {
@@ -319,7 +333,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
                 .poll_read(context, buffer)?
                 .is_pending()
             {
-                if this.gate.is_between() && this.head_time.has_passed(context) {
+                let is_in_head = this.gate.is_between() && !this.held.is_empty();
+                if is_in_head && this.head_time.has_passed(context) {
                     this.give_up(Fault::HeadTime);
                     continue;
                 }

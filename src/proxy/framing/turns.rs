@@ -5,7 +5,7 @@
 //! it or another may say of itself.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -20,6 +20,8 @@ pub(in crate::proxy) struct Turns {
     begun: AtomicU64,
     /// How many of them were answered: hyper has the whole answer.
     answered: AtomicU64,
+    /// Whether something of a request is at the gate that has not gone on whole.
+    is_under_way: AtomicBool,
     refused: Mutex<Option<Entry>>,
 }
 
@@ -43,6 +45,16 @@ impl Turns {
     /// How many requests were answered.
     pub(super) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Acquire)
+    }
+
+    /// The gate has begun to take a request in, or has let all of it go on.
+    pub(in crate::proxy) fn set_under_way(&self, is_under_way: bool) {
+        self.is_under_way.store(is_under_way, Ordering::Relaxed);
+    }
+
+    /// Whether the client has begun a request and not ended it. If not, what comes next begins one.
+    pub(in crate::proxy) fn is_under_way(&self) -> bool {
+        self.is_under_way.load(Ordering::Relaxed)
     }
 
     /// The gate refuses the head of a request, counted from 0.
@@ -104,19 +116,19 @@ impl Drop for Turn {
 
 /// An answer's body, which ends its request's turn when hyper has taken the last of it.
 #[derive(Debug)]
-pub(in crate::proxy) struct Answer<B> {
+pub(in crate::proxy) struct Answer<B, T> {
     body: B,
-    _turn: Turn,
+    _turn: T,
 }
 
-impl<B> Answer<B> {
-    /// The body of the answer to the request whose turn it is.
-    pub(in crate::proxy) const fn new(body: B, turn: Turn) -> Self {
+impl<B, T> Answer<B, T> {
+    /// The body of the answer to the request whose turn it is; `turn` is dropped with it.
+    pub(in crate::proxy) const fn new(body: B, turn: T) -> Self {
         Self { body, _turn: turn }
     }
 }
 
-impl<B: Body + Unpin> Body for Answer<B> {
+impl<B: Body + Unpin, T: Unpin> Body for Answer<B, T> {
     type Data = B::Data;
     type Error = B::Error;
 

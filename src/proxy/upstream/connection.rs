@@ -18,7 +18,7 @@ use super::super::framing::answer::{AnswerGate, MAX_FIELDS, MAX_HEAD, Unsolicite
 use super::super::respond::Refusal;
 
 /// The most bytes of an answer that wait in memory for a client that is slow to read them.
-const MAX_BUFFER: usize = 128 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 const _: () = assert!(MAX_HEAD <= MAX_BUFFER, "a head that may be must fit");
 

@@ -87,9 +87,9 @@ fn a_target_is_not_longer_than_a_url_may_be() {
     let upstream = Upstream::plain();
     let proxy = Proxy::start(
         &upstream,
-        &format!("limits: {{ head: 128KiB }}\n{STREAMING}"),
+        &format!("limits: {{ head: 128KiB, uri: 63KiB }}\n{STREAMING}"),
     );
-    for (length, status) in [(65_000, 200), (65_534, 200), (65_535, 414), (100_000, 414)] {
+    for (length, status) in [(64_000, 200), (64_512, 200), (64_513, 414), (100_000, 414)] {
         let target = format!("/{}", "a".repeat(length - 1));
         let response = proxy.raw(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(response.status, status, "{length}");
@@ -156,7 +156,7 @@ fn a_head_that_does_not_come_in_time_is_answered_and_an_idle_connection_is_not()
     let upstream = Upstream::plain();
     let proxy = Proxy::start(
         &upstream,
-        &format!("limits: {{ header_time: 400ms }}\n{STREAMING}"),
+        &format!("limits: {{ header_time: 400ms, idle_time: 400ms }}\n{STREAMING}"),
     );
     for begin in [
         "G",

@@ -32,6 +32,7 @@ use crate::support::Proxy;
 const LIMITS: GateLimits = GateLimits {
     head: 8192,
     headers: 30,
+    uri: 8192,
 };
 
 // === Streams ===
@@ -500,7 +501,7 @@ proptest! {
     fn what_arrives_is_what_the_chain_saw(stream in stream(), cuts in cuts()) {
         static PROXY: std::sync::LazyLock<(Recorder, Proxy)> = std::sync::LazyLock::new(|| {
             let recorder = Recorder::start();
-            let yaml = "limits: { head: 8KiB, headers: 30, header_time: 100ms, body_time: 100ms }\ndetections: [witness]\n";
+            let yaml = "limits: { head: 8KiB, headers: 30, header_time: 100ms, idle_time: 100ms, body_time: 100ms }\ndetections: [witness]\n";
             let proxy = Proxy::start_with(recorder.address, yaml, Registry::default().with::<Witness>());
             (recorder, proxy)
         });

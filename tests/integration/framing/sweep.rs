@@ -171,7 +171,7 @@ fn places() -> Vec<(&'static str, String, String)> {
 
 fn sweep(chain: &str, bytes: impl Iterator<Item = u8> + Clone) -> (usize, usize) {
     let recorder = Recorder::start();
-    let yaml = format!("limits: {{ header_time: 5s, body_time: 300ms }}\n{chain}");
+    let yaml = format!("limits: {{ header_time: 5s, idle_time: 5s, body_time: 300ms }}\n{chain}");
     let proxy = Proxy::start_with(recorder.address, &yaml, Registry::default());
     let (mut served, mut refused, mut arrived) = (0, 0, 0);
     for (place, before, after) in places() {

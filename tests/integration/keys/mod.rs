@@ -3,6 +3,7 @@
 //! The keys are those of the schema, so a key without a test fails, and so does a test without a key.
 
 mod clients;
+mod connections;
 mod detections;
 mod events;
 mod payloads;
@@ -61,13 +62,20 @@ effects! {
     "clients.max_keys" => clients::max_keys,
     "limits.head" => traffic::head,
     "limits.headers" => traffic::headers,
+    "limits.uri" => traffic::uri,
     "limits.header_time" => timeouts::header_time,
     "limits.body" => traffic::body,
     "limits.over_body" => traffic::over_body,
     "limits.encoded_body" => traffic::encoded_body,
     "limits.upload" => traffic::upload,
     "limits.body_time" => timeouts::body_time,
-    "limits.connections" => traffic::connections,
+    "limits.body_rate" => timeouts::body_rate,
+    "limits.write_time" => timeouts::write_time,
+    "limits.idle_time" => timeouts::idle_time,
+    "limits.connections" => connections::connections,
+    "limits.client_connections" => connections::client_connections,
+    "limits.connection_requests" => connections::connection_requests,
+    "limits.in_flight" => connections::in_flight,
     "limits.drain_time" => timeouts::drain_time,
     "policy.mode" => detections::policy_mode,
     "policy.threshold" => detections::policy_threshold,

@@ -74,6 +74,79 @@ pub fn body_time() {
     }
 }
 
+pub fn body_rate() {
+    let upstream = Upstream::plain();
+    let [strict, lenient] = ["1KiB", "0B"].map(|rate| {
+        Proxy::start(
+            &upstream,
+            &format!("limits: {{ body_time: 4s, body_rate: {rate} }}\n{NOTHING}"),
+        )
+    });
+    let (mut cut, mut patient) = (strict.connect(), lenient.connect());
+    for client in [&mut cut, &mut patient] {
+        client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    }
+    // Both bring a byte every now and then, and neither pauses for as long as it may.
+    while strict.events().is_empty() {
+        cut.try_send("1\r\nx\r\n");
+        patient.send("1\r\nx\r\n");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let refused = cut.response();
+    assert_eq!(refused.status, 408);
+    assert_eq!(
+        strict.event(&refused.id()).rule.as_deref(),
+        Some("body_time")
+    );
+    patient.send("0\r\n\r\n");
+    assert_eq!(patient.response().status, 200);
+}
+
+pub fn write_time() {
+    // More than the system takes for a client that does not read.
+    let body = "x".repeat(32 << 20);
+    let upstream = Upstream::start(move |_| json("200 OK", &body));
+    let [short, long] = ["300ms", "1h"].map(|span| {
+        Proxy::start(
+            &upstream,
+            &format!("{}{NOTHING}", limits("write_time", span)),
+        )
+    });
+    let (mut cut, mut patient) = (short.connect(), long.connect());
+    cut.request("GET", "/", &[], b"");
+    patient.request("GET", "/", &[], b"");
+    wait_until("the slow reader to be told of", || {
+        let events = short.events();
+        events
+            .iter()
+            .any(|event| event.rule.as_deref() == Some("write_time"))
+    });
+    let length = rest(&mut cut).len();
+    assert!(length < 32 << 20, "{length} bytes");
+    let whole = patient.response();
+    assert_eq!((whole.body.len(), whole.complete), (32 << 20, true));
+    assert!(long.events().is_empty());
+}
+
+pub fn idle_time() {
+    let upstream = Upstream::plain();
+    let [short, long] = ["300ms", "1h"].map(|span| {
+        Proxy::start(
+            &upstream,
+            &format!("limits: {{ header_time: 1h, idle_time: {span} }}\n{NOTHING}"),
+        )
+    });
+    let (mut cut, mut patient) = (short.connect(), long.connect());
+    for client in [&mut cut, &mut patient] {
+        client.request("GET", "/", &[], b"");
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(rest(&mut cut), "");
+    patient.request("GET", "/", &[], b"");
+    assert_eq!(patient.response().status, 200);
+    assert!(short.events().is_empty());
+}
+
 pub fn drain_time() {
     let (upstream, open) = gated();
     let [short, long] = ["10ms", "1h"].map(|span| {

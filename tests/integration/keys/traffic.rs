@@ -7,7 +7,7 @@ use portcullis::config::environment::Process;
 use portcullis::engine::Registry;
 
 use super::{NOTHING, WORD};
-use crate::support::{Client, Proxy, Response, Upstream, json};
+use crate::support::{Client, Proxy, Response, Upstream};
 
 pub fn version() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,6 +126,12 @@ pub fn head() {
     assert_eq!(under("head", ["8KiB", "32KiB"], NOTHING, send), [431, 200]);
 }
 
+pub fn uri() {
+    let target = format!("/?{}", "x".repeat(998));
+    let send = |proxy: &Proxy| proxy.get(&target);
+    assert_eq!(under("uri", ["999B", "1000B"], NOTHING, send), [414, 200]);
+}
+
 pub fn headers() {
     let send = |proxy: &Proxy| proxy.get_with("/", &[("X-Many", "1"); 20]);
     assert_eq!(under("headers", ["10", "100"], NOTHING, send), [431, 200]);
@@ -172,55 +178,4 @@ pub fn upload() {
     let send = |proxy: &Proxy| proxy.post("/", "application/octet-stream", &binary);
     let more = "body: 1KiB, upload";
     assert_eq!(under(more, ["2KiB", "3KiB"], WORD, send), [413, 200]);
-}
-
-pub fn connections() {
-    let upstream = Upstream::start(|request| json("200 OK", &format!("\"{}\"", request.target)));
-    let proxy = Proxy::start(
-        &upstream,
-        &format!("limits: {{ connections: 2 }}\n{NOTHING}"),
-    );
-    let served = |client: &mut Client, target: &str| {
-        client.request("GET", target, &[], b"");
-        assert_eq!(client.response().text(), format!("\"{target}\""));
-    };
-    let ask = |target: &str| {
-        let mut client = proxy.connect();
-        client.request("GET", target, &[], b"");
-        client
-    };
-    let (mut first, mut second) = (proxy.connect(), proxy.connect());
-    served(&mut first, "/first");
-    served(&mut second, "/second");
-    let mut third = ask("/third");
-    // While two are open, they are served and a third one is not.
-    (0..20).for_each(|_| served(&mut first, "/first"));
-    let seen = |target: &str| upstream.seen().iter().any(|seen| seen.target == target);
-    assert!(!seen("/third"));
-    drop(first);
-    assert_eq!(third.response().text(), "\"/third\"");
-
-    // A reload lowers and raises the number; connections that are open stay.
-    let limit = |n: u32| format!("limits: {{ connections: {n} }}\n{NOTHING}");
-    proxy.reload(&limit(1)).unwrap();
-    served(&mut second, "/second");
-    served(&mut third, "/third/again");
-    drop(second);
-    let mut fourth = ask("/fourth");
-    (0..20).for_each(|_| served(&mut third, "/third/again"));
-    assert!(!seen("/fourth"));
-    proxy.reload(&limit(2)).unwrap();
-    assert_eq!(fourth.response().text(), "\"/fourth\"");
-    let mut fifth = ask("/fifth");
-    (0..20).for_each(|_| served(&mut third, "/third/again"));
-    assert!(!seen("/fifth"));
-    drop(third);
-    assert_eq!(fifth.response().text(), "\"/fifth\"");
-    drop((fourth, fifth));
-
-    // One slot serves whoever comes, whichever core the kernel chooses.
-    let single = Proxy::start(&upstream, &limit(1));
-    for n in 0..20 {
-        served(&mut single.connect(), &format!("/single/{n}"));
-    }
 }

@@ -1,0 +1,135 @@
+//! What a connection is doing, as far as others must know: whether it idles, since when, and whether it shall end.
+//!
+//! Written by the task that serves the connection, read by whoever looks for one to close ([`super::connections`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::framing::Turns;
+
+/// One connection. It begins idle: nothing has come over it yet.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// What `changed` counts from: the same for all connections, so that they can be compared.
+    base: Instant,
+    /// When it last began to idle, if it does; milliseconds after `base`.
+    changed: AtomicU64,
+    /// A request is being served: from its head to the end of the answer's body.
+    serving: AtomicBool,
+    /// The end of the connection may be the end of the answer in service.
+    ends_with_close: AtomicBool,
+    /// Part of an answer waits to be written.
+    writing: AtomicBool,
+    /// How many requests have come.
+    served: AtomicUsize,
+    /// The client was too slow to read its answer.
+    too_slow: AtomicBool,
+    end: Notify,
+    turns: Arc<Turns>,
+}
+
+/// A request in service; idling begins when it is dropped.
+#[derive(Debug)]
+pub(super) struct InService {
+    activity: Arc<Activity>,
+    /// Counts the requests of the connection from 1.
+    pub(super) number: usize,
+}
+
+impl Activity {
+    /// A connection that was accepted now.
+    pub(super) fn new(base: Instant) -> Self {
+        let activity = Self {
+            base,
+            changed: AtomicU64::new(0),
+            serving: AtomicBool::new(false),
+            ends_with_close: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            served: AtomicUsize::new(0),
+            too_slow: AtomicBool::new(false),
+            end: Notify::new(),
+            turns: Arc::default(),
+        };
+        activity.mark();
+        activity
+    }
+
+    /// When the connection began to idle, if it does; comparable between connections of one table.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let busy = self.serving.load(Ordering::Relaxed)
+            || self.writing.load(Ordering::Relaxed)
+            || self.turns.is_under_way();
+        let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
+        (!busy).then(|| self.base + since)
+    }
+
+    /// Whether a request was served on it.
+    pub(super) fn was_used(&self) -> bool {
+        self.served.load(Ordering::Relaxed) > 0
+    }
+
+    /// What the gate and the service of the connection agree upon.
+    pub(super) const fn turns(&self) -> &Arc<Turns> {
+        &self.turns
+    }
+
+    /// Asks for the end of the connection, if it idles when it hears of it.
+    pub(super) fn ask_to_end(&self) {
+        self.end.notify_one();
+    }
+
+    /// Waits until somebody asks.
+    pub(super) async fn asked_to_end(&self) {
+        self.end.notified().await;
+    }
+
+    /// A request has come. `ends_with_close` if its answer may end with the connection, as in HTTP/1.0.
+    pub(super) fn serve(self: &Arc<Self>, ends_with_close: bool) -> InService {
+        self.ends_with_close
+            .store(ends_with_close, Ordering::Relaxed);
+        self.serving.store(true, Ordering::Relaxed);
+        InService {
+            activity: Arc::clone(self),
+            number: self.served.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// Whether the client keeps us from writing.
+    pub(super) fn set_writing(&self, waits: bool) {
+        if self.writing.swap(waits, Ordering::Relaxed) && !waits {
+            self.mark();
+        }
+    }
+
+    /// Whether the end of the connection may be taken for the end of the last answer.
+    pub(super) fn ends_with_close(&self) -> bool {
+        self.ends_with_close.load(Ordering::Relaxed)
+    }
+
+    /// The client does not read its answer.
+    pub(super) fn set_too_slow(&self) {
+        self.too_slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection ended because the client did not read its answer.
+    pub(super) fn was_too_slow(&self) -> bool {
+        self.too_slow.load(Ordering::Relaxed)
+    }
+
+    fn mark(&self) {
+        let since = Instant::now().saturating_duration_since(self.base);
+        let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.changed.store(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Drop for InService {
+    fn drop(&mut self) {
+        self.activity.mark();
+        self.activity.serving.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,89 @@
+//! Connections without a request on them: for how long they are kept, and how they make room for others.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::AcquireError;
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::Proxy;
+use super::activity::Activity;
+use super::slots::{Slot, Slots};
+use super::tally::{self, Kind};
+
+/// How often who waits for a slot looks for a connection that idles by now.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a connection idles before its buffers are given back.
+const REST: Duration = Duration::from_millis(100);
+
+/// Waits until the connection idles for too long, or idles and is asked to end.
+pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {
+    loop {
+        let now = Instant::now();
+        let longest = {
+            let limits = &proxy.serving.load().limits;
+            // Before its first request a connection is there for a head that has not begun.
+            if activity.was_used() {
+                limits.idle_time
+            } else {
+                limits.header_time
+            }
+        };
+        let since = activity.idle_since();
+        let due = since.unwrap_or(now) + longest.get();
+        if since.is_some() && due <= now {
+            return;
+        }
+        // Where it does not idle now, it cannot have idled for too long before `due`.
+        tokio::select! {
+            () = sleep_until(due) => {}
+            () = activity.asked_to_end() => {
+                if activity.idle_since().is_some() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the connection has idled for [`REST`]. Only looks when its task is woken for another reason, or when the
+/// time has come: it is to be polled after whatever may make the connection idle.
+pub(super) async fn rests(activity: &Activity) {
+    let mut timer = std::pin::pin!(sleep_until(Instant::now() + REST));
+    std::future::poll_fn(|context| {
+        let Some(since) = activity.idle_since() else {
+            return Poll::Pending;
+        };
+        if timer.deadline() != since + REST {
+            timer.as_mut().reset(since + REST);
+        }
+        timer.as_mut().poll(context)
+    })
+    .await;
+}
+
+/// A slot for a connection from `peer`. Where all are taken, connections that idle make room, and this one waits.
+pub(super) async fn slot(
+    proxy: &Proxy,
+    slots: &Arc<Slots>,
+    peer: IpAddr,
+) -> Result<Slot, AcquireError> {
+    let mut slot = std::pin::pin!(slots.take());
+    let mut look = interval(LOOK);
+    let mut told = false;
+    loop {
+        tokio::select! {
+            biased;
+            slot = &mut slot => return slot,
+            _ = look.tick() => {}
+        }
+        if !told {
+            tally::tell(proxy, Kind::Connections, peer);
+            told = true;
+        }
+        proxy.connections.make_room();
+    }
+}

@@ -1,0 +1,66 @@
+//! A connection that idles rests: what serves it, with its buffers, is taken down, and built again when something comes.
+//!
+//! Most connections of a proxy do nothing most of the time. The buffers that they keep for their next request are most of
+//! what they cost, above all after a long one.
+
+use std::ops::ControlFlow;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::HttpService;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::activity::Activity;
+use super::client_stream::{ClientStream, GiveUp};
+use super::framing::Gated;
+use super::proxy_protocol::Guarded;
+use super::{Proxy, idle};
+
+/// A connection to a client, with all that stands in it, from hyper's side.
+pub(super) type Stream = Gated<Guarded<ClientStream<TcpStream>>>;
+
+/// Serves a connection until it ends, or rests and goes on later. It ends when it has idled for too long, or when `drain` comes.
+pub(super) async fn serve<S, B>(
+    builder: &http1::Builder,
+    stream: Stream,
+    service: S,
+    proxy: &Proxy,
+    activity: &Activity,
+    drain: impl Future<Output = ()>,
+) -> ControlFlow<hyper::Result<()>, Stream>
+where
+    S: HttpService<Incoming, ResBody = B> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    // The connection comes first, so that the others see what it has done.
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = drain => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+        () = idle::too_long(proxy, activity) => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+        () = idle::rests(activity) => {
+            // Its last answer is written, and the gate has let nothing through of what comes next. So what may be left in
+            // hyper's buffer is the end of a body that nobody wanted, and what is read next begins a request.
+            return ControlFlow::Continue(connection.into_parts().io.into_inner());
+        }
+    };
+    let is_cut = ended.as_ref().is_err_and(hyper::Error::is_user);
+    let stream = connection.into_parts().io.into_inner();
+    if ended.is_ok() {
+        stream.close().await;
+    } else if is_cut && activity.ends_with_close() {
+        // The end of the connection would be the end of the answer: only a reset tells that it was cut.
+        stream.inner().inner().give_up();
+    }
+    ControlFlow::Break(ended)
+}

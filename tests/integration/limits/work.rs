@@ -1,0 +1,215 @@
+//! How much work the costliest requests are: shapes that were found to cost most, judged by the default chain. Measured
+//! as time on the processor, so that others on the machine count less.
+
+use std::time::{Duration, Instant};
+
+use portcullis::clients::Clients;
+use portcullis::engine::Registry;
+
+use crate::judge::{Request, policy};
+
+/// What is promised of one request within the limits, in the optimised program.
+const PROMISED: Duration = Duration::from_millis(100);
+
+/// How much more the test allows: it says that no shape is another order of work, not how fast this machine is.
+const SLACK: u32 = 10;
+
+/// The time that this thread has been on a processor.
+fn on_processor() -> Duration {
+    let account = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds = account.split_whitespace().next().unwrap();
+    Duration::from_nanos(nanoseconds.parse().unwrap())
+}
+
+fn filled(unit: &str, length: usize) -> String {
+    unit.repeat(length / unit.len() + 1)[..length / unit.len() * unit.len()].to_owned()
+}
+
+/// What a value may consist of that is much work: what rules look for, what is decoded, and what looks like both.
+const UNITS: [&str; 40] = [
+    "a",
+    "a ",
+    "a=b&",
+    "a[b]=c&",
+    "%41",
+    "%25",
+    "%2525",
+    "%252525252541",
+    "%u0041",
+    "\\u0041",
+    "\\x41",
+    "\\\\",
+    "&#x41;",
+    "&amp;",
+    "&lt;script&gt;",
+    "%26lt%3B",
+    "+",
+    "../",
+    "..%2f",
+    "%2e%2e%2f",
+    "..\\",
+    "select ",
+    "union select ",
+    "' or 1=1 -- ",
+    "'/**/",
+    "1 or ",
+    "or 'a'='a' ",
+    "<script",
+    "<a href=javascript:",
+    "onload=",
+    "<img src=x onerror=",
+    "; cat /etc/passwd ",
+    "$(id)",
+    "`id`",
+    "| nc ",
+    "and sleep(1) ",
+    "\u{e9}",
+    "\u{ff1c}",
+    "%c3%a9",
+    "/etc/",
+];
+
+const LENGTH: usize = (1 << 20) - 200;
+
+/// Bodies of a mebibyte, each with what it is.
+fn bodies() -> Vec<(String, Request)> {
+    let mut bodies = Vec::new();
+    let mut add = |what: String, content_type: &str, body: String| {
+        assert!(body.len() <= 1 << 20, "{what}");
+        bodies.push((what, Request::get("/").body(content_type, body)));
+    };
+    for unit in UNITS {
+        let value = filled(unit, LENGTH);
+        add(format!("text of {unit:?}"), "text/plain", value.clone());
+        add(
+            format!("a form of {unit:?}"),
+            "application/x-www-form-urlencoded",
+            format!("a={value}"),
+        );
+        if !unit.contains('\\') || unit.starts_with("\\u") {
+            add(
+                format!("a JSON string of {unit:?}"),
+                "application/json",
+                format!("[\"{}\"]", value.replace('"', "'")),
+            );
+        }
+        let item = format!("{unit}{unit}{unit}");
+        add(
+            format!("form values of {unit:?}"),
+            "application/x-www-form-urlencoded",
+            filled(&format!("a={item}&"), LENGTH),
+        );
+        if !unit.contains('\\') {
+            let items = filled(&format!("\"{item}\","), LENGTH - 2);
+            add(
+                format!("JSON strings of {unit:?}"),
+                "application/json",
+                format!("[{}]", items.trim_end_matches(',')),
+            );
+        }
+    }
+    for unit in [
+        "[",
+        "{\"a\":",
+        "1,",
+        "[],",
+        "\"a\":1,",
+        "\r\n--b",
+        "\r\n--b\r\n",
+        "--b--",
+    ] {
+        add(
+            format!("JSON of {unit:?}"),
+            "application/json",
+            format!("[{}", filled(unit, LENGTH)),
+        );
+        add(
+            format!("multipart of {unit:?}"),
+            "multipart/form-data; boundary=b",
+            format!("--b\r\n{}", filled(unit, LENGTH)),
+        );
+    }
+    let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nselect <a\r\n";
+    add(
+        "multipart of many parts".into(),
+        "multipart/form-data; boundary=b",
+        filled(part, LENGTH),
+    );
+    for (content_type, unit) in FOUND {
+        let value = filled(unit, LENGTH);
+        let begin = match content_type {
+            "text/plain" => "",
+            "application/x-www-form-urlencoded" => "a=",
+            _ => "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n",
+        };
+        add(
+            format!("{content_type} of {unit:?}"),
+            content_type,
+            format!("{begin}{value}"),
+        );
+    }
+    bodies
+}
+
+/// Shapes that a search over mixtures of such units found to be most work.
+const FOUND: [(&str, &str); 6] = [
+    ("text/plain", "</=%25"),
+    ("text/plain", "=</%"),
+    ("text/plain", "\n%c0%ae=<style&lt;drop\""),
+    ("multipart/form-data; boundary=b", "/*</%%27=&lt;drop"),
+    ("application/x-www-form-urlencoded", ".*/%c0%ae\\x27&...."),
+    ("application/x-www-form-urlencoded", "&\\x27;%c0%ae"),
+];
+
+/// Heads of 32 KiB.
+fn heads() -> Vec<(String, Request)> {
+    let mut heads = Vec::new();
+    for unit in UNITS {
+        let harmless = unit.replace(
+            [
+                ' ', '"', '<', '>', '\\', '`', '|', '\'', '{', '}', '\u{e9}', '\u{ff1c}',
+            ],
+            "%20",
+        );
+        let target = format!("/{}?{}", filled(&harmless, 3_000), filled(&harmless, 5_000));
+        let value = filled(unit, 7_000);
+        let mut request = Request::get(&target);
+        for name in ["cookie", "referer", "x-one"] {
+            request = request.header(name, &value);
+        }
+        heads.push((format!("a head of {unit:?}"), request));
+        let mut request = Request::get(&target);
+        let value = filled(unit, 200);
+        for _ in 0..95 {
+            request = request.header("x-many", &value);
+        }
+        heads.push((format!("many headers of {unit:?}"), request));
+    }
+    heads
+}
+
+#[test]
+#[ignore = "soak"]
+fn soak_no_request_is_more_work_than_it_may_be() {
+    let policy = policy("", &Registry::default());
+    let now = Instant::now();
+    let mut costs: Vec<(Duration, String)> = Vec::new();
+    for (what, request) in bodies().into_iter().chain(heads()) {
+        let facts = Clients::scratch();
+        let before = on_processor();
+        drop(request.judged(&policy, &facts, now));
+        costs.push((on_processor().saturating_sub(before), what));
+    }
+    costs.sort();
+    for (cost, what) in costs.iter().rev().take(25) {
+        println!("{cost:>10.1?}  {what}");
+    }
+    let above = costs.iter().filter(|(cost, _)| *cost > PROMISED).count();
+    println!(
+        "{above} of {} shapes cost more than {PROMISED:?}",
+        costs.len()
+    );
+    assert!(costs.len() > 250);
+    let (most, what) = costs.last().unwrap();
+    assert!(*most < PROMISED * SLACK, "{what}: {most:?}");
+}
