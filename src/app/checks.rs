@@ -35,6 +35,7 @@ pub fn mistakes(
     });
     if !unsure {
         addresses(settings, document, &mut errors);
+        balancers(settings, &mut errors);
     }
     errors
 }
@@ -176,6 +177,21 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
     }
 }
 
+fn balancers(settings: &Settings, errors: &mut Vec<ConfigError>) {
+    for (index, listen) in settings.listen.0.iter().enumerate() {
+        if listen
+            .proxy_protocol
+            .as_ref()
+            .is_some_and(|protocol| protocol.from.is_empty())
+        {
+            let wrong = ConfigError::new("nobody is listed who may send a PROXY protocol header")
+                .help("list your load balancers, as in `from: [10.0.0.0/8]`, or leave `proxy_protocol` out");
+            let wrong = wrong.under("from").under("proxy_protocol").item(index);
+            errors.push(wrong.under("listen"));
+        }
+    }
+}
+
 fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigError>) {
     let listen: Vec<SocketAddr> = settings.listen.0.iter().map(|at| at.address).collect();
     let in_list = document
@@ -194,18 +210,6 @@ fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigEr
             } else {
                 wrong
             };
-            errors.push(wrong.under("listen"));
-        }
-    }
-    for (index, listen) in settings.listen.0.iter().enumerate() {
-        if listen
-            .proxy_protocol
-            .as_ref()
-            .is_some_and(|protocol| protocol.from.is_empty())
-        {
-            let wrong = ConfigError::new("nobody is listed who may send a PROXY protocol header")
-                .help("list your load balancers, as in `from: [10.0.0.0/8]`, or leave `proxy_protocol` out");
-            let wrong = wrong.under("from").under("proxy_protocol").item(index);
             errors.push(wrong.under("listen"));
         }
     }

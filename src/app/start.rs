@@ -143,12 +143,6 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         .iter()
         .filter_map(|of_core| of_core.first()?.socket.local_addr().ok())
         .collect();
-    let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
-    for of_address in sockets {
-        for (core, socket) in per_core.iter_mut().zip(of_address) {
-            core.push(socket);
-        }
-    }
     let control_address = control
         .as_ref()
         .and_then(|control| control.local_addr().ok());
@@ -166,19 +160,36 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         state,
         Arc::clone(&running.reloader),
     )?);
-    for (at, listeners) in per_core.into_iter().enumerate() {
-        let (proxy, slots, stage) = (Arc::clone(&proxy), Arc::clone(&slots), watched.clone());
-        let core = thread::Builder::new()
+    running.cores = start_cores(cores, sockets, &proxy, &slots, &watched)?;
+    Ok(running)
+}
+
+/// Starts the threads that carry traffic, each with a socket for every address.
+fn start_cores(
+    cores: usize,
+    sockets: Vec<Vec<Listener>>,
+    proxy: &Arc<Proxy>,
+    slots: &Arc<Slots>,
+    stage: &watch::Receiver<Stage>,
+) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+    let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
+    for of_address in sockets {
+        for (core, socket) in per_core.iter_mut().zip(of_address) {
+            core.push(socket);
+        }
+    }
+    let start = |(at, listeners): (usize, Vec<Listener>)| {
+        let (proxy, slots, stage) = (Arc::clone(proxy), Arc::clone(slots), stage.clone());
+        thread::Builder::new()
             .name(format!("portcullis-core-{at}"))
             .spawn(move || {
                 let runtime = runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
                 runtime.block_on(listener::run_core(proxy, listeners, slots, stage))
-            })?;
-        running.cores.push(core);
-    }
-    Ok(running)
+            })
+    };
+    per_core.into_iter().enumerate().map(start).collect()
 }
 
 impl Running {

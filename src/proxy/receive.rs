@@ -72,15 +72,7 @@ pub(super) async fn receive(
         return Err(Refusal::TooLarge);
     }
     if is_encoded(headers) {
-        return match limits.encoded_body {
-            EncodedBody::Reject => Err(Refusal::Encoded),
-            EncodedBody::Pass => Ok(Received::untouched(
-                Bytes::new(),
-                body,
-                upload,
-                Some(Unjudged::Encoded),
-            )),
-        };
+        return encoded(body, limits);
     }
     let deadline = Instant::now() + limits.body_time.get();
     let mut reading = Reading::default();
@@ -90,15 +82,15 @@ pub(super) async fn receive(
     if kind == BodyKind::Opaque {
         return reading.judge_and_stream(body, upload, None);
     }
+    // A form with files is longer than others by nature; that it is one, the bytes have to say as well.
+    let is_form_with_files =
+        kind == BodyKind::Multipart && begins_as_multipart(headers, &beginning);
+    drop(beginning);
     let (limit, over_limit) = match need {
         BodyNeed::Head(bytes) => (bytes.min(limits.body.as_usize()), OverBody::InspectPrefix),
-        // A form with files is longer than others by nature; that it is one, the bytes have to say as well.
-        _ if kind == BodyKind::Multipart && begins_as_multipart(headers, &beginning) => {
-            (limits.body.as_usize(), OverBody::InspectPrefix)
-        }
+        _ if is_form_with_files => (limits.body.as_usize(), OverBody::InspectPrefix),
         _ => (limits.body.as_usize(), limits.over_body),
     };
-    drop(beginning);
     if announced <= limit as u64 || over_limit == OverBody::InspectPrefix {
         // One byte more than the limit tells a body of exactly that length from a longer one.
         reading
@@ -115,13 +107,22 @@ pub(super) async fn receive(
     }
     match over_limit {
         OverBody::Reject => Err(Refusal::TooLarge),
-        OverBody::Pass => Ok(Received::untouched(
-            reading.whole(),
-            body,
-            upload,
-            Some(Unjudged::OverLimit),
-        )),
+        OverBody::Pass => {
+            let why = Some(Unjudged::OverLimit);
+            Ok(Received::untouched(reading.whole(), body, upload, why))
+        }
         OverBody::InspectPrefix => reading.judge_and_stream(body, upload, Some(Unjudged::Prefix)),
+    }
+}
+
+/// A body with a `Content-Encoding`, which cannot be judged.
+fn encoded(body: Incoming, limits: &LimitsConfig) -> Result<Received, Refusal> {
+    match limits.encoded_body {
+        EncodedBody::Reject => Err(Refusal::Encoded),
+        EncodedBody::Pass => {
+            let (limit, why) = (limits.upload.get(), Some(Unjudged::Encoded));
+            Ok(Received::untouched(Bytes::new(), body, limit, why))
+        }
     }
 }
 
