@@ -75,3 +75,43 @@ fn what_is_let_through_is_answered_before_everybody_waits() {
     assert!(of(&answered, 50) < WORK * IN_FLIGHT * SLACK);
     assert!(shed.len() > answered.len());
 }
+
+/// Signs of many attacks and none of them: about as much work as a body of this length can be.
+const COSTLY: &str = "It's (a) \"note\"; see <b>/etc/</b> & ../x or 1 = one, `id` | $HOME: select {all} from -- #1 \
+                      where x like '%y%' and on load = 2 http://a.example/?b=c;d e.php .ini proc/ cmd alert (x) ";
+
+/// How many of them at a time: fewer than the pool has places for, more than it has threads.
+const COSTLY_AT_A_TIME: usize = 8;
+
+#[test]
+fn a_costly_body_delays_nobody_else() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, "detections:\n  - malicious_payload: {}\n");
+    let body = COSTLY.repeat((1 << 20) / COSTLY.len());
+    let left = std::sync::atomic::AtomicUsize::new(COSTLY_AT_A_TIME);
+    let address = proxy.address;
+    let mut honest = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..COSTLY_AT_A_TIME {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                client.request(
+                    "POST",
+                    "/",
+                    &[("Content-Type", "text/plain")],
+                    body.as_bytes(),
+                );
+                assert_eq!(client.response().status, 200);
+                left.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        // Each on a connection of its own, so that every core is asked.
+        while left.load(Ordering::SeqCst) > 0 {
+            assert_eq!(proxy.get("/").status, 200);
+            honest += 1;
+        }
+    });
+    // If they waited in line with the costly ones, there would be one, or two.
+    assert!(honest > 2 * COSTLY_AT_A_TIME, "{honest}");
+    println!("{honest} honest requests while {COSTLY_AT_A_TIME} costly ones were judged");
+}
