@@ -240,7 +240,7 @@ fn a_body_never_becomes_a_request_after_an_early_answer() {
     let upstream = Upstream::plain();
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\n\r\n".repeat(20);
     let length = smuggled.len();
-    let many = "limits: { header_time: 1s, body: 512B, headers: 20 }\ndetections:\n  - user_agent: { missing: block }\n  - rate_limit: { status: 429, limits: [{ name: one, key: client, limit: 1, per: 1h, path: /limited }] }\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
+    let many = "limits: { header_time: 1s, idle_time: 1s, body: 512B, headers: 20 }\ndetections:\n  - user_agent: { missing: block }\n  - rate_limit: { status: 429, limits: [{ name: one, key: client, limit: 1, per: 1h, path: /limited }] }\n  - malicious_payload: { patterns: [{ id: word, words: [malicious] }] }\n";
     for (what, head, status) in [
         ("denied", "POST / HTTP/1.1\r\nHost: a\r\n", 403),
         (
