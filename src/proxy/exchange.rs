@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
@@ -235,6 +235,8 @@ impl Exchange<'_> {
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
         strip_hop_by_hop(headers);
+        // Met here, where it is known whether the body is wanted; the upstream gets the body without being asked.
+        headers.remove(EXPECT);
         if is_chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

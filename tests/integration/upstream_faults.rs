@@ -708,6 +708,47 @@ fn an_early_answer_does_not_wait_for_the_rest_of_the_request() {
     assert_eq!(proxy.get("/other").text(), "ok");
 }
 
+/// An upstream that answers on the head and takes what follows for the next request, as some do that refuse early.
+#[test]
+fn what_follows_an_early_answer_never_becomes_the_request_of_the_next_client() {
+    let upstream = Scripted::start(|wire| {
+        loop {
+            let head = wire.head()?;
+            let name = head
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}",
+                name.len()
+            );
+            wire.send(answer.as_bytes())?;
+        }
+    });
+    let proxy = proxy(&upstream, NO_CHAIN);
+    for expects in ["", "Expect: 100-continue\r\n"] {
+        let late = "GET /evil HTTP/1.1\r\nHost: h\r\nX-Y: ";
+        let mut attacker = proxy.connect();
+        attacker.send(format!(
+            "POST /pause HTTP/1.1\r\nHost: h\r\n{expects}Content-Length: {}\r\n\r\n",
+            late.len()
+        ));
+        let mut head = attacker.head();
+        if head.status == 100 {
+            head = attacker.head();
+        }
+        assert_eq!(attacker.body_of(head, "POST").text(), "/pause");
+        attacker.try_send(late);
+        // However long it takes for the rest to be sent: nobody may ever get the answer to it.
+        for n in 0..200 {
+            let victim = format!("/account-{n}");
+            assert_eq!(proxy.get(&victim).text(), victim, "{expects}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 #[test]
 fn an_early_answer_does_not_keep_a_request_that_nobody_takes() {
     let done = Arc::new(AtomicBool::new(false));

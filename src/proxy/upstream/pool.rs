@@ -41,6 +41,8 @@ pub(in crate::proxy) struct Lease {
     first: Option<Frame<Bytes>>,
     progress: Arc<Progress>,
     longest: Duration,
+    /// Whether the answer began before the request had been sent.
+    is_early: bool,
 }
 
 impl Pool {
@@ -116,6 +118,7 @@ impl Lease {
             pool: Arc::clone(pool),
             connection,
             first: None,
+            is_early: !progress.has_ended(),
             progress: Arc::clone(progress),
             longest,
         }
@@ -152,23 +155,28 @@ impl Lease {
         self.connection.wire().fault()
     }
 
-    /// The answer has ended: the connection serves the next request once the request before has been sent as well. An
+    /// The answer has ended: the connection serves the next request, if this one had been sent when the answer began. An
     /// upstream that answered early and takes no more of the request does not keep it for ever.
+    ///
+    /// Whoever answers before the request is there may not mean to read the rest of it, and take it for the next request:
+    /// a client that pauses within its body would write that one, and the next client would get its answer. So the rest is
+    /// sent, and the connection closed.
     pub(in crate::proxy) fn give_back(self) {
         let Self {
             pool,
             mut connection,
             progress,
             longest,
+            is_early,
             ..
         } = self;
-        if connection.is_ready() {
+        if connection.is_ready() && !is_early {
             pool.put(connection);
         } else if !connection.is_closed() {
             tokio::spawn(async move {
                 let server = connection.server().clone();
                 let sent = within(longest, &server, &progress, connection.ready()).await;
-                if matches!(sent, Ok(Ok(()))) {
+                if matches!(sent, Ok(Ok(()))) && !is_early {
                     pool.put(connection);
                 }
             });
