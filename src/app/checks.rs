@@ -127,6 +127,12 @@ fn sizes(settings: &Settings, errors: &mut Vec<ConfigError>) {
             ByteSize::mib(1024),
         ),
         (
+            ["limits", "buffered"],
+            limits.buffered,
+            limits.body,
+            ByteSize::bytes(u64::MAX),
+        ),
+        (
             ["limits", "upload"],
             limits.upload,
             ByteSize::bytes(1),

@@ -123,6 +123,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         judges: Judges::new(service.handle().clone(), cores * 8),
         connections: Arc::default(),
         in_flight: InFlight::default(),
+        buffered: Arc::default(),
         tally: Tally::default(),
     });
     let (stage, watched) = watch::channel(Stage::Serving);

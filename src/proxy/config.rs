@@ -76,6 +76,8 @@ pub struct LimitsConfig {
     pub header_time: Duration,
     /// The longest body that is judged whole: forms, JSON, text, and everything whose bytes look like text.
     pub body: ByteSize,
+    /// How many bytes of bodies may be held to be judged at a time, of all requests together; a request beyond it gets a 503.
+    pub buffered: ByteSize,
     /// What happens to such a body beyond `body`: `reject` (413), `inspect_prefix` (at least the first `body` bytes are judged,
     /// the rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is always judged by
     /// its first `body` bytes.
@@ -164,6 +166,7 @@ impl Default for LimitsConfig {
             uri: ByteSize::kib(8),
             header_time: Duration::seconds(10),
             body: ByteSize::mib(1),
+            buffered: ByteSize::mib(512),
             over_body: OverBody::Reject,
             encoded_body: EncodedBody::Reject,
             upload: ByteSize::mib(100),

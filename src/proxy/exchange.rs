@@ -109,10 +109,13 @@ impl Exchange<'_> {
         if in_flight.is_full(most) {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         }
-        let received = match receive(&head.headers, body, need, &self.serving.limits).await {
+        let (limits, buffered) = (&self.serving.limits, &self.core.proxy.buffered);
+        let mut received = match receive(&head.headers, body, need, limits, buffered).await {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
+        // Given back when the upstream has answered, and so has taken what is held.
+        let _held = received.held.take();
         let evaluation = match &received.judged {
             Some(bytes) => self.judge_body(head, bytes.clone(), evaluation).await?,
             None => evaluation,

@@ -5,6 +5,7 @@
 
 mod activity;
 mod body;
+pub mod buffered;
 mod client_stream;
 mod clients_config;
 pub mod clock;
@@ -60,6 +61,8 @@ pub struct Proxy {
     pub connections: Arc<Connections>,
     /// The requests that are with the upstream.
     pub in_flight: InFlight,
+    /// What is held of bodies to be judged.
+    pub buffered: Arc<buffered::Buffered>,
     /// What is told a few times a second only.
     pub tally: Tally,
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{Progress, UpstreamBody};
+use super::buffered::{Buffered, Held};
 use super::config::{EncodedBody, LimitsConfig, OverBody};
 use super::pace::Pace;
 use super::respond::Refusal;
@@ -23,6 +24,8 @@ pub(super) struct Received {
     pub(super) judged: Option<Bytes>,
     /// Why the body goes on without having been judged as the chain wanted, if it does.
     pub(super) unjudged: Option<Unjudged>,
+    /// What is held of the body, as long as it is.
+    pub(super) held: Option<Held>,
     rest: Rest,
 }
 
@@ -55,11 +58,13 @@ pub(super) async fn receive(
     mut body: Incoming,
     need: BodyNeed,
     limits: &LimitsConfig,
+    buffered: &Arc<Buffered>,
 ) -> Result<Received, Refusal> {
     if body.is_end_stream() {
         return Ok(Received {
             judged: None,
             unjudged: None,
+            held: None,
             rest: Rest::Trailers(None),
         });
     }
@@ -75,7 +80,7 @@ pub(super) async fn receive(
         return encoded(body, limits);
     }
     let deadline = Instant::now() + limits.body_time.get();
-    let mut reading = Reading::default();
+    let mut reading = Reading::new(Held::nothing(buffered, limits.buffered.get()));
     reading.up_to(&mut body, BEGINNING, deadline).await?;
     let beginning = reading.whole();
     let kind = classify(headers, &beginning);
@@ -101,6 +106,7 @@ pub(super) async fn receive(
             return Ok(Received {
                 judged,
                 unjudged: None,
+                held: Some(reading.held),
                 rest: Rest::Trailers(reading.trailers),
             });
         }
@@ -136,6 +142,7 @@ impl Received {
         Self {
             judged: None,
             unjudged,
+            held: None,
             rest: Rest::Stream { read, body, limit },
         }
     }
@@ -161,8 +168,8 @@ impl Received {
 
 /// A body while it is read. The first piece is kept as it came, since it is often the whole; further ones are gathered,
 /// so that a body in a million pieces costs no more than one in a single one.
-#[derive(Default)]
 struct Reading {
+    held: Held,
     first: Bytes,
     gathered: BytesMut,
     length: usize,
@@ -171,6 +178,17 @@ struct Reading {
 }
 
 impl Reading {
+    fn new(held: Held) -> Self {
+        Self {
+            held,
+            first: Bytes::new(),
+            gathered: BytesMut::new(),
+            length: 0,
+            trailers: None,
+            ended: false,
+        }
+    }
+
     /// Reads until at least `length` bytes are there or the body has ended.
     async fn up_to(
         &mut self,
@@ -185,6 +203,9 @@ impl Reading {
                 Ok(None) => self.ended = true,
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
+                        if !self.held.grow(data.len()) {
+                            return Err(Refusal::Full);
+                        }
                         self.add(data);
                         self.ended = body.is_end_stream();
                     }
@@ -236,6 +257,7 @@ impl Reading {
         Ok(Received {
             judged,
             unjudged,
+            held: Some(self.held),
             rest,
         })
     }

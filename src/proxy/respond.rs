@@ -37,6 +37,8 @@ pub(super) enum Refusal {
     BodyBroken,
     /// Too many bodies wait to be judged.
     Overloaded,
+    /// Too much is held of bodies that are to be judged.
+    Full,
     /// Too many requests are with the upstream.
     Busy,
     /// No connection to the upstream; the operator reads why.
@@ -67,7 +69,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Full | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -84,7 +86,7 @@ impl Refusal {
             Self::TooLarge => "Payload Too Large",
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
-            Self::Overloaded | Self::Busy => "Service Unavailable",
+            Self::Overloaded | Self::Full | Self::Busy => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 "Bad Gateway"
             }
@@ -103,6 +105,7 @@ impl Refusal {
             Self::BodyTimeout => "body_time",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
+            Self::Full => "buffered",
             Self::Busy => "in_flight",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
@@ -124,6 +127,7 @@ impl Refusal {
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
+            Self::Full => "More bytes of bodies than `limits.buffered` are held to be judged.",
             Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
@@ -147,6 +151,7 @@ impl Refusal {
             | Self::Encoded
             | Self::BodyTimeout
             | Self::BodyBroken
+            | Self::Full
             | Self::Overloaded => "body",
             Self::Unreachable(_)
             | Self::BrokenUpstream(_)
@@ -206,6 +211,7 @@ impl Refusal {
                 | Self::Encoded
                 | Self::BodyTimeout
                 | Self::BodyBroken
+                | Self::Full
         )
     }
 }
@@ -267,7 +273,7 @@ pub(super) fn refuse(
         Refusal::Encoded => {
             drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
         }
-        Refusal::Overloaded | Refusal::Busy => {
+        Refusal::Overloaded | Refusal::Full | Refusal::Busy => {
             drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
         }
         Refusal::Framing(refused) if refused.fault.class() == Class::Method => {

@@ -65,6 +65,7 @@ effects! {
     "limits.uri" => traffic::uri,
     "limits.header_time" => timeouts::header_time,
     "limits.body" => traffic::body,
+    "limits.buffered" => traffic::buffered,
     "limits.over_body" => traffic::over_body,
     "limits.encoded_body" => traffic::encoded_body,
     "limits.upload" => traffic::upload,

@@ -7,7 +7,7 @@ use portcullis::config::environment::Process;
 use portcullis::engine::Registry;
 
 use super::{NOTHING, WORD};
-use crate::support::{Client, Proxy, Response, Upstream};
+use crate::support::{Client, Proxy, Response, Upstream, wait_until};
 
 pub fn version() {
     let folder = tempfile::tempdir().unwrap();
@@ -141,6 +141,34 @@ pub fn body() {
     let text = "x".repeat(3000);
     let send = |proxy: &Proxy| proxy.post("/", "text/plain", &text);
     assert_eq!(under("body", ["2KiB", "3KiB"], WORD, send), [413, 200]);
+}
+
+pub fn buffered() {
+    let upstream = Upstream::plain();
+    let yaml = format!("limits: {{ body: 64KiB, buffered: 100KiB }}\n{WORD}");
+    let proxy = Proxy::start(&upstream, &yaml);
+    let head =
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 60000\r\n\r\n";
+    let body = "x".repeat(60_000);
+    let mut first = proxy.connect();
+    first.send(head);
+    first.send(&body[..59_999]);
+    // Until the first is in, there is room for the second.
+    wait_until("the room to be taken", || {
+        let shed = proxy.post("/", "text/plain", &body);
+        if shed.status == 200 {
+            return false;
+        }
+        assert_eq!((shed.status, shed.header("retry-after")), (503, Some("1")));
+        assert_eq!(proxy.event(&shed.id()).rule.as_deref(), Some("buffered"));
+        true
+    });
+    assert_eq!(proxy.post("/", "text/plain", "short").status, 200);
+    first.send("x");
+    assert_eq!(first.response().status, 200);
+    wait_until("the room to be given back", || {
+        proxy.post("/", "text/plain", &body).status == 200
+    });
 }
 
 pub fn over_body() {
