@@ -131,7 +131,8 @@ impl ThreatDetection for MissingTenant {
     /// Sent through the chain at each start and reload: should it ever pass, the configuration is refused.
     fn canary(&self) -> Option<Canary> {
         Some(Canary {
-            target: self.prefix.clone(),
+            // A path below the prefix: the normalized path has no slash at its end.
+            target: format!("{}canary", self.prefix),
             headers: Vec::new(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         })

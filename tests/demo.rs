@@ -1,4 +1,5 @@
-//! The tour that the demo prints, taken: its lines are pasted into a shell as they stand, against the demo itself.
+//! What a newcomer does with the examples: the tour that the demo prints, its lines pasted into a shell as they stand, and
+//! the README's detection of one's own.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ struct Demo {
 
 impl Demo {
     fn start() -> Self {
-        let mut process = Command::new(program())
+        let mut process = Command::new(program("demo"))
             .args(["127.0.0.1:0", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -55,16 +56,17 @@ impl Drop for Demo {
 }
 
 /// `cargo test` builds the examples into the folder beside that of the tests.
-fn program() -> PathBuf {
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let program = test
         .parent()
         .and_then(|deps| deps.parent())
         .expect("a folder")
-        .join("examples/demo");
+        .join("examples")
+        .join(name);
     assert!(
         program.is_file(),
-        "the demo is not built: `cargo build --examples`"
+        "{name} is not built: `cargo build --examples`"
     );
     program
 }
@@ -118,5 +120,35 @@ fn every_printed_line_does_what_stands_above_it() {
     // And each detection is seen at work. The events come in the order of the requests.
     for detection in detections {
         demo.wait_for(|line| line.contains(detection).then_some(()));
+    }
+}
+
+#[test]
+fn the_detection_of_the_readme_works_as_it_stands_there() {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme
+        .split_once("cat > tenant.yaml <<'YAML'\n")
+        .expect("the README's configuration");
+    let (yaml, _) = after.split_once("YAML\n").expect("its end");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tenant.yaml");
+    std::fs::write(&path, yaml).expect("written");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(program("custom_detection"));
+        let output = command.args(arguments).arg("--config").arg(&path).output();
+        let output = output.expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    // A check starts the chain and sends its canaries through it, as a start does.
+    let (code, said) = run(&["check"]);
+    assert_eq!(code, Some(0), "{said}");
+    for (target, decision) in [("/api/x", "missing_tenant"), ("/other", "pass")] {
+        let (code, said) = run(&["explain", "--target", target]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(decision), "{target}: {said}");
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn raise(limits: &LimitsConfig) {
         .saturating_mul(2)
         .saturating_add(OTHERS);
     // None is no limit.
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < wanted) {
+    // What is missing may be as little as what is added for everything else; nobody need hear of that.
+    if let Some(allowed) = allowed.filter(|allowed| allowed.saturating_add(OTHERS) < wanted) {
         tracing::warn!(
             "The system allows {allowed} open files (`ulimit -Hn`). {} connections may need {wanted}, one to the client and one \
              to the upstream for each; allow more, or lower `limits.connections`.",
