@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::gather::Gathered;
 use super::{BodyError, without_unsafe_trailers};
 use crate::proxy::pace::Pace;
 use crate::proxy::respond::Refusal;
@@ -30,7 +31,7 @@ pub(in crate::proxy) enum UpstreamBody {
 /// A request's body that streams: what was read of it already, then the rest as it comes.
 pub(in crate::proxy) struct RequestStream {
     read: Bytes,
-    rest: Incoming,
+    rest: Gathered<Incoming>,
     left: u64,
     pace: Pace,
     progress: Arc<Progress>,
@@ -66,7 +67,7 @@ impl UpstreamBody {
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
-            rest,
+            rest: Gathered::new(rest),
             left: limit,
             pace,
             progress,
@@ -212,7 +213,8 @@ impl RequestStream {
         let frame = if self.read.has_remaining() {
             Some(Ok(Frame::data(std::mem::take(&mut self.read))))
         } else {
-            match Pin::new(&mut self.rest).poll_frame(context) {
+            match self.rest.poll_frame(context) {
+                Poll::Pending if self.rest.is_gathering() => return Poll::Pending,
                 Poll::Pending if self.pace.is_too_slow(context) => {
                     return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
                 }

@@ -111,6 +111,19 @@ fn a_request_in_as_many_chunks_as_honest_senders_need_goes_on() {
 }
 
 #[test]
+fn tiny_chunks_reach_the_upstream_in_few() {
+    let (address, told) = counting();
+    let proxy = Proxy::start_with(address, STREAMED, Registry::default());
+    let body: Vec<u8> = (0..16_000).map(|at| b'a' + (at % 23) as u8).collect();
+    assert_eq!(proxy.raw(in_chunks(&body, 1)).status, 200);
+    let seen = of_one(&told);
+    println!("{} chunks sent, {} went on", body.len(), seen.len());
+    assert!(seen.len() < body.len() / 16, "{} chunks", seen.len());
+    assert!(seen.iter().all(|chunk| chunk.len() <= 32 * 1024));
+    assert!(seen.concat() == body);
+}
+
+#[test]
 fn a_chunk_does_not_wait_for_the_next() {
     let (address, told) = counting();
     let proxy = Proxy::start_with(address, STREAMED, Registry::default());
