@@ -44,7 +44,8 @@ pub struct UpstreamConfig {
     pub servers: Vec<Server>,
     /// How long a connection may take to be made; then the client gets a 502.
     pub connect_timeout: Duration,
-    /// How long the upstream may take to begin its answer once it has the whole request; then the client gets a 504.
+    /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
+    /// client gets a 504.
     pub first_byte_timeout: Duration,
     /// How long the upstream may pause within its answer; then the answer is cut off.
     pub idle_timeout: Duration,
@@ -273,8 +274,8 @@ struct UpstreamMap {
     servers: Vec<Server>,
     /// How long a connection may take to be made; then the client gets a 502. Default 5s.
     connect_timeout: Option<Duration>,
-    /// How long the upstream may take to begin its answer once it has the whole request; then the client gets a 504.
-    /// Default 60s.
+    /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
+    /// client gets a 504. Default 60s.
     first_byte_timeout: Option<Duration>,
     /// How long the upstream may pause within its answer; then the answer is cut off. Default 60s.
     idle_timeout: Option<Duration>,

@@ -167,7 +167,8 @@ impl Received {
 }
 
 /// A body while it is read. The first piece is kept as it came, since it is often the whole; further ones are gathered,
-/// so that a body in a million pieces costs no more than one in a single one.
+/// so that a body in many pieces takes no more memory than one in a single one. What each of them costs beside that is
+/// bounded by how many there may be, which the gate says.
 struct Reading {
     held: Held,
     first: Bytes,

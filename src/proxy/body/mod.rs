@@ -1,9 +1,11 @@
 //! Bodies under way: a request's body to the upstream, an answer's body to the client.
 //!
-//! Both stream piece by piece in constant memory. A pause longer than allowed, a length beyond its limit, or a break
-//! ends the stream with an error, which makes hyper close the connection: a cut body is never presented whole.
+//! Both stream piece by piece in constant memory; tiny chunks of a request that come together go on together. A pause
+//! longer than allowed, a length beyond its limit, or a break ends the stream with an error, which makes hyper close the
+//! connection: a cut body is never presented whole.
 
 mod answer;
+mod gather;
 mod request;
 
 use std::pin::Pin;

@@ -4,12 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
+use super::gather::Gathered;
 use super::{BodyError, without_unsafe_trailers};
 use crate::proxy::pace::Pace;
 use crate::proxy::respond::Refusal;
@@ -28,16 +31,19 @@ pub(in crate::proxy) enum UpstreamBody {
 /// A request's body that streams: what was read of it already, then the rest as it comes.
 pub(in crate::proxy) struct RequestStream {
     read: Bytes,
-    rest: Incoming,
+    rest: Gathered<Incoming>,
     left: u64,
     pace: Pace,
     progress: Arc<Progress>,
 }
 
 /// How far a streaming request body has come; shared with whoever waits for the answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::proxy) struct Progress {
+    began: Instant,
     bytes: AtomicU64,
+    /// When it last moved or ended, in microseconds since `began`.
+    moved: AtomicU64,
     ended: AtomicBool,
     waits_for_client: AtomicBool,
     failure: AtomicU8,
@@ -61,7 +67,7 @@ impl UpstreamBody {
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
-            rest,
+            rest: Gathered::new(rest),
             left: limit,
             pace,
             progress,
@@ -74,6 +80,19 @@ impl UpstreamBody {
     }
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            bytes: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            waits_for_client: AtomicBool::new(false),
+            failure: AtomicU8::new(0),
+        }
+    }
+}
+
 impl Progress {
     /// Bytes that went on to the upstream.
     pub(in crate::proxy) fn bytes(&self) -> u64 {
@@ -82,6 +101,17 @@ impl Progress {
 
     pub(in crate::proxy) fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// When bytes last went on to the upstream, or the last of them had; at the latest now.
+    pub(in crate::proxy) fn moved(&self) -> Instant {
+        self.began + Duration::from_micros(self.moved.load(Ordering::Acquire))
+    }
+
+    fn touch(&self) {
+        let since = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.moved.store(since, Ordering::Release);
     }
 
     /// Whether it is the client that the next bytes are waited for, and not the upstream that does not take them.
@@ -89,13 +119,22 @@ impl Progress {
         self.waits_for_client.load(Ordering::Relaxed)
     }
 
+    /// Says whose turn it is.
+    pub(in crate::proxy) fn wait_for_client(&self, waits: bool) {
+        self.waits_for_client.store(waits, Ordering::Relaxed);
+    }
+
     /// Whether the upstream has, or will get, nothing more.
     pub(in crate::proxy) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// Nothing more goes on; the first time counts.
     pub(in crate::proxy) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+        if !self.has_ended() {
+            self.touch();
+            self.ended.store(true, Ordering::Release);
+        }
     }
 
     /// Why the client's body failed, if it did.
@@ -174,22 +213,19 @@ impl RequestStream {
         let frame = if self.read.has_remaining() {
             Some(Ok(Frame::data(std::mem::take(&mut self.read))))
         } else {
-            match Pin::new(&mut self.rest).poll_frame(context) {
+            match self.rest.poll_frame(context) {
+                Poll::Pending if self.rest.is_gathering() => return Poll::Pending,
                 Poll::Pending if self.pace.is_too_slow(context) => {
                     return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
                 }
                 Poll::Pending => {
-                    self.progress
-                        .waits_for_client
-                        .store(true, Ordering::Relaxed);
+                    self.progress.wait_for_client(true);
                     return Poll::Pending;
                 }
                 Poll::Ready(frame) => frame,
             }
         };
-        self.progress
-            .waits_for_client
-            .store(false, Ordering::Relaxed);
+        self.progress.wait_for_client(false);
         let frame = match frame {
             None => {
                 self.progress.end();

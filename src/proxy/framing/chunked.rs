@@ -19,6 +19,12 @@ const MAX_LINE: usize = 256;
 /// The most bytes of extensions in a body. They mean nothing to anybody, and cost.
 const MAX_EXTENSIONS: usize = 4096;
 
+/// So many chunks a request may have whatever their size, and one more for every so many bytes of its body. Each costs work
+/// of its own wherever it comes by, and one that is of a byte is six on the wire; who writes lines, or a few thousand tiny
+/// pieces, stays far below.
+const FREE_CHUNKS: u64 = 16 * 1024;
+const BYTES_PER_CHUNK: u64 = 16;
+
 /// What may not stand in trailers, because it frames or routes the message (RFC 9110, 6.5.1).
 const FORBIDDEN: [&str; 14] = [
     "transfer-encoding",
@@ -53,6 +59,11 @@ pub(in crate::proxy) struct Chunked {
     limits: TrailerLimits,
     /// Bytes of extensions so far.
     extensions: usize,
+    /// Chunks and bytes of data so far.
+    chunks: u64,
+    data: u64,
+    /// Whether there may be too many chunks for so much data.
+    is_bounded: bool,
     /// How many bytes of a line that has not ended were looked at already.
     searched: usize,
 }
@@ -72,13 +83,25 @@ enum State {
 }
 
 impl Chunked {
-    /// At the beginning of a body.
+    /// At the beginning of a request's body.
     pub(in crate::proxy) const fn new(limits: TrailerLimits) -> Self {
         Self {
             state: State::Size,
             limits,
             extensions: 0,
+            chunks: 0,
+            data: 0,
+            is_bounded: true,
             searched: 0,
+        }
+    }
+
+    /// At the beginning of an answer's, which may have any number of chunks: an upstream that tells of what happens, as it
+    /// happens, does so for hours.
+    pub(in crate::proxy) const fn of_answer(limits: TrailerLimits) -> Self {
+        Self {
+            is_bounded: false,
+            ..Self::new(limits)
         }
     }
 
@@ -163,9 +186,21 @@ impl Chunked {
         self.state = if size == 0 {
             State::Trailers { bytes: 0, lines: 0 }
         } else {
+            self.count(size)?;
             State::Data(size)
         };
         Ok(line.length)
+    }
+
+    /// One more chunk. The data of those before it has passed.
+    fn count(&mut self, size: u64) -> Result<(), Fault> {
+        let most = FREE_CHUNKS.saturating_add(self.data / BYTES_PER_CHUNK);
+        if self.is_bounded && self.chunks >= most {
+            return Err(Fault::TooManyChunks);
+        }
+        self.chunks = self.chunks.saturating_add(1);
+        self.data = self.data.saturating_add(size);
+        Ok(())
     }
 
     fn trailer(&mut self, rest: &[u8], bytes: usize, count: usize) -> Result<usize, Fault> {
@@ -363,7 +398,38 @@ mod tests {
         assert_eq!(in_all_pieces(long.as_bytes()), Err(Fault::TrailersTooLarge));
         let long = format!("5;{}\r\nhello\r\n", "b".repeat(300));
         assert!(in_all_pieces(long.as_bytes()).is_err());
+        let many = "1\r\na\r\n".repeat(20_000);
+        assert_eq!(
+            length(many.as_bytes(), many.len()),
+            Err(Fault::TooManyChunks)
+        );
+        assert_eq!(length(many.as_bytes(), 7), Err(Fault::TooManyChunks));
         let flood = format!("1;{}\r\na\r\n", "b".repeat(200)).repeat(30);
         assert_eq!(in_all_pieces(flood.as_bytes()), Err(Fault::ChunkExtension));
+    }
+
+    /// How many chunks of `size` bytes pass one after another, up to `most`.
+    fn passed(mut chunked: Chunked, size: usize, most: usize) -> usize {
+        let chunk = format!("{size:x}\r\n{}\r\n", "a".repeat(size));
+        (0..most)
+            .take_while(|_| chunked.scan(chunk.as_bytes()).is_ok())
+            .count()
+    }
+
+    #[test]
+    fn only_a_request_in_very_many_tiny_chunks_is_refused() {
+        let passed_of = |size| passed(Chunked::new(LIMITS), size, 200_000);
+        // So many at least, and no more than a bound that goes with their bytes.
+        assert_eq!(passed_of(1), 17_476);
+        assert_eq!(passed_of(8), 32_767);
+        assert_eq!(passed_of(16), 200_000);
+        assert_eq!(passed_of(100), 200_000);
+        // A long body may end in tiny ones, and the bytes that only were announced do not count.
+        let mut chunked = Chunked::new(LIMITS);
+        let long = format!("{:x}\r\n{}\r\n", 1 << 20, "a".repeat(1 << 20));
+        assert!(chunked.scan(long.as_bytes()).is_ok());
+        assert_eq!(passed(chunked, 1, 80_000), 80_000);
+        // Lines of an answer come as they happen, for as long as they do.
+        assert_eq!(passed(Chunked::of_answer(LIMITS), 1, 200_000), 200_000);
     }
 }

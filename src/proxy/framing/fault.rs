@@ -68,6 +68,7 @@ faults! {
     ChunkExtension => "chunk_extension", "A chunk's extension is malformed, or the extensions are too long.";
     ChunkLine => "chunk_line", "A chunk's first line does not end.";
     ChunkEnd => "chunk_end", "A chunk is longer or shorter than its size says.";
+    TooManyChunks => "too_many_chunks", "The body comes in too many tiny chunks: more than 16,384 and one for every 16 bytes.";
     TrailerName => "trailer_name", "A trailer has a name that belongs to the head.";
     TrailersTooLarge => "trailers_too_large", "The trailers are longer than `limits.head`, or have more lines than `limits.headers`.";
 }

@@ -94,12 +94,14 @@ fn of_head(stop: &Stop, bytes: &[u8]) -> String {
 fn of_body(fault: Fault, part: &[u8]) -> String {
     let is_of_size = |byte: &u8| byte.is_ascii_hexdigit() || b" ;=,+-.xX".contains(byte);
     match fault {
-        Fault::ChunkSize | Fault::ChunkExtension | Fault::ChunkLine | Fault::ChunkEnd => {
-            match part.iter().find(|byte| !is_of_size(byte)) {
-                None => presentable(part, SHOWN_OF_BODY),
-                Some(byte) => format!("[{} bytes, one of them {byte:#04x}]", part.len()),
-            }
-        }
+        Fault::ChunkSize
+        | Fault::ChunkExtension
+        | Fault::ChunkLine
+        | Fault::ChunkEnd
+        | Fault::TooManyChunks => match part.iter().find(|byte| !is_of_size(byte)) {
+            None => presentable(part, SHOWN_OF_BODY),
+            Some(byte) => format!("[{} bytes, one of them {byte:#04x}]", part.len()),
+        },
         fault => of_field(fault, part),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use self::connection::Connection;
 pub(super) use self::pool::{Lease, Pool};
@@ -89,7 +89,8 @@ fn broken(connection: &Connection, progress: &Progress, error: &hyper::Error) ->
     }
 }
 
-/// Waits for an answer, at most `longest` after the upstream has got the whole request, or has stopped taking it.
+/// Waits for an answer, at most `longest` after the upstream has got the whole request, or has stopped taking it. While it
+/// is the client that the rest of the request is waited for, the upstream's time stands still.
 async fn within<T>(
     longest: Duration,
     server: &ServerUrl,
@@ -97,18 +98,23 @@ async fn within<T>(
     answer: impl Future<Output = T>,
 ) -> Result<T, Refusal> {
     let mut answer = std::pin::pin!(answer);
+    // A request that was whole before has been waited for by nobody yet.
+    let begun = Instant::now();
+    let mut deadline = begun + longest;
     loop {
-        let (sending, sent) = (!progress.has_ended(), progress.bytes());
-        match timeout(longest, &mut answer).await {
-            Ok(answer) => return Ok(answer),
-            // The request was still on its way when this wait began, or the client has it still: not the upstream's time.
-            Err(_)
-                if sending
-                    && (progress.has_ended()
-                        || progress.bytes() != sent
-                        || progress.waits_for_client()) => {}
-            Err(_) => return Err(Refusal::SilentUpstream(server.to_string())),
+        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
+            return Ok(answer);
         }
+        let now = Instant::now();
+        let ends = begun.max(progress.moved()) + longest;
+        deadline = if ends > now {
+            ends
+        } else if progress.waits_for_client() && !progress.has_ended() {
+            // Whatever comes from now on moves the end at least as far.
+            now + longest
+        } else {
+            return Err(Refusal::SilentUpstream(server.to_string()));
+        };
     }
 }
 
@@ -124,10 +130,36 @@ fn copy_of(request: &Request<UpstreamBody>) -> Request<UpstreamBody> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::{sleep, sleep_until};
+
     use super::*;
 
     fn server() -> ServerUrl {
         "http://127.0.0.1:5000".parse().expect("a URL")
+    }
+
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    /// How long an upstream that never answers is waited for, while the request does what `body` does.
+    async fn waited(progress: &Progress, body: impl Future<Output = ()>) -> Duration {
+        let begun = Instant::now();
+        let silence = async {
+            body.await;
+            std::future::pending::<()>().await;
+        };
+        let answer = within(LONGEST, &server(), progress, silence).await;
+        assert!(matches!(answer, Err(Refusal::SilentUpstream(_))));
+        begun.elapsed()
+    }
+
+    /// That the wait was as long as promised: not shorter, and longer only by what a timer may be late.
+    fn assert_waited(waited: Duration, promised: Duration) {
+        assert!(waited >= promised, "{waited:?} for {promised:?}");
+        let late = waited - promised;
+        assert!(
+            late < Duration::from_millis(10),
+            "{waited:?} for {promised:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,29 +167,65 @@ mod tests {
         let progress = Progress::default();
         let answer = async {
             for _ in 0..5 {
-                tokio::time::sleep(Duration::from_secs(5)).await;
+                sleep(Duration::from_secs(5)).await;
                 progress.add(1);
             }
             progress.end();
-            tokio::time::sleep(Duration::from_secs(9)).await;
+            sleep(Duration::from_millis(9_900)).await;
         };
-        let longest = Duration::from_secs(10);
-        assert!(within(longest, &server(), &progress, answer).await.is_ok());
-        let silent = within(longest, &server(), &progress, std::future::pending::<()>()).await;
-        assert!(matches!(silent, Err(Refusal::SilentUpstream(_))));
+        assert!(within(LONGEST, &server(), &progress, answer).await.is_ok());
+        // What was sent before this wait began, over a connection that had to be made, does not shorten it.
+        sleep(Duration::from_secs(60)).await;
+        assert_waited(waited(&progress, async {}).await, LONGEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_upstream_has_its_time_once_after_the_end_of_the_request() {
+        for milliseconds in [1, 2_000, 9_900, 10_000, 10_100, 19_900, 25_000] {
+            let progress = Progress::default();
+            let took = Duration::from_millis(milliseconds);
+            let body = async {
+                let begun = Instant::now();
+                while begun.elapsed() + Duration::from_secs(1) < took {
+                    sleep(Duration::from_secs(1)).await;
+                    progress.add(1);
+                }
+                sleep_until(begun + took).await;
+                progress.end();
+                sleep(Duration::from_secs(1)).await;
+                // Told once more, the end is still when it was.
+                progress.end();
+            };
+            assert_waited(waited(&progress, body).await, took + LONGEST);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_takes_no_more_of_a_request_is_silent() {
-        let progress = Progress::default();
-        progress.add(1);
-        let stuck = within(
-            Duration::from_secs(10),
-            &server(),
-            &progress,
-            std::future::pending::<()>(),
-        )
-        .await;
-        assert!(matches!(stuck, Err(Refusal::SilentUpstream(_))));
+        for milliseconds in [0, 3_000, 9_900] {
+            let progress = Progress::default();
+            let last = Duration::from_millis(milliseconds);
+            let body = async {
+                sleep(last).await;
+                progress.add(1);
+            };
+            assert_waited(waited(&progress, body).await, last + LONGEST);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_the_client_is_waited_for_is_not_the_upstreams() {
+        for milliseconds in [3_000, 9_900, 25_000, 61_234] {
+            let progress = Progress::default();
+            let paused = Duration::from_millis(milliseconds);
+            let body = async {
+                progress.wait_for_client(true);
+                sleep(paused).await;
+                progress.wait_for_client(false);
+                progress.add(1);
+                progress.end();
+            };
+            assert_waited(waited(&progress, body).await, paused + LONGEST);
+        }
     }
 }

@@ -191,7 +191,8 @@ fn there_are_enough_vectors_and_each_is_one_of_its_kind() {
         .iter()
         .map(|fault| fault.rule())
         .collect();
-    // What takes a limit or a clock is tested on its own, in `behaviour.rs`.
+    // What takes a limit or a clock is tested on its own, in `behaviour.rs`; what takes a great many chunks, in
+    // `limits/chunks.rs`.
     let elsewhere = [
         "head_too_large",
         "too_many_headers",
@@ -199,6 +200,7 @@ fn there_are_enough_vectors_and_each_is_one_of_its_kind() {
         "head_cut",
         "target_too_long",
         "trailers_too_large",
+        "too_many_chunks",
     ];
     let untested: Vec<_> = faults
         .difference(&rules)

@@ -1,5 +1,6 @@
 //! What a client may cost, and for how long: memory, work, and the time of slow ones.
 
+mod chunks;
 mod memory;
 mod overload;
 mod rest;

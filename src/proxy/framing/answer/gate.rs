@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Peek + Unpin> AnswerGate<S> {
             Body::Interim(next) => State::Head(next),
             Body::Counted(0) => State::Quiet,
             Body::Counted(length) => State::Counted(length),
-            Body::Chunked => State::Chunked(Chunked::new(TRAILERS)),
+            Body::Chunked => State::Chunked(Chunked::of_answer(TRAILERS)),
             Body::UntilClose => State::UntilClose,
         };
         if matches!(self.state, State::Quiet) && self.held.len() > self.clear {
