@@ -324,6 +324,11 @@ const REFUSED: &[Refused] = &[
         &[("1:32", "write `x_forwarded_for`")],
     ),
     (
+        "a header that never goes on, and one that would",
+        "clients: { strip: [X-Forwarded-Host, X-Forwarded-Prefix] }\n",
+        &[("1:38", "it need not be said")],
+    ),
+    (
         "headers that name no client",
         "clients: { identity: { header: Host }, forward_identity_as: { header: Proxy-X }, strip: [A, Cookie] }\n",
         &[
@@ -508,7 +513,7 @@ const REFUSED: &[Refused] = &[
 #[test]
 fn every_mistake_is_told_at_its_place() {
     assert_refused(REFUSED, &registry());
-    assert_eq!(REFUSED.len(), 82);
+    assert_eq!(REFUSED.len(), 83);
 }
 
 /// What the detections that come with portcullis refuse.

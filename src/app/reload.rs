@@ -55,7 +55,7 @@ pub(super) fn serving(settings: &Settings, policy: Policy, monitor: bool) -> Ser
     Serving {
         policy: Arc::new(if monitor { policy.monitored() } else { policy }),
         limits: settings.limits.clone(),
-        trust: Trust::new(&settings.clients),
+        trust: Arc::new(Trust::new(&settings.clients)),
         upstream: settings.upstream.clone(),
         access_log: settings.events.access_log,
     }

@@ -47,7 +47,7 @@ const WHOLE: [&str; 8] = [
 ];
 
 /// What stands for a secret.
-const MASK: &str = "[masked]";
+pub const MASK: &str = "[masked]";
 
 /// Whether values at `place` are secrets by their nature: credentials in headers, all cookies, passwords and tokens by
 /// the name of their field.
@@ -76,6 +76,18 @@ fn name_is_secret(name: &str) -> bool {
         .find(|part| !is_index(part))
         .unwrap_or_default();
     WORDS.iter().any(|word| lower.contains(word)) || WHOLE.contains(&last)
+}
+
+/// Whether a query that cannot be taken apart may hold a secret: a parameter's name says it, or is percent-encoded, or the
+/// name of a secret stands anywhere, as in a URL within.
+#[must_use]
+pub fn query_is_secret(query: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(query).to_ascii_lowercase();
+    let mut names = text
+        .split(['&', ';'])
+        .filter_map(|pair| pair.split('=').next());
+    WORDS.iter().any(|word| text.contains(word))
+        || names.any(|name| name.contains('%') || name_is_secret(name))
 }
 
 /// Bytes of an outsider as evidence: secrets that the text itself names are masked, then as [`printable`].

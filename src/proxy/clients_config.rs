@@ -29,8 +29,11 @@ pub struct ClientsConfig {
     /// `forwarded`, `{ header: NAME }` for the bare address in a header of that name, or `none`.
     pub forward_identity_as: ForwardIdentity,
     /// Headers by which something behind us may be told a wrong client or a wrong path. Nobody's copies of them go on, in
-    /// whatever spelling, but for the one that `identity` believes. `X-Forwarded-*`, `Forwarded` and `X-Request-Id` are
-    /// always ours and need not be listed.
+    /// whatever spelling, but for the one that `identity` believes. `Forwarded` and
+    /// `X-Forwarded-*` are always ours to write or to remove and need not be listed; but of a trusted proxy that names its
+    /// client in `X-Forwarded-For`, `X-Forwarded-Proto`, `-Host` and `-Port` go on as it sent them, of one that names it in
+    /// a header of its own `X-Forwarded-Proto`, and of every trusted proxy `X-Request-Id`. List those three here that your
+    /// proxy does not write itself: they are then written from the request as it came to us.
     pub strip: Vec<FieldName>,
     /// How many leading bits of an IPv6 address count as one client.
     #[schemars(range(min = 1, max = 128))]
@@ -138,6 +141,10 @@ pub(super) const STRIPPED: [&str; 45] = [
     "x-rewrite-url",
 ];
 
+/// What balancers write beside `X-Forwarded-For`, and what therefore goes on from one that is believed.
+pub(super) const BESIDE_THE_LIST: [&str; 3] =
+    ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
+
 impl Default for ClientsConfig {
     fn default() -> Self {
         Self {
@@ -171,7 +178,8 @@ impl ClientsConfig {
             errors.push(error.under("header").under("forward_identity_as"));
         }
         for (index, name) in self.strip.iter().enumerate() {
-            errors.extend(name.mistake().map(|error| error.item(index).under("strip")));
+            let mistake = name.mistake().filter(|_| !name.is_beside_the_list());
+            errors.extend(mistake.map(|error| error.item(index).under("strip")));
         }
         for (index, entry) in self.hosts.iter().enumerate() {
             let same = |other: &&HostIdentity| other.host.eq_ignore_ascii_case(&entry.host);
@@ -206,11 +214,16 @@ impl HostIdentity {
 }
 
 impl FieldName {
+    /// Whether copies of it go on from a trusted proxy, unless they are stripped.
+    fn is_beside_the_list(&self) -> bool {
+        BESIDE_THE_LIST.contains(&&*folded(&self.0))
+    }
+
     /// Why a header of this name can neither name a client nor be stripped.
     fn mistake(&self) -> Option<ConfigError> {
         let folded = folded(&self.0);
         let help = if is_forwarding(&folded) {
-            "it is written anew for every request; to read it, write `x_forwarded_for` or `forwarded`"
+            "it is ours to write or to remove, and it need not be said; to read it, write `x_forwarded_for` or `forwarded`"
         } else if is_end_to_end(&folded) || is_hop_by_hop(&folded) {
             "it means something else in every request; write one as in `CF-Connecting-IP`"
         } else {

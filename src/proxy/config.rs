@@ -101,7 +101,7 @@ pub struct LimitsConfig {
     #[schemars(range(min = 1))]
     pub connections: usize,
     /// The most connections of one client at a time, IPv6 counted as `clients.ipv6_prefix` says; more are closed at once.
-    /// `clients.trusted` and `clients.trusted_proxies` may have any number.
+    /// `clients.trusted`, `clients.trusted_proxies` and the proxies of every entry of `clients.hosts` may have any number.
     #[schemars(range(min = 1))]
     pub client_connections: usize,
     /// The most requests of one connection; with the last one's answer it is closed.

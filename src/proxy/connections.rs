@@ -40,13 +40,15 @@ pub(super) struct Open {
     pub(super) activity: Arc<Activity>,
 }
 
-/// Counts one more connection from `peer`; `None` if its client has too many, which is told.
+/// Counts one more connection from `peer`; `None` if its client has too many, which is told. Which host it will ask for
+/// nobody knows yet, so the proxies of every host are exempt.
 pub(super) fn admit(proxy: &Proxy, peer: IpAddr) -> Option<Open> {
     let serving = proxy.serving.load();
     let client = serving
         .trust
         .identify(peer, &Uri::default(), &HeaderMap::new());
-    let counted = client.is_countable().then(|| client.counting_address());
+    let is_counted = client.is_countable() && !serving.trust.is_proxy_of_some_host(peer);
+    let counted = is_counted.then(|| client.counting_address());
     let open = proxy
         .connections
         .open(counted, serving.limits.client_connections);

@@ -129,7 +129,7 @@ impl Exchange<'_> {
         let Some(_place) = in_flight.enter(most) else {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         };
-        let (body, progress) = received.into_upstream(&self.serving.limits);
+        let (body, progress) = received.into_upstream(&self.serving.limits, &self.serving.trust);
         let request = self.request_for_upstream(head, body);
         let sent = send(
             permit_to_forward,

@@ -128,19 +128,23 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Removes from trailers what would have been removed, replaced or relied upon in the head (RFC 9110, 6.5.1): whoever
-/// merges them with the head would take it for that.
-pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
+/// merges them with the head would take it for that. `is_ours` says of a folded name whether the head would lose it beside
+/// what every head does.
+pub(super) fn strip_trailers(trailers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
     // Sums over the body, which cannot be known before it.
     const USUAL: [&str; 3] = ["etag", "content-md5", "content-digest"];
-    strip_named(trailers, |_| false);
+    strip_named(trailers, &is_ours);
     strip_hop_by_hop(trailers);
-    let is_unsafe = |folded: &str| {
-        !USUAL.contains(&folded)
-            && (is_end_to_end(folded) || is_forwarding(folded) || STRIPPED.contains(&folded))
+    let is_unsafe = |name: &HeaderName| {
+        let folded = folded(name);
+        let is_known =
+            || is_end_to_end(&folded) || is_forwarding(&folded) || STRIPPED.contains(&&*folded);
+        let hides_another = || folded != name.as_str() && trailers.contains_key(&*folded);
+        is_ours(&folded) || (!USUAL.contains(&&*folded) && is_known()) || hides_another()
     };
     let gone: Vec<HeaderName> = trailers
         .keys()
-        .filter(|name| is_unsafe(&folded(name)))
+        .filter(|name| is_unsafe(name))
         .cloned()
         .collect();
     for name in gone {
@@ -266,8 +270,11 @@ mod tests {
             ("proxy-authorization", "x"),
             ("connection", "x-named"),
             ("x-named", "1"),
+            ("x_sum", "6"),
+            ("x-ours", "1"),
+            ("x.ours", "1"),
         ]);
-        strip_trailers(&mut trailers);
+        strip_trailers(&mut trailers, |name| name == "x-ours");
         assert_eq!(
             names(&trailers),
             ["etag", "grpc-status", "server-timing", "x-sum"]

@@ -3,13 +3,14 @@
 //!
 //! Headers that tell of the way are written anew from what was believed, entry by entry; what stood in them before goes,
 //! also what a trusted proxy passed on of its client's inventions. So an application that takes the first entry of a list
-//! for the client is right.
+//! for the client is right. Of the headers beside the list only those go on that balancers write with it
+//! ([`BESIDE_THE_LIST`]): any other `X-Forwarded-*` passes through most of them as their client wrote it.
 
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 
-use super::clients_config::{FieldName, ForwardIdentity, IdentityHeader};
+use super::clients_config::{BESIDE_THE_LIST, FieldName, ForwardIdentity, IdentityHeader};
 use super::fields::{folded, is_end_to_end, is_forwarding};
 use super::identity::{Trust, Way, X_FORWARDED_FOR, last_forwarded};
 use crate::event::EventId;
@@ -71,7 +72,7 @@ fn strip_spoofed(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>) {
         ("via", _) | ("x-request-id", Some(_)) => true,
         ("x-forwarded-for" | "forwarded", _) => false,
         // Whoever writes the one list need not guard what belongs to the other; and `Forwarded` tells the scheme itself.
-        (_, Some(IdentityHeader::XForwardedFor)) => true,
+        (name, Some(IdentityHeader::XForwardedFor)) => BESIDE_THE_LIST.contains(&name),
         // Networks that name the client in a header of their own tell the scheme so.
         ("x-forwarded-proto", Some(IdentityHeader::Header(_))) => true,
         _ => false,

@@ -105,6 +105,12 @@ impl Trust {
         self.strip.contains(folded)
     }
 
+    /// Whether `peer` is believed in requests for some host.
+    pub(super) fn is_proxy_of_some_host(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.hosts.iter().any(|(_, model)| model.is_proxy(peer))
+    }
+
     /// The client behind a request that came over a connection from `peer`.
     #[must_use]
     pub fn identify(&self, peer: IpAddr, uri: &Uri, headers: &HeaderMap) -> ClientIdentity {

@@ -74,8 +74,8 @@ pub struct Serving {
     pub policy: Arc<Policy>,
     /// The hard limits.
     pub limits: LimitsConfig,
-    /// Whom to believe.
-    pub trust: Trust,
+    /// Whom to believe. Bodies under way hold it too.
+    pub trust: Arc<Trust>,
     /// Where to forward to.
     pub upstream: UpstreamConfig,
     /// Whether each request is logged.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::{Progress, UpstreamBody};
 use super::buffered::{Buffered, Held};
 use super::config::{EncodedBody, LimitsConfig, OverBody};
+use super::identity::Trust;
 use super::pace::Pace;
 use super::respond::Refusal;
 use crate::engine::BodyNeed;
@@ -147,19 +148,24 @@ impl Received {
         }
     }
 
-    /// The body for the upstream, and how far it has come.
-    pub(super) fn into_upstream(self, limits: &LimitsConfig) -> (UpstreamBody, Arc<Progress>) {
+    /// The body for the upstream, and how far it has come. Its trailers lose what `trust` takes from heads.
+    pub(super) fn into_upstream(
+        self,
+        limits: &LimitsConfig,
+        trust: &Arc<Trust>,
+    ) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let body = match self.rest {
             Rest::Trailers(trailers) => {
                 let bytes = self.judged.unwrap_or_default();
                 progress.add(bytes.len());
                 progress.end();
-                UpstreamBody::Whole { bytes, trailers }
+                UpstreamBody::whole(bytes, trailers, trust)
             }
             Rest::Stream { read, body, limit } => {
                 let pace = Pace::new(limits.body_time.get(), limits.body_rate.get());
-                UpstreamBody::stream(read, body, limit, pace, Arc::clone(&progress))
+                let (told, trust) = (Arc::clone(&progress), Arc::clone(trust));
+                UpstreamBody::stream(read, body, limit, pace, told, trust)
             }
         };
         (body, progress)

@@ -57,6 +57,55 @@ fn a_trusted_proxy_is_continued_and_its_request_id_kept() {
 }
 
 #[test]
+fn of_what_comes_through_a_trusted_proxy_only_what_balancers_write_goes_on() {
+    let upstream = Upstream::plain();
+    let sent = [
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "shop.example"),
+        ("X-Forwarded-Port", "443"),
+        // What most balancers leave as their client wrote it.
+        ("X-Forwarded-Prefix", "/evil"),
+        ("X-Forwarded-User", "admin"),
+        ("X-Forwarded-Server", "evil"),
+        ("X-Forwarded-Scheme", "https"),
+        ("X-Forwarded-Ssl", "on"),
+        ("X-Forwarded-Client-Cert", "evil"),
+    ];
+    let forwarded = |clients: &str| {
+        let yaml = format!("clients: {{ trusted_proxies: [127.0.0.1]{clients} }}\n{NO_CHAIN}");
+        let proxy = Proxy::start(&upstream, &yaml);
+        assert_eq!(proxy.get_with("/", &sent).status, 200);
+        let headers = upstream.last().headers.into_iter();
+        let about_the_way = headers.filter(|(name, _)| name.starts_with("x-forwarded"));
+        let mut lines: Vec<_> = about_the_way.map(|(n, v)| format!("{n}: {v}")).collect();
+        lines.sort();
+        lines
+    };
+    let expected = |host: &'static str| {
+        [
+            "x-forwarded-for: 192.0.2.7, 127.0.0.1",
+            host,
+            "x-forwarded-port: 443",
+            "x-forwarded-proto: https",
+        ]
+    };
+    assert_eq!(forwarded(""), expected("x-forwarded-host: shop.example"));
+    // A balancer that does not write it leaves it to its clients; then the host that was asked for counts.
+    let strict = forwarded(", strip: [X-Forwarded-Host]");
+    assert_eq!(strict, expected("x-forwarded-host: example.org"));
+    let strict = forwarded(", strip: [X-Forwarded-Host, x-forwarded-port, X-Forwarded-Proto]");
+    assert_eq!(
+        strict,
+        [
+            "x-forwarded-for: 192.0.2.7, 127.0.0.1",
+            "x-forwarded-host: example.org",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
+
+#[test]
 fn an_absolute_target_is_forwarded_in_origin_form_with_its_own_host() {
     let upstream = Upstream::plain();
     let proxy = Proxy::start(&upstream, NO_CHAIN);

@@ -187,6 +187,38 @@ fn unsafe_trailers_of_a_request_stay_here() {
 }
 
 #[test]
+fn trailers_lose_what_the_configuration_takes_from_the_head() {
+    const CLIENTS: &str = "clients:\n  trusted_proxies: [127.0.0.1]\n  identity: { header: X-My-Edge-IP }\n  \
+        forward_identity_as: { header: X-The-Client }\n  strip: [X-Secret-User]\n  \
+        hosts: [{ host: other.example, identity: { header: X-Other-Edge } }]\n";
+    const STRIPPED: [&str; 8] = [
+        "X-My-Edge-IP: 9.9.9.9",
+        "X_My_Edge_IP: 9.9.9.9",
+        "X-The-Client: 9.9.9.9",
+        "x.the.client: 9.9.9.9",
+        "X-Secret-User: root",
+        "X-Secret_User: root",
+        "X-Other-Edge: 9.9.9.9",
+        // Not in the list that is configured, and yet what many believe.
+        "X-Real-IP: 9.9.9.9",
+    ];
+    // One chain judges the body first, the other lets it stream.
+    for chain in [
+        NO_CHAIN,
+        "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: w, words: [zzz] }] }\n",
+    ] {
+        let upstream = Upstream::plain();
+        let proxy = Proxy::start(&upstream, &format!("{CLIENTS}{chain}"));
+        let kept = [("x-sum", "5"), ("x-secret", "1")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        for stripped in STRIPPED {
+            let sent = ["X-Sum: 5", stripped, "X-Secret: 1"];
+            assert_eq!(with_trailers(&proxy, &sent), 200, "{stripped}");
+            assert_eq!(upstream.last().trailers, kept, "{stripped}");
+        }
+    }
+}
+
+#[test]
 fn what_belongs_to_the_upstream_connection_is_not_answered() {
     let upstream = Upstream::start(|request| {
         match &*request.target {

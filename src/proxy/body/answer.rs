@@ -210,7 +210,7 @@ impl Body for ClientBody {
                 if stream.upstream.is_end_stream() || frame.is_trailers() {
                     stream.end();
                 }
-                Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
+                Poll::Ready(Some(Ok(without_unsafe_trailers(frame, |_| false))))
             }
         }
     }

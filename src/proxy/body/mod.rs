@@ -31,11 +31,11 @@ pub(super) enum BodyError {
     Broken,
 }
 
-/// A frame as it may go on: trailers without what must not stand there.
-fn without_unsafe_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+/// A frame as it may go on: trailers without what must not stand there, nor what `is_ours` names.
+fn without_unsafe_trailers(frame: Frame<Bytes>, is_ours: impl Fn(&str) -> bool) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_trailers(&mut trailers);
+            strip_trailers(&mut trailers, is_ours);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,

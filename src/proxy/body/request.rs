@@ -14,12 +14,14 @@ use tokio::time::Instant;
 
 use super::gather::Gathered;
 use super::{BodyError, without_unsafe_trailers};
+use crate::proxy::fields::strip_trailers;
+use crate::proxy::identity::Trust;
 use crate::proxy::pace::Pace;
 use crate::proxy::respond::Refusal;
 
 /// The body of a request on its way to the upstream.
 pub(in crate::proxy) enum UpstreamBody {
-    /// All of it is here: it was judged, or there is none.
+    /// All of it is here: it was judged, or there is none. Made by [`UpstreamBody::whole`], so that its trailers are safe.
     Whole {
         bytes: Bytes,
         trailers: Option<HeaderMap>,
@@ -35,6 +37,7 @@ pub(in crate::proxy) struct RequestStream {
     left: u64,
     pace: Pace,
     progress: Arc<Progress>,
+    trust: Arc<Trust>,
 }
 
 /// How far a streaming request body has come; shared with whoever waits for the answer.
@@ -57,13 +60,27 @@ impl UpstreamBody {
         }
     }
 
-    /// Streams `read` and then `rest`, at most `limit` bytes in all, as fast as `pace` says.
+    /// A body that is here, and its trailers without what `trust` would take from the head.
+    pub(in crate::proxy) fn whole(
+        bytes: Bytes,
+        mut trailers: Option<HeaderMap>,
+        trust: &Trust,
+    ) -> Self {
+        if let Some(trailers) = &mut trailers {
+            strip_trailers(trailers, |name| trust.strips(name));
+        }
+        Self::Whole { bytes, trailers }
+    }
+
+    /// Streams `read` and then `rest`, at most `limit` bytes in all, as fast as `pace` says. Trailers go on
+    /// without what `trust` would take from the head.
     pub(in crate::proxy) fn stream(
         read: Bytes,
         rest: Incoming,
         limit: u64,
         pace: Pace,
         progress: Arc<Progress>,
+        trust: Arc<Trust>,
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
@@ -71,6 +88,7 @@ impl UpstreamBody {
             left: limit,
             pace,
             progress,
+            trust,
         }))
     }
 
@@ -173,7 +191,7 @@ impl Body for UpstreamBody {
             }
             Self::Whole { trailers, .. } => {
                 let trailers = trailers.take().map(Frame::trailers);
-                Poll::Ready(trailers.map(without_unsafe_trailers).map(Ok))
+                Poll::Ready(trailers.map(Ok))
             }
             Self::Stream(stream) => stream.poll_frame(context),
         }
@@ -245,6 +263,8 @@ impl RequestStream {
         if self.read.is_empty() && self.rest.is_end_stream() {
             self.progress.end();
         }
-        Poll::Ready(Some(Ok(without_unsafe_trailers(frame))))
+        let trust = &self.trust;
+        let frame = without_unsafe_trailers(frame, |name| trust.strips(name));
+        Poll::Ready(Some(Ok(frame)))
     }
 }

@@ -110,7 +110,7 @@ pub(in crate::proxy) fn may_begin(line: &[u8]) -> bool {
 
 /// A method: upper case, as all that are registered are. A method in lower case is legal and means another one, which some
 /// servers take for the one in upper case; so is one with punctuation.
-fn is_method(method: &[u8]) -> bool {
+pub(in crate::proxy) fn is_method(method: &[u8]) -> bool {
     method.first().is_some_and(u8::is_ascii_uppercase)
         && method.len() <= MAX_METHOD
         && method

@@ -464,6 +464,43 @@ fn a_refusal_is_in_the_access_log_by_what_was_sent() {
 }
 
 #[test]
+fn the_rest_of_a_body_that_is_longer_than_announced_is_told_to_nobody() {
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("events: {{ log: log.jsonl, access_log: true }}\n{STREAMING}"),
+    );
+    for rest in [
+        "word=hunter2 and more x\r\n",
+        "{\"pw\": \"hunter2\"}",
+        "hunter2 /hunter2 hunter2\r\n",
+        "HUNTER2 /hunter2 is it\r\n",
+        "word=hunter2\nand more",
+        "word=hunter2GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = proxy.connect();
+        client.send(format!(
+            "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc{rest}"
+        ));
+        assert_eq!(client.response().status, 200, "{rest:?}");
+        let refused = client.response();
+        assert_eq!(refused.status, 400, "{rest:?}");
+        let event = proxy.event(&refused.id());
+        let evidence = &event.evidence.as_ref().unwrap().text;
+        assert!(evidence.contains(" bytes, the first 0x"), "{evidence}");
+        let told = format!("{event:?}{}", refused.text()).to_lowercase();
+        assert!(!told.contains("hunter2"), "{rest:?}: {told}");
+    }
+    let log = proxy.path().with_file_name("log.jsonl");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
+    // An event and a line of the access log of each.
+    wait_until("the lines", || {
+        text().matches("\"status\":400").count() >= 12
+    });
+    assert!(!text().to_lowercase().contains("hunter2"));
+}
+
+#[test]
 fn a_refused_head_request_is_answered_without_a_body() {
     let upstream = Upstream::plain();
     let proxy = Proxy::start(&upstream, STREAMING);

@@ -314,3 +314,23 @@ fn connections_are_counted_by_whom_a_proxy_protocol_header_names() {
     let served = asked.each_ref().map(|(_, is_served)| *is_served);
     assert_eq!(served, [true, true, false, true]);
 }
+
+#[test]
+fn the_proxies_of_a_host_may_have_any_number_of_connections() {
+    let upstream = Upstream::plain();
+    let limits = "limits: { client_connections: 2 }\n";
+    for (proxies, expected) in [("127.0.0.1", 4), ("10.0.0.1", 2)] {
+        // Nobody can know before the first request for which host a connection is.
+        let host =
+            format!("host: other.example, identity: forwarded, trusted_proxies: [{proxies}]");
+        let yaml = format!("clients: {{ hosts: [{{ {host} }}] }}\n{limits}{NOTHING}");
+        let proxy = Proxy::start(&upstream, &yaml);
+        let mut clients = [(); 4].map(|()| proxy.connect());
+        let served = clients.each_mut().map(|client| {
+            client.try_send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.reader().read_exact(&mut [0; 12]).is_ok()
+        });
+        let count = served.iter().filter(|is_served| **is_served).count();
+        assert_eq!(count, expected, "{proxies}");
+    }
+}
