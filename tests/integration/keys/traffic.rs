@@ -1,6 +1,7 @@
 //! `version`, `listen`, `upstream`, `control`, and the limits that are sizes and counts.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use portcullis::app::{self, Source};
 use portcullis::config::environment::Process;
@@ -151,10 +152,12 @@ pub fn buffered() {
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 60000\r\n\r\n";
     let body = "x".repeat(60_000);
     let mut first = proxy.connect();
-    first.send(head);
-    first.send(&body[..59_999]);
-    // Until the first is in, there is room for the second.
     wait_until("the room to be taken", || {
+        // Until the first is in, there is room for the second, and then none for the first.
+        first = proxy.connect();
+        first.send(head);
+        first.send(&body[..59_999]);
+        std::thread::sleep(Duration::from_millis(20));
         let shed = proxy.post("/", "text/plain", &body);
         if shed.status == 200 {
             return false;
