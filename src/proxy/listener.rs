@@ -120,6 +120,7 @@ pub async fn run_core(
     // A timeout leaves connections open; they end with the runtime.
     let _ = tokio::time::timeout(longest, drained.recv()).await;
     purging.abort();
+    tally::tell_the_last(&core.proxy);
     Ok(())
 }
 

@@ -289,6 +289,33 @@ fn a_flood_that_is_shed_is_told_a_few_times_and_counted() {
 }
 
 #[test]
+fn what_was_counted_and_not_told_is_told_at_the_end() {
+    let held = Holding::start();
+    let yaml = format!("limits: {{ in_flight: 1 }}\n{NOTHING}");
+    let proxy = Proxy::start(&held.upstream, &yaml);
+    let mut events = proxy.running().events().subscribe(1000);
+    let mut first = proxy.connect();
+    ask(&mut first, "/held/1");
+    held.wait_for("/held/1");
+    let mut client = proxy.connect();
+    let sent = 200;
+    for _ in 0..sent {
+        ask(&mut client, "/");
+        assert_eq!(client.response().status, 503);
+    }
+    held.release(1);
+    answered(&mut first, "/held/1");
+    proxy.stop();
+    let mut told = 0;
+    while let Ok(event) = events.try_recv() {
+        if event.rule.as_deref() == Some("in_flight") {
+            told += event.count;
+        }
+    }
+    assert_eq!(told, sent);
+}
+
+#[test]
 fn connections_are_counted_by_whom_a_proxy_protocol_header_names() {
     let upstream = Upstream::plain();
     let listen = "listen: [{ address: '127.0.0.1:0', proxy_protocol: { from: [127.0.0.1] } }]\n";
