@@ -41,6 +41,15 @@ struct Exchange<'a> {
     began: Instant,
     client: ClientIdentity,
     report: Report,
+    unread: Unread,
+}
+
+/// What is left of the request's body on its connection.
+enum Unread {
+    Nothing,
+    Something,
+    /// What has not streamed to the upstream.
+    Streaming(Arc<Progress>),
 }
 
 /// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
@@ -69,6 +78,7 @@ pub(super) async fn serve(
         began,
         client,
         report,
+        unread: Unread::of(&body),
     };
     let outcome = match at_gate {
         Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
@@ -113,6 +123,9 @@ impl Exchange<'_> {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
+        if received.is_whole() {
+            self.unread = Unread::Nothing;
+        }
         let evaluation = match &received.judged {
             Some(bytes) => self.judge_body(head, bytes.clone(), evaluation).await?,
             None => evaluation,
@@ -127,6 +140,7 @@ impl Exchange<'_> {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         };
         let (body, progress) = received.into_upstream(&self.serving.limits);
+        self.unread = Unread::Streaming(Arc::clone(&progress));
         let request = self.request_for_upstream(head, body);
         let sent = send(
             permit_to_forward,
@@ -309,7 +323,8 @@ impl Exchange<'_> {
             self.report
                 .refusal(proxy, &refusal, evaluation.as_ref(), head, count);
         }
-        let response = refuse(&refusal, self.id, &head.headers, extra);
+        let is_unread = self.unread.is_something();
+        let response = refuse(&refusal, self.id, &head.headers, extra, is_unread);
         if let Some(access) =
             self.report
                 .access(response.status(), evaluation.as_ref(), Some(&refusal), None)
@@ -317,6 +332,25 @@ impl Exchange<'_> {
             access.finish(0, response.body().length());
         }
         response
+    }
+}
+
+impl Unread {
+    /// Before anything was read.
+    fn of(body: &Incoming) -> Self {
+        if body.is_end_stream() {
+            Self::Nothing
+        } else {
+            Self::Something
+        }
+    }
+
+    fn is_something(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Something => true,
+            Self::Streaming(progress) => !progress.has_ended() || progress.failure().is_some(),
+        }
     }
 }
 

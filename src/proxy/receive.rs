@@ -140,6 +140,11 @@ impl Received {
         }
     }
 
+    /// Whether all of it was read.
+    pub(super) const fn is_whole(&self) -> bool {
+        matches!(self.rest, Rest::Trailers(_))
+    }
+
     /// The body for the upstream, and how far it has come.
     pub(super) fn into_upstream(self, limits: &LimitsConfig) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());

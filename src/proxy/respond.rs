@@ -196,8 +196,9 @@ impl Refusal {
         matches!(self, Self::Framing(_) | Self::Malformed(_))
     }
 
-    /// Whether the rest of the request's body may still be under way, so that the connection cannot be used again.
-    const fn leaves_body_unread(&self) -> bool {
+    /// Whether it always ends the connection, because the rest of the request's body may be under way, or it is not known
+    /// where it ends.
+    const fn ends_connection(&self) -> bool {
         matches!(
             self,
             Self::Framing(_)
@@ -226,11 +227,15 @@ const fn of_class(class: Class) -> (StatusCode, &'static str) {
 }
 
 /// The answer to a refused request, in the form that its `Accept` prefers. `extra` are headers that detections added.
+///
+/// Where its body `is_unread`, the connection ends with the answer, which says so: a client that took it for one that is
+/// kept would lose its next request.
 pub(super) fn refuse(
     refusal: &Refusal,
     id: EventId,
     request: &HeaderMap,
     extra: Vec<(HeaderName, HeaderValue)>,
+    is_unread: bool,
 ) -> Response<ClientBody> {
     let format = preferred(request);
     let (status, title) = (refusal.status(), refusal.title());
@@ -278,8 +283,8 @@ pub(super) fn refuse(
         }
         _ => {}
     }
-    if refusal.leaves_body_unread() {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if is_unread || refusal.ends_connection() {
+        last(&mut response);
     }
     response
 }

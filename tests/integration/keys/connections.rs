@@ -1,11 +1,12 @@
 //! Keys that say how many: connections, connections of a client, requests of a connection, requests in flight.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis::engine::Registry;
 use socket2::{Domain, Socket, Type};
 
 use super::{NOTHING, WORD};
@@ -313,6 +314,106 @@ fn what_was_counted_and_not_told_is_told_at_the_end() {
         }
     }
     assert_eq!(told, sent);
+}
+
+/// Whether the answer says that it is the last one of its connection. Either way, that is true.
+fn ends_after(client: &mut Client, status: u16) -> bool {
+    let answer = client.response();
+    assert_eq!(answer.status, status, "{}", answer.text());
+    if answer.header("connection") == Some("close") {
+        assert!(is_closed(client));
+        return true;
+    }
+    client.send("GET /malicious HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 403);
+    false
+}
+
+#[test]
+fn a_refusal_says_that_it_is_the_last_where_a_body_is_left_unread() {
+    const HALF: &str = "Content-Length: 10\r\n\r\nhello";
+    const WHOLE: &str = "Content-Length: 9\r\n\r\nmalicious";
+    const ALL: &str = "Content-Length: 2\r\n\r\nok";
+    let held = Holding::start();
+    let yaml = format!("limits: {{ in_flight: 1 }}\n{WORD}");
+    let busy = Proxy::start(&held.upstream, &yaml);
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let alone = Proxy::start_with(nobody, WORD, Registry::default());
+    let open = Proxy::start_with(
+        nobody,
+        "detections:\n  - user_agent: { missing: block }\n",
+        Registry::default(),
+    );
+    let mut first = busy.connect();
+    ask(&mut first, "/held/1");
+    held.wait_for("/held/1");
+    for (name, proxy, request, status, expected) in [
+        (
+            "denied, no body",
+            &busy,
+            "GET /malicious HTTP/1.1\r\nHost: h\r\n\r\n",
+            403,
+            false,
+        ),
+        (
+            "denied by the head",
+            &busy,
+            &format!("POST /malicious HTTP/1.1\r\nHost: h\r\n{HALF}"),
+            403,
+            true,
+        ),
+        (
+            "denied by the body",
+            &alone,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{WHOLE}"),
+            403,
+            false,
+        ),
+        (
+            "busy, no body",
+            &busy,
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            503,
+            false,
+        ),
+        (
+            "busy, half a body",
+            &busy,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{HALF}"),
+            503,
+            true,
+        ),
+        (
+            "unreachable, no body",
+            &alone,
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            502,
+            false,
+        ),
+        (
+            "unreachable, judged",
+            &alone,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{ALL}"),
+            502,
+            false,
+        ),
+        (
+            "unreachable, streaming",
+            &open,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\nUser-Agent: x\r\n{HALF}"),
+            502,
+            true,
+        ),
+    ] {
+        let mut client = proxy.connect();
+        client.send(request);
+        assert_eq!(ends_after(&mut client, status), expected, "{name}");
+    }
+    held.release(1);
+    answered(&mut first, "/held/1");
 }
 
 #[test]
