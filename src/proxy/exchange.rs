@@ -15,8 +15,8 @@ use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
 use super::fields::{strip_hop_by_hop, strip_named};
-use super::framing::Turn;
-use super::receive::receive;
+use super::framing::{Turn, Turns};
+use super::receive::{Unread, receive};
 use super::report::Report;
 use super::respond::{Refusal, refuse};
 use super::tally::Kind;
@@ -42,14 +42,6 @@ struct Exchange<'a> {
     client: ClientIdentity,
     report: Report,
     unread: Unread,
-}
-
-/// What is left of the request's body on its connection.
-enum Unread {
-    Nothing,
-    Something,
-    /// What has not streamed to the upstream.
-    Streaming(Arc<Progress>),
 }
 
 /// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
@@ -85,13 +77,9 @@ pub(super) async fn serve(
         None => exchange.run(&mut head, body).await,
     };
     match outcome {
-        Ok(response) => exchange.watch(response, head),
+        Ok(response) => exchange.watch(response, head, Arc::clone(turn.turns())),
         Err(mut refused) => {
-            if refused.refusal == Refusal::BodyBroken
-                && let Some(at_gate) = turn.refused_body()
-            {
-                refused.refusal = Refusal::Framing(Box::new(at_gate));
-            }
+            refused.refusal = turn.turns().precisely(refused.refusal);
             exchange.refuse(*refused, &head)
         }
     }
@@ -291,12 +279,18 @@ impl Exchange<'_> {
     }
 
     /// Sees to it that an answer which does not come to its end is told of.
-    fn watch(self, mut response: Response<ClientBody>, head: Parts) -> Response<ClientBody> {
+    fn watch(
+        self,
+        mut response: Response<ClientBody>,
+        head: Parts,
+        turns: Arc<Turns>,
+    ) -> Response<ClientBody> {
         let (proxy, report, status) =
             (Arc::clone(&self.core.proxy), self.report, response.status());
-        response
-            .body_mut()
-            .on_mishap(move |mishap| report.mishap(&proxy, mishap, status, &head));
+        response.body_mut().on_mishap(move |mishap| {
+            let mishap = mishap.precisely(&turns);
+            report.mishap(&proxy, &mishap, status, &head);
+        });
         response
     }
 
@@ -332,25 +326,6 @@ impl Exchange<'_> {
             access.finish(0, response.body().length());
         }
         response
-    }
-}
-
-impl Unread {
-    /// Before anything was read.
-    fn of(body: &Incoming) -> Self {
-        if body.is_end_stream() {
-            Self::Nothing
-        } else {
-            Self::Something
-        }
-    }
-
-    fn is_something(&self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Something => true,
-            Self::Streaming(progress) => !progress.has_ended() || progress.failure().is_some(),
-        }
     }
 }
 

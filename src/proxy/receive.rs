@@ -164,6 +164,33 @@ impl Received {
     }
 }
 
+/// What is left of a request's body on its connection.
+pub(super) enum Unread {
+    Nothing,
+    Something,
+    /// What has not streamed to the upstream.
+    Streaming(Arc<Progress>),
+}
+
+impl Unread {
+    /// Before anything was read.
+    pub(super) fn of(body: &Incoming) -> Self {
+        if body.is_end_stream() {
+            Self::Nothing
+        } else {
+            Self::Something
+        }
+    }
+
+    pub(super) fn is_something(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Something => true,
+            Self::Streaming(progress) => !progress.has_ended() || progress.failure().is_some(),
+        }
+    }
+}
+
 /// A body while it is read. The first piece is kept as it came, since it is often the whole; further ones are gathered,
 /// so that a body in a million pieces costs no more than one in a single one.
 #[derive(Default)]

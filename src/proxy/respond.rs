@@ -191,9 +191,13 @@ impl Refusal {
         )
     }
 
-    /// Whether it is the form of the request that was wrong, rather than its size or its time.
-    pub(super) const fn is_framing(&self) -> bool {
-        matches!(self, Self::Framing(_) | Self::Malformed(_))
+    /// Which part of the proxy the event names: framing is the form of a request, limits are its size and its time.
+    pub(super) const fn detection(&self) -> &'static str {
+        match self {
+            _ if self.is_upstream_fault() => "upstream",
+            Self::Framing(_) | Self::Malformed(_) => "framing",
+            _ => "limits",
+        }
     }
 
     /// Whether it always ends the connection, because the rest of the request's body may be under way, or it is not known

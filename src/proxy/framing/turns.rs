@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 
 use super::refused::Refused;
+use crate::proxy::respond::Refusal;
 
 /// The requests of one connection.
 #[derive(Debug, Default)]
@@ -73,6 +74,21 @@ impl Turns {
         });
     }
 
+    /// Why the body of the request under way broke off: the gate knows better than hyper, if it was the gate that ended it.
+    pub(in crate::proxy) fn precisely(&self, refusal: Refusal) -> Refusal {
+        if refusal != Refusal::BodyBroken {
+            return refusal;
+        }
+        let at_gate = self.refused_body().map(Box::new);
+        at_gate.map_or(refusal, Refusal::Framing)
+    }
+
+    /// Why the body of the request under way broke off, if the gate ended it.
+    pub(super) fn refused_body(&self) -> Option<Refused> {
+        let entry = self.entry().take_if(|entry| entry.head.is_none());
+        entry.map(|entry| entry.refused)
+    }
+
     /// What was refused and not told to any request, because it was answered already.
     pub(in crate::proxy) fn untold(&self) -> Option<Refused> {
         self.entry().take().map(|entry| entry.refused)
@@ -101,10 +117,9 @@ impl Turn {
         entry.map(|entry| entry.refused)
     }
 
-    /// Why this request's body broke off, if the gate ended it.
-    pub(in crate::proxy) fn refused_body(&self) -> Option<Refused> {
-        let entry = self.turns.entry().take_if(|entry| entry.head.is_none());
-        entry.map(|entry| entry.refused)
+    /// The requests of its connection, for whoever asks while it is answered.
+    pub(in crate::proxy) const fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 }
 
