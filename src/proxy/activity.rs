@@ -20,7 +20,7 @@ pub(super) struct Activity {
     changed: AtomicU64,
     /// A request is being served: from its head to the end of the answer's body.
     serving: AtomicBool,
-    /// The end of the connection may be the end of the answer in service.
+    /// The end of the connection is the end of the answer in service.
     ends_with_close: AtomicBool,
     /// Part of an answer waits to be written.
     writing: AtomicBool,
@@ -87,10 +87,8 @@ impl Activity {
         self.end.notified().await;
     }
 
-    /// A request has come. `ends_with_close` if its answer may end with the connection, as in HTTP/1.0.
-    pub(super) fn serve(self: &Arc<Self>, ends_with_close: bool) -> InService {
-        self.ends_with_close
-            .store(ends_with_close, Ordering::Relaxed);
+    /// A request has come.
+    pub(super) fn serve(self: &Arc<Self>) -> InService {
         self.serving.store(true, Ordering::Relaxed);
         InService {
             activity: Arc::clone(self),
@@ -105,7 +103,12 @@ impl Activity {
         }
     }
 
-    /// Whether the end of the connection may be taken for the end of the last answer.
+    /// The answer that comes has no end but that of the connection, as in HTTP/1.0: it is the last one.
+    pub(super) fn set_ends_with_close(&self) {
+        self.ends_with_close.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end of the connection will be taken for the end of the answer.
     pub(super) fn ends_with_close(&self) -> bool {
         self.ends_with_close.load(Ordering::Relaxed)
     }

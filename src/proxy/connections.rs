@@ -194,7 +194,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             open.extend(connections.open(client(1), 9));
         }
-        let busy = open[0].activity.serve(false);
+        let busy = open[0].activity.serve();
         assert!(connections.make_room());
         let asked = |open: &Open| {
             let activity = Arc::clone(&open.activity);

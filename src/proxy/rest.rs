@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::activity::Activity;
-use super::client_stream::{ClientStream, GiveUp};
+use super::client_stream::ClientStream;
 use super::framing::Gated;
 use super::proxy_protocol::Guarded;
 use super::{Proxy, idle};
@@ -54,13 +54,8 @@ where
             return ControlFlow::Continue(connection.into_parts().io.into_inner());
         }
     };
-    let is_cut = ended.as_ref().is_err_and(hyper::Error::is_user);
-    let stream = connection.into_parts().io.into_inner();
     if ended.is_ok() {
-        stream.close().await;
-    } else if is_cut && activity.ends_with_close() {
-        // The end of the connection would be the end of the answer: only a reset tells that it was cut.
-        stream.inner().inner().give_up();
+        connection.into_parts().io.into_inner().close().await;
     }
     ControlFlow::Break(ended)
 }
