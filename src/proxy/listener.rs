@@ -243,7 +243,7 @@ async fn connection(
             // reads to find.
             _ = stream.inner().inner().peek(&mut first) => {}
             () = wait_for_drain(&mut stage) => break Ok(()),
-            () = idle::too_long(&core.proxy, activity) => break Ok(()),
+            _ = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
         let drain = wait_for_drain(&mut stage);
         let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);

@@ -11,7 +11,7 @@ use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::activity::Activity;
+use super::activity::{Activity, End};
 use super::client_stream::ClientStream;
 use super::framing::Gated;
 use super::proxy_protocol::Guarded;
@@ -44,10 +44,14 @@ where
             Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
-        () = idle::too_long(proxy, activity) => {
-            Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
+        end = idle::too_long(proxy, activity) => match end {
+            End::Idle => {
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+            // There is nothing to be said that would be waited for, and what still comes may find nobody.
+            End::InHead => return ControlFlow::Break(Ok(())),
+        },
         () = idle::rests(activity) => {
             // Its last answer is written, and the gate has let nothing through of what comes next. So what may be left in
             // hyper's buffer is the end of a body that nobody wanted, and what is read next begins a request.

@@ -65,7 +65,7 @@ impl Kind {
                 "The client has `limits.client_connections` connections; one more was closed."
             }
             Self::Connections => {
-                "All of `limits.connections` are open; one more waits, and the one that idles for longest is closed."
+                "All of `limits.connections` are open; one more waits, and one that idles or does not end its head is closed."
             }
             Self::WriteTime => {
                 "The client did not read its answer within `limits.write_time`, or slower than `limits.body_rate`."

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::refused::Refused;
 use crate::proxy::respond::Refusal;
@@ -23,6 +24,9 @@ pub(in crate::proxy) struct Turns {
     answered: AtomicU64,
     /// Whether something of a request is at the gate that has not gone on whole.
     is_under_way: AtomicBool,
+    /// Whether that is part of a head, and since when.
+    is_in_head: AtomicBool,
+    head_since: Mutex<Option<Instant>>,
     refused: Mutex<Option<Entry>>,
 }
 
@@ -56,6 +60,24 @@ impl Turns {
     /// Whether the client has begun a request and not ended it. If not, what comes next begins one.
     pub(in crate::proxy) fn is_under_way(&self) -> bool {
         self.is_under_way.load(Ordering::Relaxed)
+    }
+
+    /// What is at the gate is part of a head, or is not.
+    pub(in crate::proxy) fn set_in_head(&self, is_in_head: bool) {
+        if self.is_in_head.swap(is_in_head, Ordering::Relaxed) != is_in_head {
+            *self.since() = is_in_head.then(Instant::now);
+        }
+    }
+
+    /// Since when a head has been at the gate that is not whole.
+    pub(in crate::proxy) fn head_since(&self) -> Option<Instant> {
+        *self.since()
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.head_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The gate refuses the head of a request, counted from 0.

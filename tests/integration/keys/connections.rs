@@ -105,6 +105,64 @@ pub fn connections() {
     answered(&mut third, "/third");
 }
 
+/// A client that has begun a head and goes no further.
+fn half_a_head(proxy: &Proxy) -> Client {
+    let mut client = proxy.connect();
+    client.send("GET /half HTTP/1.1\r\nHost: h\r\nX-");
+    client
+}
+
+#[test]
+fn who_does_not_end_its_head_makes_room_after_those_that_idle() {
+    let held = Holding::start();
+    let yaml = format!("limits: {{ connections: 3, header_time: 1h }}\n{NOTHING}");
+    let proxy = Proxy::start(&held.upstream, &yaml);
+    let mut busy = proxy.connect();
+    ask(&mut busy, "/held/1");
+    held.wait_for("/held/1");
+    // The one that idles makes room, though the other has come before it.
+    let mut first = half_a_head(&proxy);
+    std::thread::sleep(A_WHILE);
+    let mut idle = proxy.connect();
+    ask(&mut idle, "/idle");
+    answered(&mut idle, "/idle");
+    let mut second = half_a_head(&proxy);
+    assert!(is_closed(&mut idle));
+    std::thread::sleep(A_WHILE);
+    // None idles: the head that began first makes room, and after it the next, and the busy one never.
+    let mut get = proxy.connect();
+    ask(&mut get, "/held/2");
+    held.wait_for("/held/2");
+    assert!(is_closed(&mut first));
+    let mut other = proxy.connect();
+    ask(&mut other, "/other");
+    answered(&mut other, "/other");
+    assert!(is_closed(&mut second));
+    assert!(has_told(&proxy, "connections"));
+    held.release(2);
+    answered(&mut busy, "/held/1");
+    answered(&mut get, "/held/2");
+}
+
+#[test]
+fn more_half_heads_than_connections_keep_nobody_out() {
+    let upstream = Upstream::plain();
+    let yaml = format!("limits: {{ connections: 10, header_time: 1h }}\n{NOTHING}");
+    let proxy = Proxy::start(&upstream, &yaml);
+    let _half: Vec<_> = (0..30).map(|_| half_a_head(&proxy)).collect();
+    for _ in 0..5 {
+        assert_eq!(proxy.get("/").status, 200);
+    }
+    // Told as those that idle are, and as nothing else.
+    let events = proxy.events();
+    assert!(
+        events
+            .iter()
+            .all(|event| event.rule.as_deref() == Some("connections")),
+        "{events:#?}"
+    );
+}
+
 #[test]
 fn a_reload_changes_the_number_of_connections() {
     let held = Holding::start();
