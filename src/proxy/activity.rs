@@ -20,7 +20,7 @@ pub(super) struct Activity {
     changed: AtomicU64,
     /// A request is being served: from its head to the end of the answer's body.
     serving: AtomicBool,
-    /// The end of the connection may be the end of the answer in service.
+    /// The end of the connection is the end of the answer in service.
     ends_with_close: AtomicBool,
     /// Part of an answer waits to be written.
     writing: AtomicBool,
@@ -29,7 +29,18 @@ pub(super) struct Activity {
     /// The client was too slow to read its answer.
     too_slow: AtomicBool,
     end: Notify,
+    /// Who asks for the end means a connection that waits for the rest of a head.
+    may_end_in_head: AtomicBool,
     turns: Arc<Turns>,
+}
+
+/// How a connection ends on which nothing is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It idles.
+    Idle,
+    /// It has a part of a head, which nobody waits for any longer.
+    InHead,
 }
 
 /// A request in service; idling begins when it is dropped.
@@ -52,6 +63,7 @@ impl Activity {
             served: AtomicUsize::new(0),
             too_slow: AtomicBool::new(false),
             end: Notify::new(),
+            may_end_in_head: AtomicBool::new(false),
             turns: Arc::default(),
         };
         activity.mark();
@@ -60,11 +72,18 @@ impl Activity {
 
     /// When the connection began to idle, if it does; comparable between connections of one table.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let busy = self.serving.load(Ordering::Relaxed)
-            || self.writing.load(Ordering::Relaxed)
-            || self.turns.is_under_way();
+        let busy = self.is_answering() || self.turns.is_under_way();
         let since = Duration::from_millis(self.changed.load(Ordering::Relaxed));
         (!busy).then(|| self.base + since)
+    }
+
+    /// Since when nothing has been done on it but to wait for the rest of a head, if that is so.
+    pub(super) fn in_head_since(&self) -> Option<Instant> {
+        self.turns.head_since().filter(|_| !self.is_answering())
+    }
+
+    fn is_answering(&self) -> bool {
+        self.serving.load(Ordering::Relaxed) || self.writing.load(Ordering::Relaxed)
     }
 
     /// Whether a request was served on it.
@@ -82,15 +101,24 @@ impl Activity {
         self.end.notify_one();
     }
 
-    /// Waits until somebody asks.
-    pub(super) async fn asked_to_end(&self) {
-        self.end.notified().await;
+    /// The same, if it still waits for the rest of a head, or idles.
+    pub(super) fn ask_to_end_in_head(&self) {
+        self.may_end_in_head.store(true, Ordering::Relaxed);
+        self.end.notify_one();
     }
 
-    /// A request has come. `ends_with_close` if its answer may end with the connection, as in HTTP/1.0.
-    pub(super) fn serve(self: &Arc<Self>, ends_with_close: bool) -> InService {
-        self.ends_with_close
-            .store(ends_with_close, Ordering::Relaxed);
+    /// Waits until somebody asks; what is to be done then.
+    pub(super) async fn asked_to_end(&self) -> Option<End> {
+        self.end.notified().await;
+        let in_head = self.may_end_in_head.swap(false, Ordering::Relaxed);
+        if self.idle_since().is_some() {
+            return Some(End::Idle);
+        }
+        (in_head && self.in_head_since().is_some()).then_some(End::InHead)
+    }
+
+    /// A request has come.
+    pub(super) fn serve(self: &Arc<Self>) -> InService {
         self.serving.store(true, Ordering::Relaxed);
         InService {
             activity: Arc::clone(self),
@@ -105,7 +133,12 @@ impl Activity {
         }
     }
 
-    /// Whether the end of the connection may be taken for the end of the last answer.
+    /// The answer that comes has no end but that of the connection, as in HTTP/1.0: it is the last one.
+    pub(super) fn set_ends_with_close(&self) {
+        self.ends_with_close.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end of the connection will be taken for the end of the answer.
     pub(super) fn ends_with_close(&self) -> bool {
         self.ends_with_close.load(Ordering::Relaxed)
     }

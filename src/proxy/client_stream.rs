@@ -2,12 +2,16 @@
 //!
 //! The limit holds for what waits to be written, whoever writes it: head, body or the end of an answer. It counts only
 //! while there is something to write that the client does not take, so a slow upstream costs no client its connection.
+//!
+//! An answer that ends with the connection, as in HTTP/1.0, is whole only if the connection was shut down for it. Until
+//! then the socket is one that resets, whoever closes it: an error, the end of a drain, or the kernel when the program ends.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -20,12 +24,19 @@ pub(super) trait GiveUp {
     /// What was written and not read is thrown away when the stream is closed. Else the kernel would hold it for a client
     /// that does not read, for minutes.
     fn give_up(&self);
+
+    /// It closes as others do again.
+    fn keep(&self);
 }
 
 impl GiveUp for TcpStream {
     fn give_up(&self) {
         // An error means that it is closed already.
         let _ = self.set_zero_linger();
+    }
+
+    fn keep(&self) {
+        let _ = SockRef::from(self).set_linger(None);
     }
 }
 
@@ -37,6 +48,8 @@ pub(super) struct ClientStream<S> {
     pace: Pace,
     /// Whether the last write had to wait.
     waits: bool,
+    /// Whether the end of the connection would be a reset, because it would be taken for the end of an answer.
+    resets: bool,
 }
 
 impl<S: GiveUp> ClientStream<S> {
@@ -47,6 +60,23 @@ impl<S: GiveUp> ClientStream<S> {
             activity,
             pace: Pace::new(limits.write_time.get(), limits.body_rate.get()),
             waits: false,
+            resets: false,
+        }
+    }
+
+    /// Something of an answer is to be written.
+    fn writes(&mut self) {
+        if !self.resets && self.activity.ends_with_close() {
+            self.resets = true;
+            self.stream.give_up();
+        }
+    }
+
+    /// All of an answer is written.
+    fn wrote_all(&mut self) {
+        if self.resets && !self.activity.was_too_slow() {
+            self.resets = false;
+            self.stream.keep();
         }
     }
 
@@ -101,6 +131,7 @@ impl<S: AsyncWrite + GiveUp + Unpin> AsyncWrite for ClientStream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.writes();
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(context, result)
     }
@@ -110,6 +141,7 @@ impl<S: AsyncWrite + GiveUp + Unpin> AsyncWrite for ClientStream<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.writes();
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.wrote(context, result)
     }
@@ -123,6 +155,7 @@ impl<S: AsyncWrite + GiveUp + Unpin> AsyncWrite for ClientStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wrote_all();
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -139,6 +172,7 @@ mod tests {
 
     impl GiveUp for DuplexStream {
         fn give_up(&self) {}
+        fn keep(&self) {}
     }
 
     /// A stream whose other end takes 1000 bytes unread.
@@ -201,7 +235,7 @@ mod tests {
         activity.turns().set_under_way(true);
         assert_eq!(activity.idle_since(), None);
         activity.turns().set_under_way(false);
-        let request = activity.serve(false);
+        let request = activity.serve();
         sleep(Duration::from_secs(5)).await;
         drop(request);
         assert_eq!(activity.idle_since(), Some(base + Duration::from_secs(5)));

@@ -97,7 +97,8 @@ pub struct LimitsConfig {
     pub write_time: Duration,
     /// How long a connection may be kept without a request on it.
     pub idle_time: Duration,
-    /// The most connections at a time. More are accepted, but wait; those that idle for longest make room for them.
+    /// The most connections at a time. More are accepted, but wait; those that idle for longest make room for them, and where
+    /// none idles those whose heads began first and have not ended.
     #[schemars(range(min = 1))]
     pub connections: usize,
     /// The most connections of one client at a time, IPv6 counted as `clients.ipv6_prefix` says; more are closed at once.

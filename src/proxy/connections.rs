@@ -92,27 +92,41 @@ impl Connections {
         })
     }
 
-    /// Asks those that idle for longest to end, one of a hundred. Whether there are any.
+    /// Asks those that idle for longest to end, one of a hundred; where none idles, those whose heads began first and have
+    /// not ended. Whether there are any.
     pub(super) fn make_room(&self) -> bool {
         let table = self.table();
-        let mut idle: Vec<_> = table
-            .open
-            .values()
-            .filter_map(|activity| Some((activity.idle_since()?, activity)))
-            .collect();
         let some = (table.open.len() / SHARE).max(1);
-        if idle.len() > some {
-            idle.select_nth_unstable_by_key(some, |(since, _)| *since);
-            idle.truncate(some);
+        let idle = table.oldest(some, Activity::idle_since);
+        if !idle.is_empty() {
+            idle.iter().for_each(|activity| activity.ask_to_end());
+            return true;
         }
-        for (_, activity) in &idle {
-            activity.ask_to_end();
-        }
-        !idle.is_empty()
+        let in_head = table.oldest(some, Activity::in_head_since);
+        in_head
+            .iter()
+            .for_each(|activity| activity.ask_to_end_in_head());
+        !in_head.is_empty()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Those for which `since` is longest ago, of those for which it is anything.
+    fn oldest(&self, most: usize, since: impl Fn(&Activity) -> Option<Instant>) -> Vec<&Activity> {
+        let mut all: Vec<_> = self
+            .open
+            .values()
+            .filter_map(|activity| Some((since(activity)?, &**activity)))
+            .collect();
+        if all.len() > most {
+            all.select_nth_unstable_by_key(most, |(since, _)| *since);
+            all.truncate(most);
+        }
+        all.into_iter().map(|(_, activity)| activity).collect()
     }
 }
 
@@ -164,6 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::proxy::activity::End;
 
     fn client(last: u8) -> Option<IpAddr> {
         Some(IpAddr::from([192, 0, 2, last]))
@@ -196,7 +211,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             open.extend(connections.open(client(1), 9));
         }
-        let busy = open[0].activity.serve(false);
+        let busy = open[0].activity.serve();
         assert!(connections.make_room());
         let asked = |open: &Open| {
             let activity = Arc::clone(&open.activity);
@@ -215,6 +230,31 @@ mod tests {
         assert!(!connections.make_room());
         drop(busy);
         assert!(connections.make_room());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_makes_room_only_where_nobody_idles() {
+        let connections = Arc::new(Connections::default());
+        let mut open: Vec<_> = (0..3)
+            .filter_map(|_| connections.open(client(1), 9))
+            .collect();
+        for at in [1, 0] {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            open[at].activity.turns().set_under_way(true);
+            open[at].activity.turns().set_in_head(true);
+        }
+        assert!(connections.make_room());
+        assert_eq!(open[2].activity.asked_to_end().await, Some(End::Idle));
+        open.truncate(2);
+        // Who answers waits for no head, whatever else has come.
+        let busy = open[1].activity.serve();
+        assert!(connections.make_room());
+        assert_eq!(open[0].activity.asked_to_end().await, Some(End::InHead));
+        drop(busy);
+        assert!(connections.make_room());
+        // It has ended its head meanwhile.
+        let _served = open[1].activity.serve();
+        assert_eq!(open[1].activity.asked_to_end().await, None);
     }
 
     #[test]

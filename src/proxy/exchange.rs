@@ -15,8 +15,8 @@ use hyper::body::Incoming;
 
 use super::body::{ClientBody, Meter, Progress, UpstreamBody};
 use super::fields::{strip_hop_by_hop, strip_named};
-use super::framing::Turn;
-use super::receive::receive;
+use super::framing::{Turn, Turns};
+use super::receive::{Unread, receive};
 use super::report::Report;
 use super::respond::{Refusal, refuse};
 use super::tally::Kind;
@@ -41,6 +41,7 @@ struct Exchange<'a> {
     began: Instant,
     client: ClientIdentity,
     report: Report,
+    unread: Unread,
 }
 
 /// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
@@ -69,19 +70,16 @@ pub(super) async fn serve(
         began,
         client,
         report,
+        unread: Unread::of(&body),
     };
     let outcome = match at_gate {
         Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
         None => exchange.run(&mut head, body).await,
     };
     match outcome {
-        Ok(response) => exchange.watch(response, head),
+        Ok(response) => exchange.watch(response, head, Arc::clone(turn.turns())),
         Err(mut refused) => {
-            if refused.refusal == Refusal::BodyBroken
-                && let Some(at_gate) = turn.refused_body()
-            {
-                refused.refusal = Refusal::Framing(Box::new(at_gate));
-            }
+            refused.refusal = turn.turns().precisely(refused.refusal);
             exchange.refuse(*refused, &head)
         }
     }
@@ -116,6 +114,9 @@ impl Exchange<'_> {
         };
         // Given back when the upstream has answered, and so has taken what is held.
         let _held = received.held.take();
+        if received.is_whole() {
+            self.unread = Unread::Nothing;
+        }
         let evaluation = match &received.judged {
             Some(bytes) => self.judge_body(head, bytes.clone(), evaluation).await?,
             None => evaluation,
@@ -130,6 +131,7 @@ impl Exchange<'_> {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         };
         let (body, progress) = received.into_upstream(&self.serving.limits, &self.serving.trust);
+        self.unread = Unread::Streaming(Arc::clone(&progress));
         let request = self.request_for_upstream(head, body);
         let sent = send(
             permit_to_forward,
@@ -282,12 +284,18 @@ impl Exchange<'_> {
     }
 
     /// Sees to it that an answer which does not come to its end is told of.
-    fn watch(self, mut response: Response<ClientBody>, head: Parts) -> Response<ClientBody> {
+    fn watch(
+        self,
+        mut response: Response<ClientBody>,
+        head: Parts,
+        turns: Arc<Turns>,
+    ) -> Response<ClientBody> {
         let (proxy, report, status) =
             (Arc::clone(&self.core.proxy), self.report, response.status());
-        response
-            .body_mut()
-            .on_mishap(move |mishap| report.mishap(&proxy, mishap, status, &head));
+        response.body_mut().on_mishap(move |mishap| {
+            let mishap = mishap.precisely(&turns);
+            report.mishap(&proxy, &mishap, status, &head);
+        });
         response
     }
 
@@ -314,7 +322,8 @@ impl Exchange<'_> {
             self.report
                 .refusal(proxy, &refusal, evaluation.as_ref(), head, count);
         }
-        let response = refuse(&refusal, self.id, &head.headers, extra);
+        let is_unread = self.unread.is_something();
+        let response = refuse(&refusal, self.id, &head.headers, extra, is_unread);
         if let Some(access) =
             self.report
                 .access(response.status(), evaluation.as_ref(), Some(&refusal), None)

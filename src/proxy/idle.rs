@@ -9,7 +9,7 @@ use tokio::sync::AcquireError;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::Proxy;
-use super::activity::Activity;
+use super::activity::{Activity, End};
 use super::slots::{Slot, Slots};
 use super::tally::{self, Kind};
 
@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a connection idles before its buffers are given back.
 const REST: Duration = Duration::from_millis(100);
 
-/// Waits until the connection idles for too long, or idles and is asked to end.
-pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {
+/// Waits until the connection idles for too long, or is asked to end and can: it idles, or is within a head.
+pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) -> End {
     loop {
         let now = Instant::now();
         let longest = {
@@ -35,14 +35,14 @@ pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) {
         let since = activity.idle_since();
         let due = since.unwrap_or(now) + longest.get();
         if since.is_some() && due <= now {
-            return;
+            return End::Idle;
         }
         // Where it does not idle now, it cannot have idled for too long before `due`.
         tokio::select! {
             () = sleep_until(due) => {}
-            () = activity.asked_to_end() => {
-                if activity.idle_since().is_some() {
-                    return;
+            end = activity.asked_to_end() => {
+                if let Some(end) = end {
+                    return end;
                 }
             }
         }
@@ -65,7 +65,8 @@ pub(super) async fn rests(activity: &Activity) {
     .await;
 }
 
-/// A slot for a connection from `peer`. Where all are taken, connections that idle make room, and this one waits.
+/// A slot for a connection from `peer`. Where all are taken, connections that idle make room, or else such as have a part
+/// of a head, and this one waits.
 pub(super) async fn slot(
     proxy: &Proxy,
     slots: &Arc<Slots>,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -120,6 +121,7 @@ pub async fn run_core(
     // A timeout leaves connections open; they end with the runtime.
     let _ = tokio::time::timeout(longest, drained.recv()).await;
     purging.abort();
+    tally::tell_the_last(&core.proxy);
     Ok(())
 }
 
@@ -218,14 +220,16 @@ async fn connection(
     let gate = GateLimits::from(&limits);
     let mut stream = Gated::new(stream, gate, limits.header_time.get(), Arc::clone(turns));
     let service = service_fn(|request: Request<Incoming>| {
-        let ends_with_close = request.version() < Version::HTTP_11;
-        let (core, turn) = (Arc::clone(&core), turns.begin());
-        let service = activity.serve(ends_with_close);
+        let is_old = request.version() < Version::HTTP_11;
+        let (core, turn, service) = (Arc::clone(&core), turns.begin(), activity.serve());
         // Boxed, because a connection that idles has room for one as well.
         Box::pin(async move {
             let mut answer = serve(&core, peer, request, &turn).await;
             if service.number >= limits.connection_requests {
                 respond::last(&mut answer);
+            }
+            if is_old && answer.body().size_hint().exact().is_none() {
+                activity.set_ends_with_close();
             }
             Ok::<_, Infallible>(answer.map(|body| Answer::new(body, (turn, service))))
         })
@@ -239,7 +243,7 @@ async fn connection(
             // reads to find.
             _ = stream.inner().inner().peek(&mut first) => {}
             () = wait_for_drain(&mut stage) => break Ok(()),
-            () = idle::too_long(&core.proxy, activity) => break Ok(()),
+            _ = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
         let drain = wait_for_drain(&mut stage);
         let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);

@@ -148,6 +148,11 @@ impl Received {
         }
     }
 
+    /// Whether all of it was read.
+    pub(super) const fn is_whole(&self) -> bool {
+        matches!(self.rest, Rest::Trailers(_))
+    }
+
     /// The body for the upstream, and how far it has come. Its trailers lose what `trust` takes from heads.
     pub(super) fn into_upstream(
         self,
@@ -169,6 +174,33 @@ impl Received {
             }
         };
         (body, progress)
+    }
+}
+
+/// What is left of a request's body on its connection.
+pub(super) enum Unread {
+    Nothing,
+    Something,
+    /// What has not streamed to the upstream.
+    Streaming(Arc<Progress>),
+}
+
+impl Unread {
+    /// Before anything was read.
+    pub(super) fn of(body: &Incoming) -> Self {
+        if body.is_end_stream() {
+            Self::Nothing
+        } else {
+            Self::Something
+        }
+    }
+
+    pub(super) fn is_something(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Something => true,
+            Self::Streaming(progress) => !progress.has_ended() || progress.failure().is_some(),
+        }
     }
 }
 

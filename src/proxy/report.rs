@@ -121,24 +121,27 @@ impl Report {
         head: &Parts,
         count: u32,
     ) {
-        let (kind, detection) = if refusal.is_upstream_fault() {
-            (EventKind::Upstream, "upstream")
-        } else if refusal.is_framing() {
-            (EventKind::Refused, "framing")
-        } else {
-            (EventKind::Refused, "limits")
-        };
-        let mut event = self.event(head, kind, refusal.message());
-        event.detection = Some(detection.into());
-        event.rule = Some(refusal.rule().into());
-        event.place = Some(refusal.place().into());
-        event.evidence = Some(Evidence::fact(refusal.evidence(head)));
+        let mut event = self.refused(refusal, refusal.status(), head);
         event.score = evaluation.map(score_of);
-        event.decision = decision_of(evaluation, Some(refusal));
-        event.status = Some(refusal.status().as_u16());
         event.count = count;
         event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
+    }
+
+    fn refused(&self, refusal: &Refusal, status: StatusCode, head: &Parts) -> Event {
+        let kind = if refusal.is_upstream_fault() {
+            EventKind::Upstream
+        } else {
+            EventKind::Refused
+        };
+        let mut event = self.event(head, kind, refusal.message());
+        event.detection = Some(refusal.detection().into());
+        event.rule = Some(refusal.rule().into());
+        event.place = Some(refusal.place().into());
+        event.evidence = Some(Evidence::fact(refusal.evidence(head)));
+        event.decision = decision_of(None, Some(refusal));
+        event.status = Some(status.as_u16());
+        event
     }
 
     /// Tells of a body that goes on without having been judged as the chain wanted.
@@ -162,6 +165,9 @@ impl Report {
 
     /// Tells of an answer that did not come to its end after its head had gone to the client.
     pub(super) fn mishap(&self, proxy: &Proxy, mishap: &Mishap, status: StatusCode, head: &Parts) {
+        if let Mishap::Client(refusal) = mishap {
+            return proxy.events.emit(self.refused(refusal, status, head));
+        }
         let mut event = self.event(head, EventKind::Upstream, mishap.message());
         event.detection = Some("upstream".into());
         event.rule = Some(mishap.rule().into());

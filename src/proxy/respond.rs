@@ -196,13 +196,18 @@ impl Refusal {
         )
     }
 
-    /// Whether it is the form of the request that was wrong, rather than its size or its time.
-    pub(super) const fn is_framing(&self) -> bool {
-        matches!(self, Self::Framing(_) | Self::Malformed(_))
+    /// Which part of the proxy the event names: framing is the form of a request, limits are its size and its time.
+    pub(super) const fn detection(&self) -> &'static str {
+        match self {
+            _ if self.is_upstream_fault() => "upstream",
+            Self::Framing(_) | Self::Malformed(_) => "framing",
+            _ => "limits",
+        }
     }
 
-    /// Whether the rest of the request's body may still be under way, so that the connection cannot be used again.
-    const fn leaves_body_unread(&self) -> bool {
+    /// Whether it always ends the connection, because the rest of the request's body may be under way, or it is not known
+    /// where it ends.
+    const fn ends_connection(&self) -> bool {
         matches!(
             self,
             Self::Framing(_)
@@ -232,11 +237,15 @@ const fn of_class(class: Class) -> (StatusCode, &'static str) {
 }
 
 /// The answer to a refused request, in the form that its `Accept` prefers. `extra` are headers that detections added.
+///
+/// Where its body `is_unread`, the connection ends with the answer, which says so: a client that took it for one that is
+/// kept would lose its next request.
 pub(super) fn refuse(
     refusal: &Refusal,
     id: EventId,
     request: &HeaderMap,
     extra: Vec<(HeaderName, HeaderValue)>,
+    is_unread: bool,
 ) -> Response<ClientBody> {
     let format = preferred(request);
     let (status, title) = (refusal.status(), refusal.title());
@@ -284,8 +293,8 @@ pub(super) fn refuse(
         }
         _ => {}
     }
-    if refusal.leaves_body_unread() {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if is_unread || refusal.ends_connection() {
+        last(&mut response);
     }
     response
 }

@@ -11,8 +11,8 @@ use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::activity::Activity;
-use super::client_stream::{ClientStream, GiveUp};
+use super::activity::{Activity, End};
+use super::client_stream::ClientStream;
 use super::framing::Gated;
 use super::proxy_protocol::Guarded;
 use super::{Proxy, idle};
@@ -44,23 +44,22 @@ where
             Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
-        () = idle::too_long(proxy, activity) => {
-            Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
+        end = idle::too_long(proxy, activity) => match end {
+            End::Idle => {
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+            // There is nothing to be said that would be waited for, and what still comes may find nobody.
+            End::InHead => return ControlFlow::Break(Ok(())),
+        },
         () = idle::rests(activity) => {
             // Its last answer is written, and the gate has let nothing through of what comes next. So what may be left in
             // hyper's buffer is the end of a body that nobody wanted, and what is read next begins a request.
             return ControlFlow::Continue(connection.into_parts().io.into_inner());
         }
     };
-    let is_cut = ended.as_ref().is_err_and(hyper::Error::is_user);
-    let stream = connection.into_parts().io.into_inner();
     if ended.is_ok() {
-        stream.close().await;
-    } else if is_cut && activity.ends_with_close() {
-        // The end of the connection would be the end of the answer: only a reset tells that it was cut.
-        stream.inner().inner().give_up();
+        connection.into_parts().io.into_inner().close().await;
     }
     ControlFlow::Break(ended)
 }

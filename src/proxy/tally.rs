@@ -65,7 +65,7 @@ impl Kind {
                 "The client has `limits.client_connections` connections; one more was closed."
             }
             Self::Connections => {
-                "All of `limits.connections` are open; one more waits, and the one that idles for longest is closed."
+                "All of `limits.connections` are open; one more waits, and one that idles or does not end its head is closed."
             }
             Self::WriteTime => {
                 "The client did not read its answer within `limits.write_time`, or slower than `limits.body_rate`."
@@ -98,10 +98,10 @@ impl Tally {
         None
     }
 
-    /// What was counted and not told, and who was last.
-    fn take(&self, kind: Kind, now: Instant) -> Option<(u32, IpAddr)> {
+    /// What was counted and not told by `now`, and who was last; in any case if there is no `now` to wait for.
+    fn take(&self, kind: Kind, now: Option<Instant>) -> Option<(u32, IpAddr)> {
         let mut count = self.of(kind)?;
-        if count.untold == 0 || !count.is_new_second(now) {
+        if count.untold == 0 || now.is_some_and(|now| !count.is_new_second(now)) {
             return None;
         }
         Some((std::mem::take(&mut count.untold), count.last.take()?))
@@ -129,8 +129,17 @@ pub(super) fn tell(proxy: &Proxy, kind: Kind, peer: IpAddr) {
 
 /// Tells of what was counted and not told. To be called every now and then.
 pub(super) fn tell_the_rest(proxy: &Proxy) {
+    tell_what_is_left(proxy, Some(clock::now()));
+}
+
+/// The same at the end, after which nobody would come to tell it.
+pub(super) fn tell_the_last(proxy: &Proxy) {
+    tell_what_is_left(proxy, None);
+}
+
+fn tell_what_is_left(proxy: &Proxy, now: Option<Instant>) {
     for kind in Kind::ALL {
-        if let Some((count, peer)) = proxy.tally.take(kind, clock::now()) {
+        if let Some((count, peer)) = proxy.tally.take(kind, now) {
             emit(proxy, kind, peer, count);
         }
     }
@@ -169,13 +178,17 @@ mod tests {
             told.extend(count(Duration::from_millis(n.into())));
         }
         assert_eq!(told.len(), 100);
-        let rest = tally.take(Kind::WriteTime, began + Duration::from_secs(11));
-        let rest = rest.map_or(0, |(count, _)| count);
+        let take = |at: u64| tally.take(Kind::WriteTime, Some(began + Duration::from_secs(at)));
+        let rest = take(11).map_or(0, |(count, _)| count);
         assert_eq!(told.iter().sum::<u32>() + rest, 10_000);
-        assert_eq!(
-            tally.take(Kind::WriteTime, began + Duration::from_secs(12)),
-            None
-        );
+        assert_eq!(take(12), None);
+        // At the end nothing waits for the next second.
+        let told: u32 = (0..50).filter_map(|_| count(Duration::from_secs(20))).sum();
+        assert_eq!(take(20), None);
+        let rest = tally
+            .take(Kind::WriteTime, None)
+            .map_or(0, |(count, _)| count);
+        assert_eq!(told + rest, 50);
         // One kind does not silence another.
         assert_eq!(tally.count(Kind::InFlight, peer, began), Some(1));
     }

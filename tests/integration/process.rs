@@ -234,6 +234,61 @@ fn a_drain_ends_at_its_limit() {
     assert_eq!(program.ended().code(), Some(0));
 }
 
+/// An upstream whose answer has no length, so that to a client of HTTP/1.0 its end is that of the connection: below
+/// `/whole` it ends, elsewhere it does not.
+fn without_length() -> Upstream {
+    Upstream::start(|request| {
+        let begun = b"HTTP/1.1 200 OK\r\n\r\nhello".to_vec();
+        if request.target == "/whole" {
+            return Answer::Close(begun);
+        }
+        Answer::Drip(vec![begun, Vec::new()], PATIENCE)
+    })
+}
+
+/// A client of HTTP/1.0 that has the beginning of its answer.
+fn old_client(address: SocketAddr, target: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.send(format!("GET {target} HTTP/1.0\r\nHost: h\r\n\r\n"));
+    let head = client.head();
+    assert_eq!(
+        (
+            head.status,
+            head.headers
+                .iter()
+                .any(|(name, _)| name == "content-length")
+        ),
+        (200, false)
+    );
+    let mut begun = [0; 5];
+    client.reader().read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"hello");
+    client
+}
+
+#[test]
+fn an_answer_that_the_end_of_the_program_cuts_looks_cut() {
+    for (drain_time, signals, code) in [("300ms", 1, 0), ("1h", 2, 1)] {
+        let upstream = without_length();
+        let yaml = format!("limits: {{ drain_time: {drain_time} }}\ndetections: []\n");
+        let mut program = Program::start(&upstream, &yaml);
+        let mut whole = old_client(program.address, "/whole");
+        assert_eq!(whole.reader().read_to_end(&mut Vec::new()).unwrap(), 0);
+        let mut cut = old_client(program.address, "/cut");
+        program.signal("TERM");
+        if signals > 1 {
+            wait_until("the drain to begin", || {
+                std::net::TcpStream::connect(program.address).is_err()
+            });
+            program.signal("TERM");
+        }
+        assert_eq!(program.ended().code(), Some(code));
+        // The end of the connection would be the end of the answer; only a reset tells that it was cut.
+        let ended = cut.reader().read_to_end(&mut Vec::new());
+        assert!(ended.is_err(), "{drain_time}: {ended:?}");
+    }
+}
+
 #[test]
 fn a_canary_below_the_threshold_does_not_stop_the_start() {
     let upstream = Upstream::plain();

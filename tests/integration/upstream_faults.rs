@@ -750,6 +750,93 @@ fn what_follows_an_early_answer_never_becomes_the_request_of_the_next_client() {
 }
 
 #[test]
+fn who_breaks_its_upload_after_an_early_answer_is_no_failure_of_the_upstream() {
+    const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let upstream = Scripted::start(|wire| {
+        wire.head()?;
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")?;
+        wire.closed();
+        Some(())
+    });
+    let binary = "\0\u{1}\u{2}\u{3}".repeat(300);
+    let long =
+        format!("Content-Type: application/octet-stream\r\nContent-Length: 1300\r\n\r\n{binary}");
+    let chunked = format!(
+        "Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n4b0\r\n{binary}\r\n"
+    );
+    let judged = "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: word, words: [malicious] }] }\n";
+    let upload = format!("limits: {{ body: 1KiB, upload: 1400B }}\n{judged}");
+    let slow = format!("limits: {{ body_time: 300ms }}\n{NO_CHAIN}");
+    for (name, yaml, request, more, detection, rule) in [
+        (
+            "a bad chunk",
+            NO_CHAIN,
+            CHUNKED,
+            "zz\r\n",
+            "framing",
+            "chunk_size",
+        ),
+        (
+            "a close within a chunk",
+            NO_CHAIN,
+            CHUNKED,
+            "5\r\nhe",
+            "limits",
+            "body_broken",
+        ),
+        ("a close", NO_CHAIN, &long, "", "limits", "body_broken"),
+        ("too slow", &slow, CHUNKED, "", "limits", "body_time"),
+        (
+            "too long",
+            &upload,
+            &chunked,
+            "ff\r\n",
+            "limits",
+            "body_too_large",
+        ),
+    ] {
+        let proxy = proxy(&upstream, yaml);
+        let mut stream = TcpStream::connect(proxy.address).unwrap();
+        let mut client = Client::from_stream(stream.try_clone().unwrap());
+        client.send(format!("POST / HTTP/1.1\r\nHost: h\r\n{request}"));
+        assert_eq!(client.head().status, 200, "{name}");
+        let mut early = [0; 10];
+        client.reader().read_exact(&mut early).unwrap();
+        assert!(early.ends_with(b"early\r\n"), "{name}");
+        let _ = stream.write_all(more.as_bytes());
+        if name == "too long" {
+            let _ = stream.write_all(&[0; 255]);
+        }
+        if name.starts_with("a close") {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut rest = Vec::new();
+        let _ = client.reader().read_to_end(&mut rest);
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "{name}");
+        let event = event_of(&proxy, &upstream.heads().pop().unwrap());
+        assert_eq!(
+            (event.detection.as_deref(), event.rule.as_deref()),
+            (Some(detection), Some(rule)),
+            "{name}"
+        );
+        assert_eq!(
+            (event.kind, event.status),
+            (EventKind::Refused, Some(200)),
+            "{name}"
+        );
+        assert_eq!(
+            (event.decision, event.place.as_deref()),
+            (portcullis::event::Decision::Block, Some("body")),
+            "{name}"
+        );
+        // It is told once.
+        drop((client, stream));
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(proxy.events().len(), 1, "{name}: {:#?}", proxy.events());
+    }
+}
+
+#[test]
 fn an_early_answer_does_not_keep_a_request_that_nobody_takes() {
     let done = Arc::new(AtomicBool::new(false));
     let is_done = Arc::clone(&done);

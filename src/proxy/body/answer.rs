@@ -10,6 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{BodyError, Pause, without_unsafe_trailers};
+use crate::proxy::framing::Turns;
+use crate::proxy::respond::Refusal;
 use crate::proxy::upstream::Lease;
 
 /// The body of an answer on its way to the client.
@@ -33,7 +35,7 @@ struct AnswerStream {
 }
 
 /// Told of a mishap.
-type Tell = Box<dyn FnOnce(&Mishap) + Send>;
+type Tell = Box<dyn FnOnce(Mishap) + Send>;
 
 /// How an answer failed to come to its end, and where it came from.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +49,24 @@ pub(in crate::proxy) enum Mishap {
     /// The framing of the body is wrong, and how.
     #[error("{0}: {1}")]
     Malformed(Arc<str>, &'static str),
+    /// It was the client, which broke its own body: why that would have been refused.
+    #[error("{}", .0.message())]
+    Client(Refusal),
 }
 
 impl Mishap {
+    /// The same, as the gate knows it.
+    pub(in crate::proxy) fn precisely(self, turns: &Turns) -> Self {
+        match self {
+            Self::Client(refusal) => Self::Client(turns.precisely(refusal)),
+            mishap => mishap,
+        }
+    }
+
     /// The rule that the event names.
     pub(in crate::proxy) const fn rule(&self) -> &'static str {
         match self {
+            Self::Client(refusal) => refusal.rule(),
             Self::Cut(_) => "answer_cut",
             Self::Paused(_) => "answer_paused",
             Self::Malformed(..) => "malformed_answer",
@@ -62,6 +76,7 @@ impl Mishap {
     /// What the operator reads.
     pub(in crate::proxy) const fn message(&self) -> &'static str {
         match self {
+            Self::Client(refusal) => refusal.message(),
             Self::Cut(_) => "The upstream broke off within its answer, which was cut off as well.",
             Self::Paused(_) => {
                 "The upstream paused within its answer for longer than `upstream.idle_timeout`; the answer was cut off."
@@ -125,8 +140,8 @@ impl ClientBody {
         Self(Answer::Stream(Box::new(stream)))
     }
 
-    /// Calls `tell` if the upstream does not bring the body to its end. A client that goes away is no mishap.
-    pub(in crate::proxy) fn on_mishap(&mut self, tell: impl FnOnce(&Mishap) + Send + 'static) {
+    /// Calls `tell` if the body is not brought to its end. A client that goes away is no mishap.
+    pub(in crate::proxy) fn on_mishap(&mut self, tell: impl FnOnce(Mishap) + Send + 'static) {
         if let Answer::Stream(stream) = &mut self.0
             && !stream.upstream.is_end_stream()
         {
@@ -157,10 +172,12 @@ impl AnswerStream {
             && let Some(tell) = self.on_mishap.take()
         {
             let server = lease.server();
-            tell(&match (lease.fault(), error) {
-                (Some(fault), _) => Mishap::Malformed(server, fault),
-                (None, BodyError::Paused) => Mishap::Paused(server),
-                (None, _) => Mishap::Cut(server),
+            // With a request that fails the connection to the upstream is closed, which is no fault of the upstream.
+            tell(match (lease.client_failure(), lease.fault(), error) {
+                (Some(failure), ..) => Mishap::Client(failure),
+                (None, Some(fault), _) => Mishap::Malformed(server, fault),
+                (None, None, BodyError::Paused) => Mishap::Paused(server),
+                (None, None, _) => Mishap::Cut(server),
             });
         }
         self.failure = Some(error);

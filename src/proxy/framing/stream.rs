@@ -296,6 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
         let read = this.poll_through(context, buffer);
         let is_quiet = this.gate.is_between() && this.held.is_empty();
         this.turns.set_under_way(!is_quiet);
+        this.turns.set_in_head(this.gate.is_between() && !is_quiet);
         read
     }
 }

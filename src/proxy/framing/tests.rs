@@ -194,8 +194,8 @@ async fn a_turn_knows_its_own_refusal_only() {
     let mut gate = Gate::new(LIMITS);
     let stop = gate.scan(b"get / HTTP/1.1\r\n").expect_err("a refusal");
     turns.refuse_head(1, Refused::head(&stop, b"get / HTTP/1.1\r\n"));
-    assert!(first.refused_head().is_none() && first.refused_body().is_none());
-    assert!(second.refused_body().is_none());
+    assert!(first.refused_head().is_none() && first.turns().refused_body().is_none());
+    assert!(second.turns().refused_body().is_none());
     assert_eq!(
         second.refused_head().map(|refused| refused.fault),
         Some(Fault::Method)
@@ -390,7 +390,7 @@ async fn what_is_right_of_a_body_goes_on_before_what_is_wrong_is_an_error() {
     };
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     assert_eq!(passed, head);
-    let refused = turn.refused_body().expect("a refusal");
+    let refused = turn.turns().refused_body().expect("a refusal");
     assert_eq!(
         (refused.fault, refused.is_in_body),
         (Fault::ChunkSize, true)

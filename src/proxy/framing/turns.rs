@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::refused::Refused;
+use crate::proxy::respond::Refusal;
 
 /// The requests of one connection.
 #[derive(Debug, Default)]
@@ -22,6 +24,9 @@ pub(in crate::proxy) struct Turns {
     answered: AtomicU64,
     /// Whether something of a request is at the gate that has not gone on whole.
     is_under_way: AtomicBool,
+    /// Whether that is part of a head, and since when.
+    is_in_head: AtomicBool,
+    head_since: Mutex<Option<Instant>>,
     refused: Mutex<Option<Entry>>,
 }
 
@@ -57,6 +62,24 @@ impl Turns {
         self.is_under_way.load(Ordering::Relaxed)
     }
 
+    /// What is at the gate is part of a head, or is not.
+    pub(in crate::proxy) fn set_in_head(&self, is_in_head: bool) {
+        if self.is_in_head.swap(is_in_head, Ordering::Relaxed) != is_in_head {
+            *self.since() = is_in_head.then(Instant::now);
+        }
+    }
+
+    /// Since when a head has been at the gate that is not whole.
+    pub(in crate::proxy) fn head_since(&self) -> Option<Instant> {
+        *self.since()
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.head_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The gate refuses the head of a request, counted from 0.
     pub(super) fn refuse_head(&self, number: u64, refused: Refused) {
         *self.entry() = Some(Entry {
@@ -71,6 +94,21 @@ impl Turns {
             head: None,
             refused,
         });
+    }
+
+    /// Why the body of the request under way broke off: the gate knows better than hyper, if it was the gate that ended it.
+    pub(in crate::proxy) fn precisely(&self, refusal: Refusal) -> Refusal {
+        if refusal != Refusal::BodyBroken {
+            return refusal;
+        }
+        let at_gate = self.refused_body().map(Box::new);
+        at_gate.map_or(refusal, Refusal::Framing)
+    }
+
+    /// Why the body of the request under way broke off, if the gate ended it.
+    pub(super) fn refused_body(&self) -> Option<Refused> {
+        let entry = self.entry().take_if(|entry| entry.head.is_none());
+        entry.map(|entry| entry.refused)
     }
 
     /// What was refused and not told to any request, because it was answered already.
@@ -101,10 +139,9 @@ impl Turn {
         entry.map(|entry| entry.refused)
     }
 
-    /// Why this request's body broke off, if the gate ended it.
-    pub(in crate::proxy) fn refused_body(&self) -> Option<Refused> {
-        let entry = self.turns.entry().take_if(|entry| entry.head.is_none());
-        entry.map(|entry| entry.refused)
+    /// The requests of its connection, for whoever asks while it is answered.
+    pub(in crate::proxy) const fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 }
 

@@ -70,7 +70,7 @@ async fn begun(
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     match lease.begin(response.body_mut()).await {
         Ok(()) => Ok((response, lease)),
-        Err(error) => Err(broken(lease.connection(), &Progress::default(), &error)),
+        Err(error) => Err(broken(lease.connection(), lease.progress(), &error)),
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::super::body::Progress;
 use super::super::config::ServerUrl;
 use super::super::framing::answer::Unsolicited;
+use super::super::respond::Refusal;
 use super::super::{Proxy, clock, report};
 use super::connection::Connection;
 use super::within;
@@ -140,6 +141,11 @@ impl Lease {
         &self.connection
     }
 
+    /// How far the request has come.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// What of the body came with the head.
     pub(in crate::proxy) const fn take_first(&mut self) -> Option<Frame<Bytes>> {
         self.first.take()
@@ -148,6 +154,11 @@ impl Lease {
     /// The address of the server that answered.
     pub(in crate::proxy) fn server(&self) -> Arc<str> {
         self.connection.server().authority().into()
+    }
+
+    /// Why the request's body failed, if it did.
+    pub(in crate::proxy) fn client_failure(&self) -> Option<Refusal> {
+        self.progress.failure()
     }
 
     /// What is wrong with the answer, where something is.

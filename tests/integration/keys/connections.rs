@@ -1,11 +1,12 @@
 //! Keys that say how many: connections, connections of a client, requests of a connection, requests in flight.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis::engine::Registry;
 use socket2::{Domain, Socket, Type};
 
 use super::{NOTHING, WORD};
@@ -102,6 +103,64 @@ pub fn connections() {
     assert!(is_closed(&mut second));
     ask(&mut third, "/third");
     answered(&mut third, "/third");
+}
+
+/// A client that has begun a head and goes no further.
+fn half_a_head(proxy: &Proxy) -> Client {
+    let mut client = proxy.connect();
+    client.send("GET /half HTTP/1.1\r\nHost: h\r\nX-");
+    client
+}
+
+#[test]
+fn who_does_not_end_its_head_makes_room_after_those_that_idle() {
+    let held = Holding::start();
+    let yaml = format!("limits: {{ connections: 3, header_time: 1h }}\n{NOTHING}");
+    let proxy = Proxy::start(&held.upstream, &yaml);
+    let mut busy = proxy.connect();
+    ask(&mut busy, "/held/1");
+    held.wait_for("/held/1");
+    // The one that idles makes room, though the other has come before it.
+    let mut first = half_a_head(&proxy);
+    std::thread::sleep(A_WHILE);
+    let mut idle = proxy.connect();
+    ask(&mut idle, "/idle");
+    answered(&mut idle, "/idle");
+    let mut second = half_a_head(&proxy);
+    assert!(is_closed(&mut idle));
+    std::thread::sleep(A_WHILE);
+    // None idles: the head that began first makes room, and after it the next, and the busy one never.
+    let mut get = proxy.connect();
+    ask(&mut get, "/held/2");
+    held.wait_for("/held/2");
+    assert!(is_closed(&mut first));
+    let mut other = proxy.connect();
+    ask(&mut other, "/other");
+    answered(&mut other, "/other");
+    assert!(is_closed(&mut second));
+    assert!(has_told(&proxy, "connections"));
+    held.release(2);
+    answered(&mut busy, "/held/1");
+    answered(&mut get, "/held/2");
+}
+
+#[test]
+fn more_half_heads_than_connections_keep_nobody_out() {
+    let upstream = Upstream::plain();
+    let yaml = format!("limits: {{ connections: 10, header_time: 1h }}\n{NOTHING}");
+    let proxy = Proxy::start(&upstream, &yaml);
+    let _half: Vec<_> = (0..30).map(|_| half_a_head(&proxy)).collect();
+    for _ in 0..5 {
+        assert_eq!(proxy.get("/").status, 200);
+    }
+    // Told as those that idle are, and as nothing else.
+    let events = proxy.events();
+    assert!(
+        events
+            .iter()
+            .all(|event| event.rule.as_deref() == Some("connections")),
+        "{events:#?}"
+    );
 }
 
 #[test]
@@ -286,6 +345,133 @@ fn a_flood_that_is_shed_is_told_a_few_times_and_counted() {
     let counts = || proxy.events().iter().map(|e| e.count).collect::<Vec<_>>();
     wait_until("all to be counted", || counts().iter().sum::<u32>() == sent);
     assert!(counts().len() < sent as usize);
+}
+
+#[test]
+fn what_was_counted_and_not_told_is_told_at_the_end() {
+    let held = Holding::start();
+    let yaml = format!("limits: {{ in_flight: 1 }}\n{NOTHING}");
+    let proxy = Proxy::start(&held.upstream, &yaml);
+    let mut events = proxy.running().events().subscribe(1000);
+    let mut first = proxy.connect();
+    ask(&mut first, "/held/1");
+    held.wait_for("/held/1");
+    let mut client = proxy.connect();
+    let sent = 200;
+    for _ in 0..sent {
+        ask(&mut client, "/");
+        assert_eq!(client.response().status, 503);
+    }
+    held.release(1);
+    answered(&mut first, "/held/1");
+    proxy.stop();
+    let mut told = 0;
+    while let Ok(event) = events.try_recv() {
+        if event.rule.as_deref() == Some("in_flight") {
+            told += event.count;
+        }
+    }
+    assert_eq!(told, sent);
+}
+
+/// Whether the answer says that it is the last one of its connection. Either way, that is true.
+fn ends_after(client: &mut Client, status: u16) -> bool {
+    let answer = client.response();
+    assert_eq!(answer.status, status, "{}", answer.text());
+    if answer.header("connection") == Some("close") {
+        assert!(is_closed(client));
+        return true;
+    }
+    client.send("GET /malicious HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.response().status, 403);
+    false
+}
+
+#[test]
+fn a_refusal_says_that_it_is_the_last_where_a_body_is_left_unread() {
+    const HALF: &str = "Content-Length: 10\r\n\r\nhello";
+    const WHOLE: &str = "Content-Length: 9\r\n\r\nmalicious";
+    const ALL: &str = "Content-Length: 2\r\n\r\nok";
+    let held = Holding::start();
+    let yaml = format!("limits: {{ in_flight: 1 }}\n{WORD}");
+    let busy = Proxy::start(&held.upstream, &yaml);
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let alone = Proxy::start_with(nobody, WORD, Registry::default());
+    let open = Proxy::start_with(
+        nobody,
+        "detections:\n  - user_agent: { missing: block }\n",
+        Registry::default(),
+    );
+    let mut first = busy.connect();
+    ask(&mut first, "/held/1");
+    held.wait_for("/held/1");
+    for (name, proxy, request, status, expected) in [
+        (
+            "denied, no body",
+            &busy,
+            "GET /malicious HTTP/1.1\r\nHost: h\r\n\r\n",
+            403,
+            false,
+        ),
+        (
+            "denied by the head",
+            &busy,
+            &format!("POST /malicious HTTP/1.1\r\nHost: h\r\n{HALF}"),
+            403,
+            true,
+        ),
+        (
+            "denied by the body",
+            &alone,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{WHOLE}"),
+            403,
+            false,
+        ),
+        (
+            "busy, no body",
+            &busy,
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            503,
+            false,
+        ),
+        (
+            "busy, half a body",
+            &busy,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{HALF}"),
+            503,
+            true,
+        ),
+        (
+            "unreachable, no body",
+            &alone,
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            502,
+            false,
+        ),
+        (
+            "unreachable, judged",
+            &alone,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\n{ALL}"),
+            502,
+            false,
+        ),
+        (
+            "unreachable, streaming",
+            &open,
+            &format!("POST / HTTP/1.1\r\nHost: h\r\nUser-Agent: x\r\n{HALF}"),
+            502,
+            true,
+        ),
+    ] {
+        let mut client = proxy.connect();
+        client.send(request);
+        assert_eq!(ends_after(&mut client, status), expected, "{name}");
+    }
+    held.release(1);
+    answered(&mut first, "/held/1");
 }
 
 #[test]
