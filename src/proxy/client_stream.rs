@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::config::LimitsConfig;
+use super::framing::Departs;
 use super::pace::Pace;
 
 /// A stream that can be given up, so that its close waits for nobody.
@@ -112,6 +113,12 @@ impl<S: GiveUp> ClientStream<S> {
             }
         }
         result
+    }
+}
+
+impl<S: Departs> Departs for ClientStream<S> {
+    fn has_departed(&self, context: &mut Context<'_>) -> bool {
+        self.stream.has_departed(context)
     }
 }
 

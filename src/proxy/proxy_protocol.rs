@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::config::ProxyProtocolConfig;
+use super::framing::Departs;
 use super::{Proxy, report};
 
 /// What begins a header of version 1.
@@ -304,6 +305,12 @@ impl Watch {
             goes_on |= agrees(&self.first, signature);
         }
         Ok(goes_on)
+    }
+}
+
+impl<S: Departs> Departs for Guarded<S> {
+    fn has_departed(&self, context: &mut Context<'_>) -> bool {
+        self.stream.has_departed(context)
     }
 }
 

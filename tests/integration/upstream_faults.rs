@@ -883,6 +883,11 @@ fn a_client_that_goes_takes_its_request_with_it() {
         "GET /waiting HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         "GET /waiting HTTP/1.1\r\nHost: h\r\n\r\nGET /pipelined HTTP/1.1\r\nHost: h\r\n\r\n"
             .to_owned(),
+        // More than is read ahead.
+        format!(
+            "GET /waiting HTTP/1.1\r\nHost: h\r\n\r\n{}",
+            "GET /pipelined HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2_000)
+        ),
         "GET /streaming HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         "GET /flooding HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
         format!("POST /uploading HTTP/1.1\r\nHost: h\r\n{posts}"),

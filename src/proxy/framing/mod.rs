@@ -40,7 +40,7 @@ use http::{HeaderValue, Uri};
 pub use self::fault::{Class, Fault};
 pub use self::gate::{Gate, GateLimits, Step, Stop};
 pub(super) use self::refused::Refused;
-pub(super) use self::stream::Gated;
+pub(super) use self::stream::{Departs, Gated};
 pub(super) use self::turns::{Answer, Turn, Turns};
 use super::respond::Refusal;
 

@@ -10,12 +10,13 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::deadline::Deadline;
 use super::fault::Fault;
@@ -36,6 +37,23 @@ const GRACE: Duration = Duration::from_millis(250);
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 const STAND_IN_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 
+/// How often it is looked whether a client has gone from which no more is read.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// A stream that knows, without reading what came, whether the other end has ended its side.
+pub(in crate::proxy) trait Departs {
+    /// Whether the other end will send nothing more. What it sent before may be unread.
+    fn has_departed(&self, context: &mut Context<'_>) -> bool;
+}
+
+impl Departs for TcpStream {
+    fn has_departed(&self, context: &mut Context<'_>) -> bool {
+        // What is unread makes it ready at once; what it is ready for tells of the end as well.
+        let ready = pin!(self.ready(Interest::READABLE));
+        matches!(ready.poll(context), Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+}
+
 /// A client's connection with the gate in it.
 #[derive(Debug)]
 pub(in crate::proxy) struct Gated<S> {
@@ -52,6 +70,7 @@ pub(in crate::proxy) struct Gated<S> {
     has_ended: bool,
     head_time: Deadline,
     grace: Deadline,
+    watch: Deadline,
     /// Our side is closed.
     linger: Option<Linger>,
     /// There is nothing left to do.
@@ -79,7 +98,7 @@ struct Scanned {
     stand_in: Option<&'static [u8]>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
     /// Puts the gate into `stream`. `head_time` is how long a client may take for a head, counted from its first byte.
     pub(in crate::proxy) fn new(
         stream: S,
@@ -98,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             has_ended: false,
             head_time: Deadline::new(head_time),
             grace: Deadline::new(GRACE),
+            watch: Deadline::new(WATCH),
             linger: None,
             is_closed: false,
         }
@@ -265,7 +285,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
             self.held.push(new);
             buffer.set_filled(before);
         }
-        // Whoever sends that much ahead is noticed to have gone when the answer is written.
+        // No more is read, so it does not come to light by reading that the client has gone: it is asked for now and then.
+        while self.watch.has_passed(context) {
+            self.watch.stop();
+            if self.stream.has_departed(context) {
+                self.has_ended = true;
+                return self.poll_grace(context);
+            }
+        }
         Poll::Pending
     }
 
@@ -286,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Departs + Unpin> AsyncRead for Gated<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -301,7 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gated<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
     /// Reads what may go on.
     fn poll_through(
         &mut self,
@@ -353,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gated<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gated<S> {
+impl<S: AsyncRead + AsyncWrite + Departs + Unpin> AsyncWrite for Gated<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

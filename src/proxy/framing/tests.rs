@@ -286,7 +286,13 @@ async fn a_client_that_has_gone_takes_its_request_with_it_before_a_second_is_ove
 type Read = (Poll<std::io::Result<()>>, Vec<u8>);
 
 /// Reads what is there into a buffer of this size.
-fn read<S: AsyncRead + AsyncWrite + Unpin>(gated: &mut Gated<S>, size: usize) -> Read {
+impl Departs for DuplexStream {
+    fn has_departed(&self, _: &mut Context<'_>) -> bool {
+        false
+    }
+}
+
+fn read<S: AsyncRead + AsyncWrite + Departs + Unpin>(gated: &mut Gated<S>, size: usize) -> Read {
     let mut bytes = vec![0; size];
     let mut buffer = ReadBuf::new(&mut bytes);
     let polled = Pin::new(gated).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
@@ -294,7 +300,7 @@ fn read<S: AsyncRead + AsyncWrite + Unpin>(gated: &mut Gated<S>, size: usize) ->
     (polled, filled)
 }
 
-fn flush<S: AsyncRead + AsyncWrite + Unpin>(gated: &mut Gated<S>) {
+fn flush<S: AsyncRead + AsyncWrite + Departs + Unpin>(gated: &mut Gated<S>) {
     let flushed = Pin::new(gated).poll_flush(&mut Context::from_waker(Waker::noop()));
     assert!(flushed.is_ready());
 }
