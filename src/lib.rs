@@ -63,6 +63,10 @@
 //! * **A path has readings.** Limits and decoys compare the normal path, and where it goes up, every path that some server
 //!   would take it for; an exemption holds only for a path that is written as it is meant.
 //! * **Two kinds of failure.** *Exhausted* is the sender's choice and refused; a *fault* is ours, and `on_error` decides.
+//! * **What repeats is searched once.** Header values in which nothing was found are remembered for a while, byte by byte
+//!   (`engine/patterns/harmless.rs`); nothing is remembered of what was found, nor of secrets.
+//! * **Work is counted, not timed.** What is looked at, how often, has a budget that grows with its length; beyond it the
+//!   request is *exhausted*. So the same request is judged the same on every machine.
 //! * **Start and reload are the same function**: load → compile → self-test → swap. Lists and automata are shared across
 //!   revisions by the hash of what they were made of.
 //! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one

@@ -21,6 +21,7 @@
 pub(super) mod answer;
 mod chunked;
 mod deadline;
+mod departs;
 mod fault;
 mod gate;
 mod held;
@@ -37,10 +38,11 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Uri};
 
+pub(super) use self::departs::Departs;
 pub use self::fault::{Class, Fault};
 pub use self::gate::{Gate, GateLimits, Step, Stop};
 pub(super) use self::refused::Refused;
-pub(super) use self::stream::{Departs, Gated};
+pub(super) use self::stream::Gated;
 pub(super) use self::turns::{Answer, Turn, Turns};
 use super::respond::Refusal;
 

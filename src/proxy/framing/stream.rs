@@ -10,15 +10,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::deadline::Deadline;
+use super::departs::Departs;
 use super::fault::Fault;
 use super::gate::{Gate, GateLimits, Step, Stop};
 use super::held::Held;
@@ -39,20 +39,6 @@ const STAND_IN_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\nConnectio
 
 /// How often it is looked whether a client has gone from which no more is read.
 const WATCH: Duration = Duration::from_millis(250);
-
-/// A stream that knows, without reading what came, whether the other end has ended its side.
-pub(in crate::proxy) trait Departs {
-    /// Whether the other end will send nothing more. What it sent before may be unread.
-    fn has_departed(&self, context: &mut Context<'_>) -> bool;
-}
-
-impl Departs for TcpStream {
-    fn has_departed(&self, context: &mut Context<'_>) -> bool {
-        // What is unread makes it ready at once; what it is ready for tells of the end as well.
-        let ready = pin!(self.ready(Interest::READABLE));
-        matches!(ready.poll(context), Poll::Ready(Ok(ready)) if ready.is_read_closed())
-    }
-}
 
 /// A client's connection with the gate in it.
 #[derive(Debug)]
