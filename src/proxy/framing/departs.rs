@@ -2,9 +2,12 @@
 
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+
+use super::deadline::Deadline;
 
 /// A stream that knows, without reading what came, whether the other end has ended its side.
 pub(in crate::proxy) trait Departs {
@@ -17,5 +20,32 @@ impl Departs for TcpStream {
         // What is unread makes it ready at once; what it is ready for tells of the end as well.
         let ready = pin!(self.ready(Interest::READABLE));
         matches!(ready.poll(context), Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+}
+
+/// Looks now and then whether a client has gone from which no more is read.
+#[derive(Debug)]
+pub(super) struct Watch(Deadline);
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self(Deadline::new(Duration::from_millis(250)))
+    }
+}
+
+impl Watch {
+    /// Whether it was time to look, and the client has gone; the task is woken when it is time again.
+    pub(super) fn sees_the_end(
+        &mut self,
+        stream: &impl Departs,
+        context: &mut Context<'_>,
+    ) -> bool {
+        while self.0.has_passed(context) {
+            self.0.stop();
+            if stream.has_departed(context) {
+                return true;
+            }
+        }
+        false
     }
 }

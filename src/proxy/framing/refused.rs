@@ -23,6 +23,10 @@ const KNOWN: [&[u8]; 9] = [
 /// How much of a header's name is shown.
 const SHOWN_OF_NAME: usize = 64;
 
+/// What stands for a refused head, for one with the method HEAD the second. The service answers it without looking at it.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+const STAND_IN_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+
 /// Why a request was refused at the gate, for its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Refused {
@@ -68,9 +72,13 @@ impl Refused {
         }
     }
 
-    /// Whether nothing but a head may be sent in answer.
-    pub(super) fn is_for_head(&self) -> bool {
-        self.method == Some(Method::HEAD)
+    /// What hyper is given in place of the head: a request that may be answered in the same way.
+    pub(super) fn stand_in(&self) -> &'static [u8] {
+        if self.method == Some(Method::HEAD) {
+            STAND_IN_FOR_HEAD
+        } else {
+            STAND_IN
+        }
     }
 
     /// Gives a stand-in the method and the target of what it stands for, as far as there were any.

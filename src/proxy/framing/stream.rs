@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::deadline::Deadline;
-use super::departs::Departs;
+use super::departs::{Departs, Watch};
 use super::fault::Fault;
 use super::gate::{Gate, GateLimits, Step, Stop};
 use super::held::Held;
@@ -32,13 +32,6 @@ const MAX_HELD: usize = 32 * 1024;
 /// How long an answer is still waited for when the client has ended its side. Nobody can tell one that has gone from one
 /// that only has no more to say; the upstream's work is not to go on for long for the one, nor the other to get nothing.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// What stands for a refused head, for one with the method HEAD the second. The service answers it without looking at it.
-const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
-const STAND_IN_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
-
-/// How often it is looked whether a client has gone from which no more is read.
-const WATCH: Duration = Duration::from_millis(250);
 
 /// A client's connection with the gate in it.
 #[derive(Debug)]
@@ -56,7 +49,7 @@ pub(in crate::proxy) struct Gated<S> {
     has_ended: bool,
     head_time: Deadline,
     grace: Deadline,
-    watch: Deadline,
+    watch: Watch,
     /// Our side is closed.
     linger: Option<Linger>,
     /// There is nothing left to do.
@@ -103,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
             has_ended: false,
             head_time: Deadline::new(head_time),
             grace: Deadline::new(GRACE),
-            watch: Deadline::new(WATCH),
+            watch: Watch::default(),
             linger: None,
             is_closed: false,
         }
@@ -175,11 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
     /// Notes that a head is refused; what goes on in its place.
     fn refuse_head(&mut self, stop: &Stop, bytes: &[u8]) -> &'static [u8] {
         let refused = Refused::head(stop, bytes);
-        let stand_in = if refused.is_for_head() {
-            STAND_IN_FOR_HEAD
-        } else {
-            STAND_IN
-        };
+        let stand_in = refused.stand_in();
         self.turns.refuse_head(self.heads, refused);
         self.heads += 1;
         self.head_time.stop();
@@ -272,12 +261,9 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
             buffer.set_filled(before);
         }
         // No more is read, so it does not come to light by reading that the client has gone: it is asked for now and then.
-        while self.watch.has_passed(context) {
-            self.watch.stop();
-            if self.stream.has_departed(context) {
-                self.has_ended = true;
-                return self.poll_grace(context);
-            }
+        if self.watch.sees_the_end(&self.stream, context) {
+            self.has_ended = true;
+            return self.poll_grace(context);
         }
         Poll::Pending
     }
