@@ -11,7 +11,7 @@ pub(super) struct Work {
 
 /// Units for each byte of what is judged. A long text with the signs of every attack makes some 45 for each form that it
 /// has; ordinary text makes 20.
-const FOR_EACH_BYTE: u64 = 96;
+const FOR_EACH_BYTE: u64 = 92;
 
 /// What is judged may make as much work as if it were at least this long. No head, and no body shorter than an eighth of
 /// this, can make more, whatever is in it.
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn work_ends_and_stays_ended() {
         let mut work = Work::for_input(10 << 20);
-        for _ in 0..95 {
+        for _ in 0..91 {
             assert!(work.take_run(10 << 20));
         }
         assert!(!work.take_run(10 << 20));
