@@ -55,7 +55,7 @@ const RULES: [BuiltinRule; 16] = [
     rule(
         "function_import",
         ALL,
-        r"\(\s*\)\s*\{[^{}]{0,80};\s*\}\s*;|\(\s*\)\s*\{\s*_?\s*;?\s*\}\s*>_\[",
+        r"^\s*\(\s*\)\s*\{.*;\s*\}\s*;|\(\s*\)\s*\{[^{}]{0,80};\s*\}\s*;|\(\s*\)\s*\{\s*_?\s*;?\s*\}\s*>_\[",
         "A shell function with a command behind it, as Shellshock (CVE-2014-6271) used.",
     ),
     rule(
@@ -161,7 +161,12 @@ mod tests {
         ),
         (
             "function_import",
-            &["() { :;}; id", "() { x;};echo"],
+            &[
+                "() { :;}; id",
+                "() { x;};echo",
+                "() { { :;};}; id",
+                "x() { :;};",
+            ],
             &["fn() { x }", "() => { y; }"],
         ),
         (
