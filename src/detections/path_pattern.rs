@@ -1,7 +1,6 @@
-//! Paths in a configuration: one path, or all that begin alike; and the path of a request to compare them with.
+//! Paths in a configuration: one path, or all that begin alike.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,51 +32,27 @@ pub enum PathCase {
     Insensitive,
 }
 
-/// The path of a request in every way that a server may read it, found out once and only as far as it is asked for.
-#[derive(Debug)]
-pub struct Paths<'r> {
-    raw: &'r str,
-    normalized: &'r str,
-    others: OnceCell<Readings>,
-}
-
 impl PathCase {
+    /// What the path of a request is told apart by from others: all its readings together, so that two spellings of one
+    /// path are not counted as two, nor two paths as one because some other server would take them for the same.
+    #[must_use]
+    pub fn identity<'r>(self, request: &'r RequestView<'_>) -> Cow<'r, str> {
+        match request.path_readings() {
+            Readings::One => self.of(request.normalized_path()),
+            // A NUL is in no normalized path.
+            Readings::Several(others) => {
+                let all = format!("{}\0{}", request.normalized_path(), others.join("\0"));
+                Cow::Owned(self.of(&all).into_owned())
+            }
+            Readings::Any => self.of(request.path()),
+        }
+    }
+
     fn of(self, path: &str) -> Cow<'_, str> {
         match self {
             Self::Sensitive => Cow::Borrowed(path),
             Self::Insensitive => Cow::Owned(path.to_lowercase()),
         }
-    }
-}
-
-impl<'r> Paths<'r> {
-    /// The path of a request.
-    #[must_use]
-    pub fn of(request: &'r RequestView<'_>) -> Self {
-        Self {
-            raw: request.path(),
-            normalized: request.normalized_path(),
-            others: OnceCell::new(),
-        }
-    }
-
-    /// What paths are told apart by: all readings together, so that two spellings of one path are not counted as two, nor
-    /// two paths as one because some other server would take them for the same.
-    #[must_use]
-    pub fn identity(&self, case: PathCase) -> Cow<'_, str> {
-        match self.others() {
-            Readings::One => case.of(self.normalized),
-            // A NUL is in no normalized path.
-            Readings::Several(others) => {
-                let all = format!("{}\0{}", self.normalized, others.join("\0"));
-                Cow::Owned(case.of(&all).into_owned())
-            }
-            Readings::Any => case.of(self.raw),
-        }
-    }
-
-    fn others(&self) -> &Readings {
-        self.others.get_or_init(|| target::readings(self.raw))
     }
 }
 
@@ -92,9 +67,9 @@ impl PathPattern {
 
     /// Whether it covers the path of a request by any of its readings.
     #[must_use]
-    pub fn matches(&self, paths: &Paths<'_>) -> bool {
-        self.covers(paths.normalized)
-            || match paths.others() {
+    pub fn matches(&self, request: &RequestView<'_>) -> bool {
+        self.covers(request.normalized_path())
+            || match request.path_readings() {
                 Readings::One => false,
                 Readings::Several(others) => others.iter().any(|path| self.covers(path)),
                 Readings::Any => true,
@@ -191,7 +166,7 @@ mod tests {
         let in_case = |pattern: &str, target: &str, case| {
             let pattern: PathPattern = pattern.parse().expect("a pattern");
             let request = RequestView::new(&Method::GET, target, &headers, &client);
-            pattern.in_case(case).matches(&Paths::of(&request))
+            pattern.in_case(case).matches(&request)
         };
         let matches = |pattern: &str, target: &str| in_case(pattern, target, PathCase::Sensitive);
         assert!(matches("/login", "/login?next=/"));

@@ -42,6 +42,7 @@ pub struct RequestView<'a> {
     headers: &'a HeaderMap,
     client: &'a ClientIdentity,
     normalized_path: OnceCell<std::borrow::Cow<'a, str>>,
+    path_readings: OnceCell<target::Readings>,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -69,6 +70,7 @@ impl<'a> RequestView<'a> {
             headers,
             client,
             normalized_path: OnceCell::new(),
+            path_readings: OnceCell::new(),
             parsed: OnceCell::new(),
         }
     }
@@ -104,6 +106,13 @@ impl<'a> RequestView<'a> {
     pub fn normalized_path(&self) -> &str {
         self.normalized_path
             .get_or_init(|| target::normalize(self.path()))
+    }
+
+    /// The other paths that some server may read this one as (see [`target::readings`]); computed once.
+    #[must_use]
+    pub fn path_readings(&self) -> &target::Readings {
+        self.path_readings
+            .get_or_init(|| target::readings(self.path()))
     }
 
     /// All headers, repeats included.

@@ -45,7 +45,7 @@ use http::header::RETRY_AFTER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::path_pattern::{PathCase, PathPattern, Paths};
+use super::path_pattern::{PathCase, PathPattern};
 use crate::clients::{Key, Window, whole_seconds};
 use crate::config::{ConfigError, Duration, Load};
 use crate::engine::registry::module_documentation;
@@ -129,8 +129,7 @@ impl ThreatDetection for Enumeration {
         context: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
         let client = client(request, context);
-        let paths = Paths::of(request);
-        if self.decoys.iter().any(|decoy| decoy.matches(&paths)) {
+        if self.decoys.iter().any(|decoy| decoy.matches(request)) {
             if let Some(client) = client {
                 self.hold(client, context);
             }
@@ -165,8 +164,7 @@ impl ThreatDetection for Enumeration {
         } else {
             MISSING
         };
-        let paths = Paths::of(request);
-        let path = paths.identity(self.config.path_case);
+        let path = self.config.path_case.identity(request);
         let item = context.facts.key("enumeration/path", path.as_bytes());
         let item = item.short();
         let (facts, now) = (context.facts, context.now);

@@ -52,7 +52,7 @@ use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 
 pub use config::{AnswerHeaders, LimitConfig, LimitKey, RateLimitConfig};
 
-use super::path_pattern::{PathPattern, Paths};
+use super::path_pattern::PathPattern;
 use crate::clients::{Facts, Key, Quota, Taken, whole_seconds};
 use crate::config::{ConfigError, Load};
 use crate::engine::registry::module_documentation;
@@ -103,8 +103,7 @@ impl ThreatDetection for RateLimit {
         request: &RequestView<'_>,
         context: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        let paths = Paths::of(request);
-        let about = |limit: &&Limit| limit.is_about(request, &paths);
+        let about = |limit: &&Limit| limit.is_about(request);
         for limit in self.limits.iter().filter(about) {
             let Some(key) = limit.key(request, context.facts) else {
                 continue;
@@ -183,9 +182,9 @@ impl Limit {
         })
     }
 
-    fn is_about(&self, request: &RequestView<'_>, paths: &Paths<'_>) -> bool {
+    fn is_about(&self, request: &RequestView<'_>) -> bool {
         (self.methods.is_empty() || self.methods.contains(request.method()))
-            && self.path.as_ref().is_none_or(|path| path.matches(paths))
+            && self.path.as_ref().is_none_or(|path| path.matches(request))
     }
 
     /// Whose cells this request takes; `None` for a client that must not be counted.
