@@ -57,6 +57,8 @@
 //!   must keep would-be ones apart: monitor mode never feeds a real refusal.
 //! * **Values have forms, not one decoding.** A form is what an application sees after some decodings; each keeps the
 //!   way back to the raw bytes. The first form is what the place itself demands.
+//! * **A value is 32 bytes.** A body can have one for every two of its bytes, so the view keeps records of numbers
+//!   (`request/values.rs`): ranges, marks, the way to a name. Names, places and plain forms are made when somebody asks.
 //! * **Nobody says who he is.** Headers that tell of a request's way are read where the operator trusts who wrote them, and
 //!   written anew for the upstream; other copies go, in every spelling that folds to them. A PROXY protocol header names
 //!   the peer before anything else is asked.

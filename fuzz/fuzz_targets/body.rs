@@ -27,9 +27,9 @@ fuzz_target!(|input: &[u8]| {
     }
     let view = BodyView::new(&headers, body);
     for value in view.inputs() {
-        assert!(view.slice(&value.origin).is_some(), "a value without raw bytes");
+        assert!(view.slice(&value.origin()).is_some(), "a value without raw bytes");
         for form in value.forms() {
-            let origin = value.origin_of(form, 0..form.text.len());
+            let origin = value.origin_of(&form, 0..form.text.len());
             assert!(view.slice(&origin).is_some(), "a form without raw bytes");
         }
     }

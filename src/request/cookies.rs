@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use http::HeaderMap;
 
-use super::decode::{self, Syntax};
-use super::input::{Input, Place, PlaceKind, Source};
-use super::name;
+use super::collector::Collector;
+use super::decode::Syntax;
+use super::names::NameRef;
 
 /// The first value of the cookie called exactly `name`, over all `Cookie` lines, without the quotes that may enclose it.
 #[must_use]
@@ -24,18 +24,14 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 
 /// Adds the name and the value of each cookie of one header line, repeats in order. Text without `=` is a value without a
 /// name, as browsers keep it.
-pub(super) fn inputs<'a>(source: Source, line: &'a [u8], inputs: &mut Vec<Input<'a>>) {
-    let input = |place, range| decode::input(place, source, line, range, Syntax::Cookie);
-    for pair in pairs(line) {
-        let mut value_place = Place::value(PlaceKind::Cookies, "");
-        if let Some(name_range) = pair.name.filter(|range| !range.is_empty()) {
-            let mut key = input(Place::key(PlaceKind::Cookies, ""), name_range);
-            value_place.name = name::of(key.first());
-            key.place.name = value_place.name.clone();
-            inputs.push(key);
+pub(super) fn inputs(out: &mut Collector<'_>) {
+    for pair in pairs(out.bytes) {
+        let mut name = NameRef::NOTHING;
+        if let Some(range) = pair.name.filter(|range| !range.is_empty()) {
+            name = out.field(NameRef::NOTHING, range, Syntax::Cookie);
         }
         if !pair.value.is_empty() {
-            inputs.push(input(value_place, pair.value));
+            out.value(name, pair.value, Syntax::Cookie);
         }
     }
 }
@@ -97,20 +93,27 @@ fn unquote(line: &[u8], range: Range<usize>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use std::net::Ipv4Addr;
+
     use http::header::COOKIE;
+    use http::{HeaderValue, Method};
 
     use super::*;
+    use crate::request::{ClientIdentity, RequestView, Source};
 
     fn values(line: &str) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        inputs(Source::Header(3), line.as_bytes(), &mut found);
-        found
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append(COOKIE, HeaderValue::from_str(line).unwrap());
+        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+        let view = RequestView::new(&Method::GET, "/", &headers, &client);
+        view.inputs()
             .iter()
+            .skip(1)
             .map(|input| {
-                assert_eq!(input.origin.source, Source::Header(3));
+                assert_eq!(input.origin().source, Source::Header(1));
                 let value = String::from_utf8_lossy(input.value()).into_owned();
-                (input.place.to_string(), value)
+                (input.place().to_string(), value)
             })
             .collect()
     }

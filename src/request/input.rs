@@ -1,47 +1,31 @@
-//! One decoded value of a request, its name, its place, and the way back to the raw bytes.
+//! What is said of a value: its place, its name, its forms, and the way back to the raw bytes.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, Range};
 
-use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decode;
 use super::marks::Marks;
 use super::offsets::OffsetMap;
-use super::{cookies, decode};
 
-/// One value that a request carries, in every form that an application behind us might come to see.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    /// What part of the request the value sits in, and its name there.
-    pub place: Place<'a>,
-    /// The raw bytes of the value.
-    pub origin: Origin,
-    /// What is odd about the way the value is written.
-    pub oddities: Oddities,
-    /// The value as an application reads it. It lies beside the further forms, and not in one list with them, because
-    /// nearly all values have no other form, and then nothing is allocated.
-    first: Form<'a>,
-    pub(super) more: Vec<Form<'a>>,
-}
-
-/// A value after some decodings.
-#[derive(Clone, Debug)]
-pub struct Form<'a> {
+/// A value after some decodings, as the view lends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'v> {
     /// The decoded bytes.
-    pub text: Cow<'a, [u8]>,
+    pub text: &'v [u8],
     /// Which kinds of bytes `text` is made of.
     pub marks: Marks,
     /// The decodings that led here, first applied first.
     pub steps: Steps,
-    /// Leads offsets of `text` to offsets of the raw source.
-    pub offsets: OffsetMap,
+    /// Leads offsets of `text` to offsets of the value as it was written.
+    pub offsets: &'v OffsetMap,
 }
 
 /// The decodings of one form, first applied first. Kept in place, since they are few.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
     len: u8,
     steps: [DecodeStep; Self::MOST],
@@ -141,58 +125,25 @@ pub struct Ambiguity {
     pub origin: Origin,
 }
 
-/// The values of a head or a body, and what is odd about it.
-#[derive(Debug, Default)]
-pub struct Parsed<'a> {
-    /// Keys, values, file names, text; in order.
-    pub inputs: Vec<Input<'a>>,
-    /// What two parsers would read differently.
-    pub ambiguities: Vec<Ambiguity>,
-}
+// === impl Form ===
 
-// === impl Input ===
-
-impl<'a> Input<'a> {
-    /// A value of one form.
-    pub(super) const fn new(place: Place<'a>, origin: Origin, first: Form<'a>) -> Self {
+impl<'v> Form<'v> {
+    /// A text that nothing has been decoded of.
+    pub(super) const fn raw(text: &'v [u8], marks: Marks) -> Self {
+        static UNCHANGED: OffsetMap = OffsetMap::identity();
         Self {
-            place,
-            origin,
-            oddities: Oddities {
-                invalid_percent: false,
-                exhausted: false,
-            },
-            first,
-            more: Vec::new(),
+            text,
+            marks,
+            steps: Steps::NONE,
+            offsets: &UNCHANGED,
         }
     }
 
-    /// The value as the application reads it after the one decoding that its place demands.
-    #[must_use]
-    pub fn value(&self) -> &[u8] {
-        &self.first.text
-    }
-
-    /// The value's forms: first as an application reads it after the one decoding that its place demands, then one more
-    /// for each further decoding that changed something. At least one, at most [`decode::MAX_FURTHER`] more.
-    pub fn forms(&self) -> impl Iterator<Item = &Form<'a>> {
-        std::iter::once(&self.first).chain(&self.more)
-    }
-
-    pub(super) const fn first(&self) -> &Form<'a> {
-        &self.first
-    }
-
-    pub(super) fn last(&self) -> &Form<'a> {
-        self.more.last().unwrap_or(&self.first)
-    }
-
-    /// The raw origin of `range` in a form of this input.
-    #[must_use]
-    pub fn origin_of(&self, form: &Form<'a>, range: Range<usize>) -> Origin {
-        Origin {
-            source: self.origin.source,
-            range: form.offsets.raw(range.start)..form.offsets.raw(range.end),
+    /// The same form of a text that has itself come about by a decoding.
+    pub(super) fn after(self, step: DecodeStep) -> Self {
+        Self {
+            steps: Steps::NONE.and(&[step]).and(&self.steps),
+            ..self
         }
     }
 }
@@ -202,6 +153,11 @@ impl<'a> Input<'a> {
 impl Steps {
     /// Two for the first form and for each further one.
     const MOST: usize = 2 * (1 + decode::MAX_FURTHER);
+
+    pub(super) const NONE: Self = Self {
+        len: 0,
+        steps: [DecodeStep::Percent; Self::MOST],
+    };
 
     /// These steps, and then more.
     pub(super) fn and(mut self, more: &[DecodeStep]) -> Self {
@@ -215,59 +171,17 @@ impl Steps {
     }
 }
 
+impl Default for Steps {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Deref for Steps {
     type Target = [DecodeStep];
 
     fn deref(&self) -> &[DecodeStep] {
         self.steps.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
-// === impl Ambiguity ===
-
-impl Ambiguity {
-    /// The oddities of values as ambiguities: `invalid_percent`, and `decode_depth` where decoding was given up.
-    pub(super) fn of_inputs(inputs: &[Input<'_>], ambiguities: &mut Vec<Self>) {
-        for input in inputs {
-            let mut note = |kind| {
-                ambiguities.push(Self {
-                    kind,
-                    origin: input.origin.clone(),
-                });
-            };
-            if input.oddities.invalid_percent {
-                note("invalid_percent");
-            }
-            if input.oddities.exhausted {
-                note("decode_depth");
-            }
-        }
-    }
-}
-
-/// Adds one input for each header value, and one for the name and value of each cookie.
-pub(super) fn header_inputs<'a>(headers: &'a HeaderMap, inputs: &mut Vec<Input<'a>>) {
-    for (index, (name, value)) in headers.iter().enumerate() {
-        let Ok(index) = u16::try_from(index) else {
-            return;
-        };
-        let source = Source::Header(index);
-        if name == http::header::COOKIE {
-            cookies::inputs(source, value.as_bytes(), inputs);
-        } else {
-            let place = Place {
-                kind: PlaceKind::Headers,
-                name: Cow::Borrowed(name.as_str()),
-                is_key: false,
-            };
-            inputs.push(decode::input(
-                place,
-                source,
-                value.as_bytes(),
-                0..value.len(),
-                decode::Syntax::Header,
-            ));
-        }
     }
 }
 

@@ -6,17 +6,20 @@
 //! decoder. Nothing recurses on input.
 
 pub mod body;
+mod collector;
 pub mod cookies;
 pub mod decode;
 pub mod identity;
 pub mod input;
 pub mod marks;
 pub mod name;
+mod names;
 mod normalize;
 mod offsets;
 mod pairs;
 pub mod raw;
 pub mod target;
+mod values;
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -25,11 +28,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
 pub use identity::{ClientIdentity, IdentitySource, Standing};
-pub use input::{
-    Ambiguity, DecodeStep, Form, Input, Oddities, Origin, Parsed, Place, PlaceKind, Source, Steps,
-};
+pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 pub use marks::Marks;
 pub use offsets::OffsetMap;
+pub use values::{Input, Inputs, InputsIter};
+
+use collector::Collector;
+use decode::Syntax;
+use names::NameRef;
+use values::{Header, Parsed, Texts, Values};
 
 /// The head of a request, seen by every detection; made once per request.
 ///
@@ -142,27 +149,40 @@ impl<'a> RequestView<'a> {
     /// Every value of the head: path, query keys and values, then header values and cookies in the order of the header map;
     /// each decoded once. The body's values are in [`BodyView::inputs`].
     #[must_use]
-    pub fn inputs(&self) -> &[Input<'a>] {
-        &self.parsed().inputs
+    pub fn inputs(&self) -> Inputs<'_> {
+        self.parsed().inputs()
     }
 
     /// What two parsers would read differently in the head.
     #[must_use]
     pub fn ambiguities(&self) -> &[Ambiguity] {
-        &self.parsed().ambiguities
+        &self.parsed().values.ambiguities
     }
 
-    fn parsed(&self) -> &Parsed<'a> {
-        self.parsed.get_or_init(|| {
-            let mut parsed = Parsed::default();
-            // A path, a few parameters, a few cookies.
-            const USUAL_OTHERS: usize = 16;
-            parsed.inputs.reserve(self.headers.len() + USUAL_OTHERS);
-            target::inputs(self.target, &mut parsed);
-            input::header_inputs(self.headers, &mut parsed.inputs);
-            Ambiguity::of_inputs(&parsed.inputs, &mut parsed.ambiguities);
-            parsed
-        })
+    fn parsed(&self) -> &Parsed<'_> {
+        self.parsed.get_or_init(|| self.parse())
+    }
+
+    fn parse(&self) -> Parsed<'a> {
+        // A path, a few parameters, a few cookies.
+        const USUAL_OTHERS: usize = 16;
+        let target = self.target.as_bytes();
+        let mut headers = Vec::with_capacity(self.headers.len());
+        let mut values = Values::default();
+        values.records.reserve(self.headers.len() + USUAL_OTHERS);
+        target::inputs(target, &mut values);
+        for (index, (name, value)) in (0..u16::MAX).zip(self.headers) {
+            let header = Header {
+                name: name.as_str(),
+                value: value.as_bytes(),
+            };
+            headers.push(header);
+            header_inputs(name, header.value, Source::Header(index), &mut values);
+        }
+        Parsed {
+            texts: Texts::Head { target, headers },
+            values,
+        }
     }
 
     /// The raw bytes that an [`Origin`] of the head points into; `None` for a body origin or a header that is not there.
@@ -186,6 +206,17 @@ impl<'a> RequestView<'a> {
     }
 }
 
+/// Adds the value of a header, or the name and value of each cookie in it.
+fn header_inputs(name: &HeaderName, value: &[u8], source: Source, values: &mut Values) {
+    if name == http::header::COOKIE {
+        let mut out = Collector::new(value, PlaceKind::Cookies, source, values);
+        cookies::inputs(&mut out);
+    } else {
+        let mut out = Collector::new(value, PlaceKind::Headers, source, values);
+        out.value(NameRef::HEADER, 0..value.len(), Syntax::Header);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -205,7 +236,7 @@ mod tests {
         let values: Vec<_> = view
             .inputs()
             .iter()
-            .map(|input| format!("{}={}", input.place, input.value().escape_ascii()))
+            .map(|input| format!("{}={}", input.place(), input.value().escape_ascii()))
             .collect();
         assert_eq!(
             values,
@@ -226,8 +257,8 @@ mod tests {
         assert_eq!(view.slice(&ambiguity.origin), Some(&b"%zz"[..]));
         let cookie = view.inputs().last().unwrap();
         let last = cookie.forms().last().unwrap();
-        let raw = view.slice(&cookie.origin_of(last, 0..1));
-        assert_eq!((&*last.text, raw), (&b"A"[..], Some(&b"%2541"[..])));
+        let raw = view.slice(&cookie.origin_of(&last, 0..1));
+        assert_eq!((last.text, raw), (&b"A"[..], Some(&b"%2541"[..])));
         assert_eq!(view.normalized_path(), "/p");
     }
 
@@ -249,8 +280,8 @@ mod tests {
             let view = RequestView::new(&Method::GET, &target, &headers, &client);
             for input in view.inputs() {
                 for form in input.forms() {
-                    let origin = input.origin_of(form, 0..form.text.len());
-                    prop_assert_eq!(&origin, &input.origin);
+                    let origin = input.origin_of(&form, 0..form.text.len());
+                    prop_assert_eq!(&origin, &input.origin());
                     prop_assert!(view.slice(&origin).is_some());
                 }
             }

@@ -6,28 +6,15 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::input::Form;
 use super::marks::Marks;
 
 /// The longest key that is shown in full; of a longer one the beginning is kept and the cut marked by `…`.
 pub const MAX_BYTES: usize = 128;
 
 /// The name that a decoded key gives to its value.
-pub(super) fn of<'a>(key: &Form<'a>) -> Cow<'a, str> {
-    match key.text {
-        Cow::Borrowed(bytes) => of_marked(bytes, key.marks),
-        Cow::Owned(ref bytes) => Cow::Owned(of_bytes(bytes).into_owned()),
-    }
-}
-
-/// The name that a key gives to its value where it is not decoded.
 pub(super) fn of_bytes(key: &[u8]) -> Cow<'_, str> {
-    of_marked(key, Marks::of(key))
-}
-
-fn of_marked(key: &[u8], marks: Marks) -> Cow<'_, str> {
     if key.len() <= MAX_BYTES
-        && !marks.meets(Marks::UNPRINTABLE)
+        && !Marks::of(key).meets(Marks::UNPRINTABLE)
         && let Ok(text) = std::str::from_utf8(key)
     {
         return Cow::Borrowed(text);

@@ -1,6 +1,6 @@
 //! The way back from a decoded text to the raw bytes it came from.
 
-/// Leads offsets of a decoded text to offsets of its raw source; identity plus a start where nothing was decoded.
+/// Leads offsets of a decoded text to offsets of what it was decoded from; the identity where nothing was decoded.
 ///
 /// Between two marks the texts run in step. A mark is written wherever they get out of step, so the map costs nothing
 /// for a value without escapes, and at most one mark for each escape.
@@ -8,23 +8,19 @@
 /// It promises: for a decoded piece `[s, e)` that does not cut a decoded character in two, the raw bytes from `raw(s)` to
 /// `raw(e)` are the raw spelling of the piece. For any other offset it promises only that `raw` never decreases.
 /// Offsets are kept in 32 bits: a text is far smaller than 4 GiB, because everything that is decoded has been buffered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OffsetMap {
-    start: usize,
     marks: Vec<(u32, u32)>,
 }
 
 impl OffsetMap {
-    /// The map of a text that is its raw source from `start` on.
+    /// The map of a text that is its own raw source.
     #[must_use]
-    pub const fn identity(start: usize) -> Self {
-        Self {
-            start,
-            marks: Vec::new(),
-        }
+    pub const fn identity() -> Self {
+        Self { marks: Vec::new() }
     }
 
-    /// Records that from `decoded` on, the texts run in step with the raw text at `raw` (relative to the map's start).
+    /// Records that from `decoded` on, the texts run in step with the raw text at `raw`.
     /// Marks are added in ascending order of `decoded`, and `raw` must not decrease either.
     pub fn mark(&mut self, decoded: usize, raw: usize) {
         let (Ok(decoded), Ok(raw)) = (u32::try_from(decoded), u32::try_from(raw)) else {
@@ -44,11 +40,11 @@ impl OffsetMap {
         let after = self
             .marks
             .partition_point(|mark| mark.0 as usize <= decoded);
-        self.start + self.relative(decoded, after)
+        self.in_step(decoded, after)
     }
 
-    /// The raw offset relative to the start, `after` being the index of the first mark beyond `decoded`.
-    fn relative(&self, decoded: usize, after: usize) -> usize {
+    /// The raw offset, `after` being the index of the first mark beyond `decoded`.
+    fn in_step(&self, decoded: usize, after: usize) -> usize {
         let raw = match after.checked_sub(1).and_then(|index| self.marks.get(index)) {
             Some(&(from, raw)) => raw as usize + (decoded - from as usize),
             None => decoded,
@@ -87,7 +83,7 @@ impl<'t> Rewrite<'t> {
             cursor: 0,
             done: 0,
             written: Vec::new(),
-            offsets: OffsetMap::identity(map.start),
+            offsets: OffsetMap::identity(),
         }
     }
 
@@ -115,7 +111,7 @@ impl<'t> Rewrite<'t> {
             self.cursor += 1;
         }
         self.offsets
-            .mark(self.written.len(), self.map.relative(end, self.cursor));
+            .mark(self.written.len(), self.map.in_step(end, self.cursor));
     }
 
     /// The new text and its map; `None` where nothing was replaced.
@@ -150,17 +146,17 @@ mod tests {
 
     #[test]
     fn an_offset_map_leads_back_through_escapes() {
-        // raw `a%41b%42` → decoded `aAbB`, the raw text starting at 10
-        let mut map = OffsetMap::identity(10);
+        // raw `a%41b%42` → decoded `aAbB`
+        let mut map = OffsetMap::identity();
         map.mark(2, 4);
         map.mark(4, 8);
-        assert_eq!([0, 1, 2, 3, 4].map(|at| map.raw(at)), [10, 11, 14, 15, 18]);
+        assert_eq!([0, 1, 2, 3, 4].map(|at| map.raw(at)), [0, 1, 4, 5, 8]);
     }
 
     #[test]
     fn a_rewrite_of_a_rewrite_leads_all_the_way_back() {
         // raw `x%2541y` → `x%41y` → `xAy`
-        let raw = OffsetMap::identity(0);
+        let raw = OffsetMap::identity();
         let mut outer = Rewrite::new(b"x%2541y", &raw);
         outer.replace(1, 3, b"%");
         let (text, map) = outer.finish().unwrap();
@@ -174,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_character_longer_than_its_spelling_does_not_run_past_it() {
-        let raw = OffsetMap::identity(0);
+        let raw = OffsetMap::identity();
         let mut rewrite = Rewrite::new(b"ab", &raw);
         rewrite.replace(0, 1, b"1234");
         let (_, map) = rewrite.finish().unwrap();
@@ -183,7 +179,7 @@ mod tests {
 
     #[test]
     fn nothing_replaced_is_nothing_written_and_nonsense_is_refused() {
-        let raw = OffsetMap::identity(0);
+        let raw = OffsetMap::identity();
         assert!(Rewrite::new(b"ab", &raw).finish().is_none());
         let mut rewrite = Rewrite::new(b"abc", &raw);
         rewrite.replace(1, 1, b"x");

@@ -1,8 +1,10 @@
 //! The request-target: the path, query keys and values, and the path that all its spellings share.
 
-use super::decode::{self, Syntax};
-use super::input::{Parsed, Place, PlaceKind, Source};
+use super::collector::Collector;
+use super::decode::Syntax;
+use super::input::{PlaceKind, Source};
 use super::pairs;
+use super::values::Values;
 
 pub use super::normalize::{Readings, normalize, readings};
 
@@ -10,33 +12,41 @@ pub use super::normalize::{Readings, normalize, readings};
 ///
 /// The path is one value, not one for each segment: patterns are searched in it, and an attack such as `/../` spans
 /// segments. A path that says nothing (`/`) is left out.
-pub(super) fn inputs<'a>(target: &'a str, parsed: &mut Parsed<'a>) {
-    let raw = target.as_bytes();
-    let path_end = memchr::memchr(b'?', raw).unwrap_or(raw.len());
+pub(super) fn inputs(target: &[u8], values: &mut Values) {
+    let path_end = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let mut out = Collector::new(target, PlaceKind::Path, Source::Target, values);
     if path_end > 1 {
-        let place = Place::value(PlaceKind::Path, "");
-        let path = decode::input(place, Source::Target, raw, 0..path_end, Syntax::Path);
-        parsed.inputs.push(path);
+        out.value("", 0..path_end, Syntax::Path);
     }
-    let query = path_end.saturating_add(1)..raw.len();
-    pairs::inputs(PlaceKind::Query, Source::Target, raw, query, parsed);
+    let mut out = Collector::new(target, PlaceKind::Query, Source::Target, values);
+    pairs::inputs(path_end.saturating_add(1)..target.len(), &mut out);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
+
+    use http::{HeaderMap, Method};
+
+    use super::super::collector::MAX_VALUES;
+    use crate::request::{ClientIdentity, RequestView};
+
+    fn view<T>(target: &str, look: impl FnOnce(&RequestView<'_>) -> T) -> T {
+        let headers = HeaderMap::new();
+        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+        look(&RequestView::new(&Method::GET, target, &headers, &client))
+    }
 
     fn values(target: &str) -> Vec<(String, String)> {
-        let mut parsed = Parsed::default();
-        inputs(target, &mut parsed);
-        parsed
-            .inputs
-            .iter()
-            .map(|input| {
-                let value = String::from_utf8_lossy(input.value()).into_owned();
-                (input.place.to_string(), value)
-            })
-            .collect()
+        view(target, |view| {
+            view.inputs()
+                .iter()
+                .map(|input| {
+                    let value = String::from_utf8_lossy(input.value()).into_owned();
+                    (input.place().to_string(), value)
+                })
+                .collect()
+        })
     }
 
     fn expect(target: &str, expected: &[(&str, &str)]) {
@@ -79,23 +89,20 @@ mod tests {
     #[test]
     fn values_point_to_their_raw_bytes() {
         let target = "/p?na%6de=va%6cue";
-        let mut parsed = Parsed::default();
-        inputs(target, &mut parsed);
-        let raw: Vec<_> = parsed
-            .inputs
-            .iter()
-            .map(|input| target.get(input.origin.range.clone()).unwrap())
-            .collect();
+        let raw: Vec<_> = view(target, |view| {
+            let raw = view.inputs().iter().map(|input| input.origin().range);
+            raw.map(|range| target.get(range).unwrap()).collect()
+        });
         assert_eq!(raw, ["/p", "na%6de", "va%6cue"]);
     }
 
     #[test]
     fn the_number_of_values_is_bounded_and_the_rest_is_judged_as_one() {
-        let target = format!("/?{}", "a&".repeat(pairs::MAX_VALUES + 5));
-        let mut parsed = Parsed::default();
-        inputs(&target, &mut parsed);
-        assert_eq!(parsed.inputs.len(), pairs::MAX_VALUES + 1);
-        assert_eq!(parsed.inputs.last().unwrap().value(), b"a&a&a&a&a&");
-        assert_eq!(parsed.ambiguities[0].kind, "too_many_values");
+        let target = format!("/?{}", "a&".repeat(MAX_VALUES + 5));
+        view(&target, |view| {
+            assert_eq!(view.inputs().len(), MAX_VALUES + 1);
+            assert_eq!(view.inputs().last().unwrap().value(), b"a&a&a&a&a&");
+            assert_eq!(view.ambiguities()[0].kind, "too_many_values");
+        });
     }
 }

@@ -14,7 +14,7 @@ use portcullis::engine::{
     Phase, Policy, PolicyConfig, Registry, RuleId, Score, ThreatDetection, Verdict, Weight,
 };
 use portcullis::event::secrets::presentable;
-use portcullis::request::{BodyView, DecodeStep, Input, Place, PlaceKind, RequestView, Standing};
+use portcullis::request::{BodyView, DecodeStep, Inputs, Place, PlaceKind, RequestView, Standing};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -291,23 +291,23 @@ struct Probe(PatternSet);
 struct NoSettings {}
 
 impl Probe {
-    fn scan(&self, inputs: &[Input<'_>]) -> Verdict {
+    fn scan(&self, inputs: Inputs<'_>) -> Verdict {
         let mut found = Vec::new();
         for input in inputs {
             for form in input.forms() {
-                self.0.find(&form.text, |index, range| {
+                self.0.find(form.text, |index, range| {
                     let matched = &form.text[range.clone()];
-                    let origin = input.origin_of(form, range);
+                    let origin = input.origin_of(&form, range);
                     found.push(Finding {
                         rule: RuleId::new(&format!("pattern_{index}")),
                         weight: Weight::Score(Score(1)),
                         evidence: Evidence::bytes(
-                            &input.place,
+                            &input.place(),
                             matched,
                             origin,
                             form.steps.to_vec(),
                         ),
-                        place: input.place.clone().into_owned(),
+                        place: input.place().into_owned(),
                         message: Cow::Owned(
                             each(matched, |byte| format!("{byte:02x}"))
                                 .escape_ascii()

@@ -152,16 +152,18 @@ impl Explanation {
     }
 }
 
-fn value(input: &Input<'_>, request: &RequestView<'_>, body: Option<&BodyView<'_>>) -> Value {
-    let secret = is_secret(&input.place, input.value());
+fn value(input: Input<'_>, request: &RequestView<'_>, body: Option<&BodyView<'_>>) -> Value {
+    let place = input.place();
+    let origin = input.origin();
+    let secret = is_secret(&place, input.value());
     Value {
-        place: shown_place(&input.place),
-        raw: show(slice(&input.origin, request, body), secret),
-        origin: input.origin.clone(),
+        place: shown_place(&place),
+        raw: show(slice(&origin, request, body), secret),
+        origin,
         forms: input
             .forms()
             .map(|form| Form {
-                text: show(&form.text, secret),
+                text: show(form.text, secret),
                 steps: form.steps.to_vec(),
             })
             .collect(),

@@ -166,12 +166,12 @@ mod tests {
                     rule: RuleId::new("attack.word"),
                     weight: Weight::Score(Score(3)),
                     evidence: Evidence::bytes(
-                        &input.place,
+                        &input.place(),
                         input.value(),
-                        input.origin.clone(),
+                        input.origin(),
                         Vec::new(),
                     ),
-                    place: input.place.clone().into_owned(),
+                    place: input.place().into_owned(),
                     message: "A word.".into(),
                 })
                 .collect();

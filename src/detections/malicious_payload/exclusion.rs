@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::EVERYWHERE;
 use crate::config::ConfigError;
-use crate::request::{Place, PlaceKind, RequestView};
+use crate::request::{Input, PlaceKind, RequestView};
 
 /// A place where rules are switched off. What is left out holds for all; at least one must be given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,20 +22,21 @@ pub struct ExclusionConfig {
 }
 
 impl ExclusionConfig {
-    /// Whether findings of `rule` at `place` of `request` are to be dropped.
+    /// Whether findings of `rule` in `input` of `request` are to be dropped.
     ///
     /// An exemption must not be had by spelling: one for a path holds only where the path is written as it is meant, since
     /// an application may read another spelling as another path.
-    pub(super) fn covers(&self, rule: &str, place: &Place<'_>, request: &RequestView<'_>) -> bool {
+    pub(super) fn covers(&self, rule: &str, input: Input<'_>, request: &RequestView<'_>) -> bool {
         let is = |wanted: &Option<String>, text: &str| {
             wanted.as_ref().is_none_or(|wanted| glob(wanted, text))
         };
-        self.place.is_none_or(|kind| kind == place.kind)
+        self.place.is_none_or(|kind| kind == input.kind())
             && is(&self.rule, rule)
-            && is(&self.name, &place.name)
             && self.path.as_ref().is_none_or(|path| {
                 is_plain(request) && path_matches(path, request.normalized_path())
             })
+            // Last, since a name has to be put together.
+            && (self.name.is_none() || is(&self.name, &input.name()))
     }
 
     /// What is wrong with it, given the names of all rules.

@@ -52,7 +52,7 @@ use crate::engine::{
     BodyNeed, Canary, Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleId,
     RuleInfo, Score, ThreatDetection, Verdict, Weight,
 };
-use crate::request::{BodyView, Form, Input, PlaceKind, RequestView};
+use crate::request::{BodyView, Form, Input, Inputs, PlaceKind, RequestView};
 
 /// Finds words, expressions and known attacks in every value of a request.
 #[derive(Debug)]
@@ -122,23 +122,23 @@ impl MaliciousPayload {
     fn scan(
         &self,
         request: &RequestView<'_>,
-        inputs: &[Input<'_>],
+        inputs: Inputs<'_>,
         bytes: usize,
     ) -> Result<Verdict, DetectionError> {
         let mut findings = Vec::new();
         let mut work = Work::for_input(bytes);
         for input in inputs {
-            if input.place.kind == PlaceKind::Headers && is_not_looked_at(&input.place.name) {
+            if input.kind() == PlaceKind::Headers && is_not_looked_at(&input.name()) {
                 continue;
             }
-            for form in forms(input) {
+            for form in input.forms() {
                 self.scan_form(request, input, form, &mut work, &mut findings);
                 if findings.len() >= MAX_FINDINGS {
                     return Ok(Verdict::Threat(findings));
                 }
             }
         }
-        let exhausted = if inputs.iter().any(|input| input.oddities.exhausted) {
+        let exhausted = if inputs.any_exhausted() {
             "the number of decodings of one value"
         } else if work.is_exhausted() {
             "the work that its length allows for"
@@ -157,8 +157,8 @@ impl MaliciousPayload {
     fn scan_form(
         &self,
         request: &RequestView<'_>,
-        input: &Input<'_>,
-        form: &Form<'_>,
+        input: Input<'_>,
+        form: Form<'_>,
         work: &mut Work,
         findings: &mut Vec<Finding>,
     ) {
@@ -168,11 +168,11 @@ impl MaliciousPayload {
         // Asked before the expression is run: most candidates are words that the rule does not look for here.
         let looks_here = |index: usize| {
             let rule = self.rules.rules.get(index);
-            rule.is_some_and(|rule| rule.places.contains(&input.place.kind))
+            rule.is_some_and(|rule| rule.places.contains(&input.kind()))
         };
         let is_excluded = |rule: &Rule| {
             let mut exclusions = self.exclusions.iter();
-            exclusions.any(|exclusion| exclusion.covers(rule.id.as_str(), &input.place, request))
+            exclusions.any(|exclusion| exclusion.covers(rule.id.as_str(), input, request))
         };
         let found = |index: usize, range: Range<usize>| {
             let Some(rule) = self.rules.rules.get(index) else {
@@ -184,30 +184,26 @@ impl MaliciousPayload {
             {
                 return;
             }
-            let origin = input.origin_of(form, range.clone());
+            let origin = input.origin_of(&form, range.clone());
             let steps = form.steps.to_vec();
+            let place = input.place();
             findings.push(Finding {
                 rule: rule.id.clone(),
                 weight: Weight::Score(rule.score),
-                evidence: Evidence::part(&input.place, &form.text, range, origin, steps),
-                place: input.place.clone().into_owned(),
+                evidence: Evidence::part(&place, form.text, range, origin, steps),
+                place: place.into_owned(),
                 message: rule.message.clone(),
             });
         };
         let set = &self.rules.set;
-        if input.place.kind == PlaceKind::Headers && comes_again(&input.place.name) {
+        if input.kind() == PlaceKind::Headers && comes_again(&input.name()) {
             // Searched to the end, since what is found in half of it is not what is remembered.
-            set.find_again(&form.text, form.marks, looks_here, found);
+            set.find_again(form.text, form.marks, looks_here, found);
         } else {
             let wanted = |index| looks_here(index) && work.take_run(form.text.len());
-            set.find_where(&form.text, form.marks, wanted, found);
+            set.find_where(form.text, form.marks, wanted, found);
         }
     }
-}
-
-/// The one place that knows how an input holds its forms.
-fn forms<'i, 'a>(input: &'i Input<'a>) -> impl Iterator<Item = &'i Form<'a>> {
-    input.forms()
 }
 
 impl ThreatDetection for MaliciousPayload {

@@ -5,23 +5,25 @@
 //! type reads what the bytes look like, one that does not reads what is declared, and both must find nothing that was
 //! not judged. Each syntax is one linear pass over the body.
 
+mod charset;
 mod classify;
-mod collector;
 mod json;
 mod multipart;
 mod params;
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use serde::Serialize;
 
-use super::decode::{self, Syntax};
-use super::input::{Ambiguity, Input, Origin, Parsed, Place, PlaceKind, Source};
+use super::collector::{self, Collector};
+use super::decode::Syntax;
+use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::pairs;
+use super::values::{Inputs, Parsed, Texts, Values};
 use classify::{Declared, Reading};
-use collector::Collector;
 
 pub use classify::{BEGINNING, begins_as_multipart, classify};
 
@@ -81,14 +83,14 @@ impl<'a> BodyView<'a> {
 
     /// Every value of the body, each decoded once.
     #[must_use]
-    pub fn inputs(&self) -> &[Input<'a>] {
-        &self.parsed().inputs
+    pub fn inputs(&self) -> Inputs<'_> {
+        self.parsed().inputs()
     }
 
     /// What two parsers would read differently.
     #[must_use]
     pub fn ambiguities(&self) -> &[Ambiguity] {
-        &self.parsed().ambiguities
+        &self.parsed().values.ambiguities
     }
 
     /// The raw bytes of an [`Origin`] in the body.
@@ -99,53 +101,85 @@ impl<'a> BodyView<'a> {
             .flatten()
     }
 
-    fn parsed(&self) -> &Parsed<'a> {
+    fn parsed(&self) -> &Parsed<'_> {
         self.parsed.get_or_init(|| self.parse())
     }
 
     fn parse(&self) -> Parsed<'a> {
         let whole = 0..self.bytes.len();
-        let reading = &self.reading;
-        let mut out = Collector::new(self.bytes);
-        if self.is_encoded && reading.kind != BodyKind::Empty {
+        let mut values = Values::default();
+        let mut layers = Vec::new();
+        let mut out = Collector::new(self.bytes, PlaceKind::Body, Source::Body, &mut values);
+        if self.is_encoded && self.reading.kind != BodyKind::Empty {
             out.note("content_encoding", whole.clone());
         }
-        if self.declared.rare_charset && reading.kind != BodyKind::Empty {
+        if self.declared.rare_charset && self.reading.kind != BodyKind::Empty {
             out.note("charset", whole.clone());
         }
+        let mut invalid = self.take_apart(&self.reading, &mut out);
+        if let Some(big_endian) = self.reading.utf16 {
+            out.note("utf16", whole.clone());
+            let layer = charset::from_utf16(self.bytes, big_endian);
+            let text = layer.text.strip_prefix(b"\xef\xbb\xbf");
+            let reading = self.declared.reading(text.unwrap_or(&layer.text));
+            invalid.only_if(self.take_apart(&reading, &mut out.layer(&layer)));
+            layers.push(layer);
+        }
+        invalid.note(whole, &mut out);
+        Parsed {
+            texts: Texts::Body {
+                raw: self.bytes,
+                layers,
+            },
+            values,
+        }
+    }
+
+    /// Adds what is found by every syntax of a reading, and tells which of them the text is not written in.
+    fn take_apart(&self, reading: &Reading, out: &mut Collector<'_>) -> Invalid {
+        let whole = 0..out.bytes.len();
+        let mut invalid = Invalid::default();
         let mut as_text = reading.text;
-        if reading.json && !json::inputs(whole.clone(), &mut out) {
+        if reading.json && !json::inputs(whole.clone(), out) {
             as_text = true;
             // A body that only looked like JSON is odd in no way if it is none.
-            if self.declared.json {
-                out.note("invalid_json", whole.clone());
-            }
+            invalid.json = self.declared.json;
         }
-        if reading.multipart && !multipart::inputs(&self.declared.boundary, &mut out) {
+        if reading.multipart && !multipart::inputs(&self.declared.boundary, out) {
             as_text = true;
-            out.note("invalid_multipart", whole.clone());
+            invalid.multipart = true;
         }
         if reading.form {
-            let parsed = &mut out.parsed;
-            pairs::inputs(
-                PlaceKind::Body,
-                Source::Body,
-                self.bytes,
-                whole.clone(),
-                parsed,
-            );
+            pairs::inputs(whole.clone(), out);
         }
         if as_text {
-            out.value("", whole.clone(), Syntax::Text);
+            out.value("", whole, Syntax::Text);
         }
-        if let Some(big_endian) = reading.utf16 {
-            let form = decode::from_utf16(self.bytes, whole.clone(), big_endian);
-            let origin = collector::origin(whole.clone());
-            let place = Place::value(PlaceKind::Body, "");
-            out.parsed.inputs.push(decode::decoded(place, origin, form));
-            out.note("utf16", whole);
+        invalid
+    }
+}
+
+/// What a body is said to be and is not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Invalid {
+    json: bool,
+    multipart: bool,
+}
+
+impl Invalid {
+    /// What is not written in one charset may be in another.
+    const fn only_if(&mut self, other: Self) {
+        self.json &= other.json;
+        self.multipart &= other.multipart;
+    }
+
+    fn note(self, whole: Range<usize>, out: &mut Collector<'_>) {
+        if self.json {
+            out.note("invalid_json", whole.clone());
         }
-        out.finish()
+        if self.multipart {
+            out.note("invalid_multipart", whole);
+        }
     }
 }
 

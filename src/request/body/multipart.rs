@@ -8,8 +8,8 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use super::super::decode::Syntax;
-use super::super::input::{Place, PlaceKind};
 use super::super::name;
+use super::super::names::NameRef;
 use super::classify::looks_binary;
 use super::collector::Collector;
 use super::params::{Param, params};
@@ -76,7 +76,7 @@ fn parts(boundary: &[u8], out: &mut Collector<'_>) -> bool {
         found = true;
         outside = delimiter.behind;
         part = (!delimiter.is_last).then_some(delimiter.behind);
-        if out.parsed.inputs.len() >= full {
+        if out.len() >= full {
             out.rest("too_many_values", outside..body.len());
             return true;
         }
@@ -139,8 +139,8 @@ fn around(kind: &'static str, range: Range<usize>, out: &mut Collector<'_>) {
 
 /// What the headers of a part say.
 #[derive(Default)]
-struct Head<'a> {
-    name: Option<std::borrow::Cow<'a, str>>,
+struct Head {
+    name: Option<NameRef>,
     is_file: bool,
     has_disposition: bool,
 }
@@ -154,7 +154,7 @@ fn part(range: Range<usize>, full: usize, out: &mut Collector<'_>) {
             out.note("multipart_no_content", range.clone());
             break;
         };
-        if !header.is_empty() && out.parsed.inputs.len() >= full {
+        if !header.is_empty() && out.len() >= full {
             out.note("too_many_values", header);
             break;
         }
@@ -167,7 +167,7 @@ fn part(range: Range<usize>, full: usize, out: &mut Collector<'_>) {
     let content = at..range.end;
     let field = head.name.unwrap_or_else(|| {
         out.note("multipart_nameless", range.clone());
-        "".into()
+        NameRef::NOTHING
     });
     if content.is_empty() || (head.is_file && looks_binary(out.text(&content))) {
         return;
@@ -197,7 +197,7 @@ fn header_line(range: Range<usize>, out: &mut Collector<'_>) -> Option<(Range<us
     }
 }
 
-fn header(line: Range<usize>, head: &mut Head<'_>, out: &mut Collector<'_>) {
+fn header(line: Range<usize>, head: &mut Head, out: &mut Collector<'_>) {
     let text = out.text(&line);
     let Some(colon) = memchr::memchr(b':', text) else {
         out.rest("multipart_bad_header", line);
@@ -225,13 +225,13 @@ fn header(line: Range<usize>, head: &mut Head<'_>, out: &mut Collector<'_>) {
     {
         out.note("multipart_transfer_encoding", value.clone());
     }
-    let name = name::of_bytes(key);
+    let name = name::of_bytes(key).into_owned();
     out.value(name, value, Syntax::Text);
 }
 
 /// Adds the names that a `Content-Disposition` gives. Every parameter is added, repeats too, because parsers differ in
 /// which one they take.
-fn disposition<'a>(value: Range<usize>, head: &mut Head<'_>, out: &mut Collector<'a>) {
+fn disposition(value: Range<usize>, head: &mut Head, out: &mut Collector<'_>) {
     let mut has_file_name = false;
     for Param { name: key, value } in params(out.bytes, value) {
         let key = out.text(&key);
@@ -242,11 +242,8 @@ fn disposition<'a>(value: Range<usize>, head: &mut Head<'_>, out: &mut Collector
             if head.name.is_some() {
                 out.note("multipart_repeated_parameter", value.clone());
             }
-            let mut input = out.input(Place::key(PlaceKind::Body, ""), value, Syntax::Text);
-            let field = name::of(input.first());
-            input.place.name = field.clone();
-            out.parsed.inputs.push(input);
-            head.name.get_or_insert(field.into_owned().into());
+            let field = out.field(NameRef::NOTHING, value, Syntax::Text);
+            head.name.get_or_insert(field);
         } else {
             let is_extended = key.eq_ignore_ascii_case(b"filename*");
             if is_extended || key.eq_ignore_ascii_case(b"filename") {
@@ -261,8 +258,7 @@ fn disposition<'a>(value: Range<usize>, head: &mut Head<'_>, out: &mut Collector
             } else {
                 (value, Syntax::Text)
             };
-            let field = head.name.as_deref().unwrap_or_default().to_owned();
-            out.key(field, value, syntax);
+            out.key(head.name.unwrap_or_default(), value, syntax);
         }
     }
 }

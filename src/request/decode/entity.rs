@@ -2,14 +2,15 @@
 
 use super::super::input::{DecodeStep, Form};
 use super::super::offsets::Rewrite;
+use super::Decoded;
 
 /// `&lt;`, `&lt`, `&#60`, `&#x3c;` → `<`.
 ///
 /// The reference itself is read by `htmlize`; the search for candidates is ours, because only one candidate at a time
 /// tells how many bytes it took, and the offset map needs that.
-pub(super) fn decode<'a>(form: &Form<'a>) -> Option<Form<'a>> {
-    let text = &*form.text;
-    let mut rewrite = Rewrite::new(text, &form.offsets);
+pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
+    let text = form.text;
+    let mut rewrite = Rewrite::new(text, form.offsets);
     for at in memchr::memchr_iter(b'&', text) {
         let candidate = candidate(text.get(at..).unwrap_or_default());
         let expanded = htmlize::unescape_bytes_in(candidate, htmlize::Context::General);

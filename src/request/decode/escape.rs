@@ -2,18 +2,19 @@
 
 use super::super::input::{DecodeStep, Form};
 use super::super::offsets::Rewrite;
+use super::Decoded;
 use super::percent::{hex_digit, hex_unit};
 use super::utf8::{Units, encode};
 
 /// The escapes of a JSON string (RFC 8259, 7). What begins with a backslash and is none stays what it is.
-pub(super) fn json<'a>(form: &Form<'a>) -> Option<Form<'a>> {
+pub(super) fn json(form: &Form<'_>) -> Option<Decoded> {
     unescape(form, |text, at| {
         simple(text, at).or_else(|| Units::read(text, at, unit_at))
     })
 }
 
 /// The escapes of a JavaScript string beyond those of JSON: `\x3c`, `\u{3c}`, `\'`, `\v`, `\0`.
-pub(super) fn javascript<'a>(form: &Form<'a>) -> Option<Form<'a>> {
+pub(super) fn javascript(form: &Form<'_>) -> Option<Decoded> {
     unescape(form, |text, at| {
         simple(text, at)
             .or_else(|| Units::read(text, at, unit_at))
@@ -21,12 +22,12 @@ pub(super) fn javascript<'a>(form: &Form<'a>) -> Option<Form<'a>> {
     })
 }
 
-fn unescape<'a>(
-    form: &Form<'a>,
+fn unescape(
+    form: &Form<'_>,
     read: impl Fn(&[u8], usize) -> Option<(char, usize)>,
-) -> Option<Form<'a>> {
-    let text = &*form.text;
-    let mut rewrite = Rewrite::new(text, &form.offsets);
+) -> Option<Decoded> {
+    let text = form.text;
+    let mut rewrite = Rewrite::new(text, form.offsets);
     for at in memchr::memchr_iter(b'\\', text) {
         // The second backslash of `\\` begins nothing.
         if at < rewrite.done() {

@@ -12,15 +12,12 @@ mod escape;
 mod percent;
 mod utf8;
 
-use std::borrow::Cow;
-use std::ops::Range;
-
-use super::input::{DecodeStep, Form, Input, Oddities, Origin, Place, Source, Steps};
+use super::input::{DecodeStep, Form, Oddities, Steps};
 use super::marks::Marks;
 use super::offsets::OffsetMap;
 
 pub(super) use percent::{hex_digit, hex_unit};
-pub(super) use utf8::{from_utf16, overlong_at};
+pub(super) use utf8::{encode, overlong_at};
 
 /// How many forms a value has at most beside its first.
 pub const MAX_FURTHER: usize = 4;
@@ -43,43 +40,48 @@ pub enum Syntax {
     Text,
 }
 
-/// Takes one value apart: `raw` is the text of `source`, `range` the value's bytes in it.
-#[must_use]
-pub fn input<'a>(
-    place: Place<'a>,
-    source: Source,
-    raw: &'a [u8],
-    range: Range<usize>,
-    syntax: Syntax,
-) -> Input<'a> {
-    let text = raw.get(range.clone()).unwrap_or_default();
-    let form = Form::new(
-        text.into(),
-        Steps::default(),
-        OffsetMap::identity(range.start),
-    );
-    let origin = Origin { source, range };
-    if !form.marks.meets(SIGNS) {
-        return Input::new(place, origin, form);
-    }
-    let mut oddities = Oddities::default();
-    let form = first(&form, syntax, &mut oddities).unwrap_or(form);
-    let mut input = Input::new(place, origin, form);
-    input.oddities = oddities;
-    further(&mut input, syntax);
-    input
+/// What decoding makes of a value that is not the same however it is read.
+#[derive(Debug, Default)]
+pub struct Forms {
+    /// The value as its place demands it; `None` where that is the bytes as they are.
+    pub first: Option<Decoded>,
+    /// One form for each further decoding that changed something; at most [`MAX_FURTHER`].
+    pub more: Vec<Decoded>,
+    /// What is odd about the way the value is written.
+    pub oddities: Oddities,
 }
 
-/// Takes apart a value whose first form is not to be had by a [`Syntax`]: bytes already decoded by `form`.
+/// A text that some decodings have made. Its offsets lead to the value as it was written.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The decoded bytes.
+    pub text: Vec<u8>,
+    /// Which kinds of bytes `text` is made of.
+    pub marks: Marks,
+    /// The decodings, first applied first.
+    pub steps: Steps,
+    /// The way back.
+    pub offsets: OffsetMap,
+}
+
+/// Every form of a value that consists of bytes of these `marks`; `None` where it reads as it is written, which nearly
+/// every value does.
 #[must_use]
-pub(super) fn decoded<'a>(place: Place<'a>, origin: Origin, form: Form<'a>) -> Input<'a> {
-    let mut input = Input::new(place, origin, form);
-    further(&mut input, Syntax::Text);
-    input
+pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
+    if !marks.meets(SIGNS) {
+        return None;
+    }
+    let mut forms = Forms::default();
+    let raw = Form::raw(text, marks);
+    forms.first = first(&raw, syntax, &mut forms.oddities);
+    further(&raw, &mut forms, syntax);
+    let is_plain =
+        forms.first.is_none() && forms.more.is_empty() && forms.oddities == Oddities::default();
+    (!is_plain).then_some(forms)
 }
 
 /// The one decoding that the place of a value demands; `None` where it changes nothing.
-fn first<'a>(raw: &Form<'a>, syntax: Syntax, oddities: &mut Oddities) -> Option<Form<'a>> {
+fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Decoded> {
     let has = |marks| raw.marks.meets(marks);
     match syntax {
         Syntax::Path | Syntax::Cookie if has(PERCENT) => percent::decode(raw, false, oddities),
@@ -90,7 +92,7 @@ fn first<'a>(raw: &Form<'a>, syntax: Syntax, oddities: &mut Oddities) -> Option<
 }
 
 /// A decoding that may be applied to any value, and the bytes without which it would change nothing.
-type Decoder = (Marks, for<'a, 'f> fn(&'f Form<'a>) -> Option<Form<'a>>);
+type Decoder = (Marks, fn(&Form<'_>) -> Option<Decoded>);
 
 const DECODERS: [Decoder; 4] = [
     (PERCENT, percent::decode_again),
@@ -115,44 +117,61 @@ const SIGNS: Marks = PERCENT
     .or(Marks::OVERLONG);
 
 /// Adds the further forms.
-fn further(input: &mut Input<'_>, syntax: Syntax) {
+fn further(raw: &Form<'_>, forms: &mut Forms, syntax: Syntax) {
     // Only the value as it came can have a plus that PHP reads as a space.
     let mut plus = (syntax == Syntax::Cookie).then_some(COOKIE_PLUS);
     // Every round but the last adds a form, so there are at most `MAX_FURTHER` and one more.
     loop {
-        let before = input.more.len();
+        let before = forms.more.len();
         for (marks, decoder) in plus.take().into_iter().chain(DECODERS) {
-            if !input.last().marks.meets(marks) {
+            let last = forms.last(raw);
+            if !last.marks.meets(marks) {
                 continue;
             }
-            if let Some(form) = decoder(input.last()) {
-                if input.more.len() == MAX_FURTHER {
-                    input.oddities.exhausted = true;
+            if let Some(form) = decoder(&last) {
+                if forms.more.len() == MAX_FURTHER {
+                    forms.oddities.exhausted = true;
                     return;
                 }
-                input.more.push(form);
+                forms.more.push(form);
             }
         }
-        if input.more.len() == before {
+        if forms.more.len() == before {
             return;
         }
     }
 }
 
-impl<'a> Form<'a> {
-    pub(super) fn new(text: Cow<'a, [u8]>, steps: Steps, offsets: OffsetMap) -> Self {
-        Self {
-            marks: Marks::of(&text),
-            text,
-            steps,
-            offsets,
+impl Forms {
+    fn last<'f>(&'f self, raw: &Form<'f>) -> Form<'f> {
+        let last = self.more.last().or(self.first.as_ref());
+        last.map_or(*raw, Decoded::form)
+    }
+}
+
+impl Decoded {
+    /// The form that this is.
+    #[must_use]
+    pub const fn form(&self) -> Form<'_> {
+        Form {
+            text: self.text.as_slice(),
+            marks: self.marks,
+            steps: self.steps,
+            offsets: &self.offsets,
         }
     }
+}
 
+impl Form<'_> {
     /// The form that follows this one by a decoding.
-    fn next(&self, steps: &[DecodeStep], decoded: (Vec<u8>, OffsetMap)) -> Self {
+    fn next(&self, steps: &[DecodeStep], decoded: (Vec<u8>, OffsetMap)) -> Decoded {
         let (text, offsets) = decoded;
-        Self::new(text.into(), self.steps.and(steps), offsets)
+        Decoded {
+            marks: Marks::of(&text),
+            text,
+            steps: self.steps.and(steps),
+            offsets,
+        }
     }
 }
 

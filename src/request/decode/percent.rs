@@ -2,14 +2,15 @@
 
 use super::super::input::{DecodeStep, Form, Oddities};
 use super::super::offsets::Rewrite;
+use super::Decoded;
 use super::utf8::{Units, encode};
 
 /// `%41` → `A`, and in forms `+` → space; each escape once, as a conforming application does.
 ///
 /// A `%` that begins no escape stays what it is and is noted: some servers refuse it, some drop it.
-pub(super) fn decode<'a>(form: &Form<'a>, plus: bool, oddities: &mut Oddities) -> Option<Form<'a>> {
-    let text = &*form.text;
-    let mut rewrite = Rewrite::new(text, &form.offsets);
+pub(super) fn decode(form: &Form<'_>, plus: bool, oddities: &mut Oddities) -> Option<Decoded> {
+    let text = form.text;
+    let mut rewrite = Rewrite::new(text, form.offsets);
     let mut seen = Seen::default();
     let mut visit = |at: usize| match text.get(at) {
         Some(b'%') => match byte_at(text, at) {
@@ -34,9 +35,9 @@ pub(super) fn decode<'a>(form: &Form<'a>, plus: bool, oddities: &mut Oddities) -
 }
 
 /// The decoding of one who decodes what is decoded already: `%41` and `%u0041`, while `+` stays what it is.
-pub(super) fn decode_again<'a>(form: &Form<'a>) -> Option<Form<'a>> {
-    let text = &*form.text;
-    let mut rewrite = Rewrite::new(text, &form.offsets);
+pub(super) fn decode_again(form: &Form<'_>) -> Option<Decoded> {
+    let text = form.text;
+    let mut rewrite = Rewrite::new(text, form.offsets);
     let mut seen = Seen::default();
     for at in memchr::memchr_iter(b'%', text) {
         if at < rewrite.done() {
@@ -54,9 +55,9 @@ pub(super) fn decode_again<'a>(form: &Form<'a>) -> Option<Form<'a>> {
 }
 
 /// `+` → space, for a cookie that PHP reads.
-pub(super) fn plus<'a>(form: &Form<'a>) -> Option<Form<'a>> {
-    let mut rewrite = Rewrite::new(&form.text, &form.offsets);
-    memchr::memchr_iter(b'+', &form.text).for_each(|at| rewrite.replace(at, 1, b" "));
+pub(super) fn plus(form: &Form<'_>) -> Option<Decoded> {
+    let mut rewrite = Rewrite::new(form.text, form.offsets);
+    memchr::memchr_iter(b'+', form.text).for_each(|at| rewrite.replace(at, 1, b" "));
     Some(form.next(&[DecodeStep::Plus], rewrite.finish()?))
 }
 

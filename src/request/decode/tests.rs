@@ -3,16 +3,29 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::request::PlaceKind;
 
-fn value(raw: &[u8], syntax: Syntax) -> Input<'_> {
-    let place = Place::value(PlaceKind::Query, "q");
-    input(place, Source::Target, raw, 0..raw.len(), syntax)
+/// All forms of a value, the first even where nothing is decoded.
+fn value(raw: &[u8], syntax: Syntax) -> Forms {
+    let marks = Marks::of(raw);
+    let mut forms = super::forms(raw, marks, syntax).unwrap_or_default();
+    forms.first.get_or_insert_with(|| Decoded {
+        text: raw.to_vec(),
+        marks,
+        steps: Steps::NONE,
+        offsets: OffsetMap::identity(),
+    });
+    forms
+}
+
+impl Forms {
+    fn all(&self) -> impl Iterator<Item = Form<'_>> {
+        self.first.iter().chain(&self.more).map(Decoded::form)
+    }
 }
 
 fn forms(raw: &[u8], syntax: Syntax) -> Vec<String> {
     value(raw, syntax)
-        .forms()
+        .all()
         .map(|form| form.text.escape_ascii().to_string())
         .collect()
 }
@@ -82,20 +95,22 @@ fn every_value_has_the_forms_that_applications_see() {
 }
 
 #[test]
-fn a_value_without_escapes_is_borrowed_and_has_one_form() {
-    let input = value(b"nothing to decode, 1 < 2; 'x'", Syntax::Form);
-    assert_eq!(input.forms().count(), 1);
-    let form = input.first();
-    assert!(matches!(form.text, Cow::Borrowed(_)));
-    assert!(form.steps.is_empty());
-    assert_eq!(form.offsets, OffsetMap::identity(0));
+fn a_value_without_escapes_has_no_forms_of_its_own() {
+    for (text, syntax) in [
+        ("nothing to decode, 1 < 2; 'x'", Syntax::Form),
+        ("1+1", Syntax::JsonString),
+        ("a & b", Syntax::Text),
+    ] {
+        let marks = Marks::of(text.as_bytes());
+        assert!(super::forms(text.as_bytes(), marks, syntax).is_none());
+    }
 }
 
 #[test]
 fn steps_tell_the_whole_way() {
     use DecodeStep::{HtmlEntity, JsonEscape, Percent, PercentU, Plus};
     let input = value(b"+%2526lt;\\u0041%25u0042", Syntax::Form);
-    let steps: Vec<_> = input.forms().map(|form| form.steps.to_vec()).collect();
+    let steps: Vec<_> = input.all().map(|form| form.steps.to_vec()).collect();
     assert_eq!(
         steps,
         [
@@ -105,7 +120,7 @@ fn steps_tell_the_whole_way() {
             vec![Plus, Percent, Percent, PercentU, HtmlEntity, JsonEscape],
         ]
     );
-    assert_eq!(&*input.last().text, b" <AB");
+    assert_eq!(input.more.last().unwrap().text, b" <AB");
 }
 
 #[test]
@@ -118,26 +133,6 @@ fn what_is_odd_is_noted() {
     assert!(!oddities(b"%2525252541").exhausted);
     assert!(oddities(b"%252525252541").exhausted);
     assert_eq!(forms(b"%252525252541", Syntax::Form).len(), 1 + MAX_FURTHER);
-}
-
-#[test]
-fn offsets_count_from_the_beginning_of_the_source() {
-    let raw = b"/?q=a%2541b";
-    let place = Place::value(PlaceKind::Query, "q");
-    let input = input(place, Source::Target, raw, 4..raw.len(), Syntax::Form);
-    let last = input.last();
-    assert_eq!(&*last.text, b"aAb");
-    assert_eq!(input.origin_of(last, 1..2).range, 5..10);
-    assert_eq!(input.origin_of(last, 0..3).range, 4..raw.len());
-}
-
-#[test]
-fn a_place_beyond_the_source_is_empty() {
-    let place = Place::value(PlaceKind::Query, "q");
-    assert_eq!(
-        input(place, Source::Target, b"abc", 2..9, Syntax::Form).value(),
-        b""
-    );
 }
 
 /// Text full of escapes of every kind, whole and broken.
@@ -167,7 +162,7 @@ fn syntax() -> impl Strategy<Value = Syntax> {
 /// The text of the form that is `depth` decodings deep, or of the last one before it.
 fn form_text(raw: &[u8], syntax: Syntax, depth: usize) -> Vec<u8> {
     let input = value(raw, syntax);
-    input.forms().take(depth + 1).last().unwrap().text.to_vec()
+    input.all().take(depth + 1).last().unwrap().text.to_vec()
 }
 
 proptest! {
@@ -175,7 +170,7 @@ proptest! {
     #[test]
     fn offsets_stay_within_the_value(raw in spelled(), syntax in syntax()) {
         let input = value(&raw, syntax);
-        for form in input.forms() {
+        for form in input.all() {
             prop_assert_eq!(form.offsets.raw(0), 0);
             prop_assert_eq!(form.offsets.raw(form.text.len()), raw.len());
             let mut last = 0;
@@ -205,12 +200,12 @@ proptest! {
             expected.push((*character, start..raw.len()));
         }
         let input = value(&raw, Syntax::Form);
-        let form = input.last();
-        let text = std::str::from_utf8(&form.text).unwrap();
+        let form = input.all().last().unwrap();
+        let text = std::str::from_utf8(form.text).unwrap();
         prop_assert_eq!(text, expected.iter().map(|(character, _)| character).collect::<String>());
         for ((at, character), (_, range)) in text.char_indices().zip(expected) {
-            let origin = input.origin_of(form, at..at + character.len_utf8());
-            prop_assert_eq!(origin.range, range);
+            let end = at + character.len_utf8();
+            prop_assert_eq!(form.offsets.raw(at)..form.offsets.raw(end), range);
         }
     }
 
@@ -218,7 +213,7 @@ proptest! {
     #[test]
     fn forms_are_few_and_differ(raw in spelled(), syntax in syntax()) {
         let input = value(&raw, syntax);
-        let forms: Vec<_> = input.forms().collect();
+        let forms: Vec<_> = input.all().collect();
         prop_assert!(forms.len() <= 1 + MAX_FURTHER);
         for pair in forms.windows(2) {
             prop_assert_ne!(&pair[0].text, &pair[1].text);
@@ -231,25 +226,10 @@ proptest! {
     /// Our search for references finds what the reference implementation finds.
     #[test]
     fn entities_agree_with_the_reference(raw in spelled()) {
-        let form = Form::new(raw.as_slice().into(), Default::default(), OffsetMap::identity(0));
-        let ours = entity::decode(&form).map_or_else(|| raw.clone(), |form| form.text.into_owned());
+        let form = Form::raw(&raw, Marks::of(&raw));
+        let ours = entity::decode(&form).map_or_else(|| raw.clone(), |form| form.text);
         let theirs = htmlize::unescape_bytes_in(raw.as_slice(), htmlize::Context::General);
         prop_assert_eq!(ours, theirs.into_owned());
-    }
-
-    #[test]
-    fn utf16_leads_back(text in "\\PC{0,20}", big_endian: bool) {
-        let raw: Vec<u8> = text
-            .encode_utf16()
-            .flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
-            .collect();
-        let form = from_utf16(&raw, 0..raw.len(), big_endian);
-        prop_assert_eq!(&*form.text, text.as_bytes());
-        let mut raw_at = 0;
-        for (at, character) in text.char_indices() {
-            prop_assert_eq!(form.offsets.raw(at), raw_at);
-            raw_at += 2 * character.len_utf16();
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Characters in units and bytes: UTF-16 units as escapes write them, and UTF-8 longer than it may be.
 
-use std::ops::Range;
-
-use super::super::input::{DecodeStep, Form, Steps};
-use super::super::offsets::{OffsetMap, Rewrite};
+use super::super::input::{DecodeStep, Form};
+use super::super::offsets::Rewrite;
+use super::Decoded;
 
 /// Reads one character from escapes that each write one UTF-16 unit.
 pub(super) struct Units;
@@ -30,14 +29,14 @@ impl Units {
 }
 
 /// A character as UTF-8.
-pub(super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
+pub(in super::super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
     character.encode_utf8(buffer).as_bytes()
 }
 
 /// UTF-8 that takes more bytes than needed (`C0 AE` → `.`). No conforming decoder reads it, many old ones do.
-pub(super) fn overlong<'a>(form: &Form<'a>) -> Option<Form<'a>> {
-    let text = &*form.text;
-    let mut rewrite = Rewrite::new(text, &form.offsets);
+pub(super) fn overlong(form: &Form<'_>) -> Option<Decoded> {
+    let text = form.text;
+    let mut rewrite = Rewrite::new(text, form.offsets);
     for (at, byte) in text.iter().enumerate() {
         if matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0)
             && let Some((character, len)) = overlong_at(text.get(at..).unwrap_or_default())
@@ -60,32 +59,4 @@ pub(in super::super) fn overlong_at(text: &[u8]) -> Option<(char, usize)> {
         _ => return None,
     };
     Some((char::from_u32(code)?, len))
-}
-
-/// UTF-16 as UTF-8, from the bytes of `raw` in `range`.
-pub(in super::super) fn from_utf16(
-    raw: &[u8],
-    range: Range<usize>,
-    big_endian: bool,
-) -> Form<'static> {
-    let bytes = raw.get(range.clone()).unwrap_or_default();
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let units = pairs.iter().map(|&pair| {
-        if big_endian {
-            u16::from_be_bytes(pair)
-        } else {
-            u16::from_le_bytes(pair)
-        }
-    });
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut offsets = OffsetMap::identity(range.start);
-    let mut read = 0;
-    for character in char::decode_utf16(units) {
-        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-        text.extend_from_slice(encode(character, &mut [0; 4]));
-        read += 2 * character.len_utf16();
-        offsets.mark(text.len(), read);
-    }
-    let steps = Steps::default().and(&[DecodeStep::Utf16]);
-    Form::new(text.into(), steps, offsets)
 }

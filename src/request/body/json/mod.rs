@@ -5,17 +5,15 @@
 //! its own stack, so depth costs memory and never the program's stack.
 
 mod lexer;
-mod path;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use super::super::decode::Syntax;
-use super::super::input::{Place, PlaceKind};
+use super::super::names::NameRef;
 use super::collector::Collector;
 use lexer::{Kind, Lexer, Token};
-use path::Path;
 
 /// How deep values are taken apart; what lies deeper is judged as text. Most parsers stop here, too.
 const MAX_DEPTH: usize = 128;
@@ -30,11 +28,11 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
         start += 3;
     }
     // A value for every sixteen bytes is usual; what a sender makes of it beyond a thousand grows by itself.
-    out.parsed.inputs.reserve((range.len() / 16).min(1024));
+    out.reserve((range.len() / 16).min(1024));
     let mut reader = Reader {
         full: out.full(),
         out,
-        path: Path::root(),
+        name: NameRef::ROOT,
         stack: Vec::new(),
         expected: Expected::Value,
         objects: 0,
@@ -57,7 +55,8 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
 /// Reads words, and knows which ones may follow.
 struct Reader<'c, 'a> {
     out: &'c mut Collector<'a>,
-    path: Path,
+    /// What the value that is read is called.
+    name: NameRef,
     stack: Vec<Frame>,
     expected: Expected,
     /// How many objects have begun.
@@ -73,14 +72,14 @@ struct Reader<'c, 'a> {
 struct Frame {
     /// The number of an object, or how many elements a list has had.
     kind: Container,
-    /// The length of its own path.
-    path: usize,
+    /// What the values within are called by.
+    within: NameRef,
 }
 
 #[derive(Clone, Copy)]
 enum Container {
     Object(usize),
-    Array(usize),
+    Array(u32),
 }
 
 /// What may come next.
@@ -149,17 +148,16 @@ impl Reader<'_, '_> {
             Expected::Value | Expected::FirstElement | Expected::Element => {}
             Expected::Nothing => {
                 self.note("json_several_values", token);
-                self.path.back_to(Path::root().len());
+                self.name = NameRef::ROOT;
             }
             _ => return Err(Stop::Invalid),
         }
         if let Some(Frame {
             kind: Container::Array(elements),
-            path,
+            within,
         }) = self.stack.last_mut()
         {
-            self.path.back_to(*path);
-            self.path.element(*elements);
+            self.name = within.element(*elements);
             *elements += 1;
         }
         Ok(())
@@ -175,8 +173,8 @@ impl Reader<'_, '_> {
         } else {
             (Container::Array(0), Expected::FirstElement)
         };
-        let path = self.path.len();
-        self.stack.push(Frame { kind, path });
+        let within = self.out.within(self.name);
+        self.stack.push(Frame { kind, within });
         self.expected = expected;
         Ok(())
     }
@@ -211,26 +209,18 @@ impl Reader<'_, '_> {
         if token.kind == Kind::Literal {
             self.note("json_bare_key", token);
         }
-        let place = Place::key(PlaceKind::Body, "");
-        let mut key = self
-            .out
-            .input(place, token.range.clone(), Syntax::JsonString);
         if let Some(Frame {
             kind: Container::Object(number),
-            path,
+            within,
         }) = self.stack.last()
         {
-            self.path.back_to(*path);
-            if !self
-                .keys
-                .insert(self.hasher.hash_one((number, key.value())))
-            {
+            let range = token.range.clone();
+            self.name = self.out.field(*within, range, Syntax::JsonString);
+            let hash = self.hasher.hash_one((number, self.out.last()));
+            if !self.keys.insert(hash) {
                 self.note("duplicate_key", token);
             }
         }
-        self.path.key(key.value());
-        key.place.name = self.path.name().into();
-        self.out.parsed.inputs.push(key);
         self.expected = Expected::Colon;
         Ok(())
     }
@@ -248,9 +238,8 @@ impl Reader<'_, '_> {
         }
         self.check_room()?;
         self.note_spelling(token);
-        let name = self.path.name();
         let range = token.range.clone();
-        self.out.value(name, range, Syntax::JsonString);
+        self.out.value(self.name, range, Syntax::JsonString);
         // Any other word is no value to anybody; the words behind it must not be torn apart then.
         if token.kind == Kind::Literal && !is_lenient_literal(text) {
             return Err(Stop::Invalid);
@@ -259,7 +248,7 @@ impl Reader<'_, '_> {
     }
 
     fn check_room(&self) -> Result<(), Stop> {
-        if self.out.parsed.inputs.len() < self.full {
+        if self.out.len() < self.full {
             Ok(())
         } else {
             Err(Stop::Exhausted("too_many_values"))

@@ -4,26 +4,25 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::request::input::Parsed;
+use crate::request::values::Parsed;
 
 fn parse(text: &[u8]) -> (bool, Parsed<'_>) {
-    let mut out = Collector::new(text);
-    let valid = inputs(0..text.len(), &mut out);
-    (valid, out.finish())
+    Collector::parse(text, |out| inputs(0..text.len(), out))
 }
 
 fn read(text: &str) -> (bool, Vec<String>, Vec<&'static str>) {
     let (valid, parsed) = parse(text.as_bytes());
-    let show = |input: &crate::request::Input<'_>| {
-        let mark = if input.place.is_key { "#" } else { "" };
-        format!(
-            "{}{mark}={}",
-            input.place.name,
-            input.value().escape_ascii()
-        )
+    let show = |input: crate::request::Input<'_>| {
+        let mark = if input.is_key() { "#" } else { "" };
+        format!("{}{mark}={}", input.name(), input.value().escape_ascii())
     };
-    let values = parsed.inputs.iter().map(show).collect();
-    let notes = parsed.ambiguities.iter().map(|note| note.kind).collect();
+    let values = parsed.inputs().iter().map(show).collect();
+    let notes = parsed
+        .values
+        .ambiguities
+        .iter()
+        .map(|note| note.kind)
+        .collect();
     (valid, values, notes)
 }
 
@@ -224,9 +223,9 @@ proptest! {
         let (valid, parsed) = parse(text.as_bytes());
         prop_assert!(valid, "{}", text);
         let found: Vec<_> = parsed
-            .inputs
+            .inputs()
             .iter()
-            .map(|input| (input.place.is_key, input.value().to_vec()))
+            .map(|input| (input.is_key(), input.value().to_vec()))
             .collect();
         let mut expected = Vec::new();
         flatten(&document, &mut expected);

@@ -4,18 +4,21 @@ use super::*;
 
 /// The values that a body holds, each as `place=value`, and the kinds of its ambiguities.
 fn read(boundary: &str, body: &str) -> (bool, Vec<String>, Vec<&'static str>) {
-    let mut out = Collector::new(body.as_bytes());
-    let found = inputs(boundary.as_bytes(), &mut out);
-    let parsed = out.finish();
-    let show = |input: &crate::request::Input<'_>| {
+    let (found, parsed) = Collector::parse(body.as_bytes(), |out| inputs(boundary.as_bytes(), out));
+    let show = |input: crate::request::Input<'_>| {
         let value = input.value().escape_ascii();
-        let place = input.place.to_string();
+        let place = input.place().to_string();
         format!("{}={value}", place.strip_prefix("body").unwrap())
     };
     (
         found,
-        parsed.inputs.iter().map(show).collect(),
-        parsed.ambiguities.iter().map(|note| note.kind).collect(),
+        parsed.inputs().iter().map(show).collect(),
+        parsed
+            .values
+            .ambiguities
+            .iter()
+            .map(|note| note.kind)
+            .collect(),
     )
 }
 

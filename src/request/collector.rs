@@ -1,0 +1,201 @@
+//! Where parsers put what they find in one text.
+
+use std::ops::Range;
+
+use super::decode::{self, Syntax};
+use super::input::{Ambiguity, Origin, PlaceKind, Source};
+use super::marks::Marks;
+use super::names::{Name, NameRef};
+use super::offsets::OffsetMap;
+use super::values::{Layer, Record, Role, Values};
+
+/// How many values of one text are kept apart by one syntax. What follows is judged as one value, and said to be: no form is
+/// that long, but a sender could make each of two bytes cost us a hundred.
+pub(super) const MAX_VALUES: usize = 10_000;
+
+/// How many ambiguities of one head or body are kept; one full of them is as ambiguous with a hundred.
+const MAX_NOTES: usize = 100;
+
+/// The values and ambiguities of a text in the making.
+pub(super) struct Collector<'c> {
+    /// The text; ranges count in it.
+    pub(super) bytes: &'c [u8],
+    /// Where they are kept, with those of other texts.
+    values: &'c mut Values,
+    kind: PlaceKind,
+    source: Source,
+    /// The number of the text.
+    text: u16,
+    /// Leads from the text to the source, where the text is a decoded one.
+    offsets: Option<&'c OffsetMap>,
+}
+
+impl<'c> Collector<'c> {
+    /// Collects from `bytes`, which are `source`.
+    pub(super) const fn new(
+        bytes: &'c [u8],
+        kind: PlaceKind,
+        source: Source,
+        values: &'c mut Values,
+    ) -> Self {
+        Self {
+            bytes,
+            values,
+            kind,
+            source,
+            text: match source {
+                Source::Target | Source::Body => 0,
+                Source::Header(index) => index.saturating_add(1),
+            },
+            offsets: None,
+        }
+    }
+
+    /// Collects from the body once more, its charset decoded. There is one such text.
+    pub(super) const fn layer<'l>(&'l mut self, layer: &'l Layer) -> Collector<'l> {
+        Collector {
+            bytes: layer.text.as_slice(),
+            values: self.values,
+            kind: self.kind,
+            source: self.source,
+            text: 1,
+            offsets: Some(&layer.offsets),
+        }
+    }
+
+    /// What a parser finds in a body.
+    #[cfg(test)]
+    pub(super) fn parse<T>(
+        body: &'c [u8],
+        parser: impl FnOnce(&mut Collector<'_>) -> T,
+    ) -> (T, super::values::Parsed<'c>) {
+        let mut values = Values::default();
+        let mut out = Collector::new(body, PlaceKind::Body, Source::Body, &mut values);
+        let told = parser(&mut out);
+        let layers = Vec::new();
+        let texts = super::values::Texts::Body { raw: body, layers };
+        (told, super::values::Parsed { texts, values })
+    }
+
+    /// Adds a value.
+    pub(super) fn value(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
+        let name = self.values.name(name.into());
+        self.push(name, Role::Value, range, syntax);
+    }
+
+    /// Adds a name that is called by another name, such as the name of a file by that of its field.
+    pub(super) fn key(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
+        let name = self.values.name(name.into());
+        self.push(name, Role::Key, range, syntax);
+    }
+
+    /// Adds a name, and tells what its values are called. `within` is what it lies in; [`NameRef::NOTHING`] where names are
+    /// not nested.
+    pub(super) fn field(
+        &mut self,
+        within: NameRef,
+        range: Range<usize>,
+        syntax: Syntax,
+    ) -> NameRef {
+        NameRef::of_key(self.push(within, Role::OwnKey, range, syntax))
+    }
+
+    /// What the values within a value called `name` are called by.
+    pub(super) fn within(&mut self, name: NameRef) -> NameRef {
+        self.values.within(name)
+    }
+
+    /// Adds an ambiguity.
+    pub(super) fn note(&mut self, kind: &'static str, range: Range<usize>) {
+        if self.values.ambiguities.len() < MAX_NOTES {
+            let range = match self.offsets {
+                Some(offsets) => offsets.raw(range.start)..offsets.raw(range.end),
+                None => range,
+            };
+            let source = self.source;
+            let origin = Origin { source, range };
+            self.values.ambiguities.push(Ambiguity { kind, origin });
+        }
+    }
+
+    /// How many values there are.
+    pub(super) const fn len(&self) -> usize {
+        self.values.records.len()
+    }
+
+    /// How many values there may be at the end of a syntax that begins now.
+    pub(super) const fn full(&self) -> usize {
+        self.len().saturating_add(MAX_VALUES)
+    }
+
+    /// Makes room for that many values more.
+    pub(super) fn reserve(&mut self, values: usize) {
+        self.values.records.reserve(values.min(MAX_VALUES));
+    }
+
+    /// Adds what a parser does not take apart, for the reason that `kind` names.
+    pub(super) fn rest(&mut self, kind: &'static str, range: Range<usize>) {
+        self.note(kind, range.clone());
+        self.value("", range, Syntax::Text);
+    }
+
+    /// The bytes of a range.
+    pub(super) fn text(&self, range: &Range<usize>) -> &'c [u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The last value as its place demands it.
+    pub(super) fn last(&self) -> &[u8] {
+        let Some(record) = self.values.records.last() else {
+            return &[];
+        };
+        let forms = self.values.forms_of(record);
+        match forms.and_then(|forms| forms.first.as_ref()) {
+            Some(first) => &first.text,
+            None => self.text(&(record.start as usize..record.end as usize)),
+        }
+    }
+
+    /// Adds a value and tells its number.
+    fn push(&mut self, name: NameRef, role: Role, range: Range<usize>, syntax: Syntax) -> u32 {
+        let text = self.text(&range);
+        let mut record = Record {
+            start: small(range.start),
+            end: small(range.end),
+            marks: Marks::of(text),
+            name,
+            forms: Record::NO_FORMS,
+            text: self.text,
+            kind: self.kind,
+            role,
+        };
+        if let Some(forms) = decode::forms(text, record.marks, syntax) {
+            self.keep(&mut record, forms);
+        }
+        let index = small(self.values.records.len());
+        self.values.records.push(record);
+        index
+    }
+
+    /// Keeps the forms of a value that needs any.
+    #[cold]
+    fn keep(&mut self, record: &mut Record, forms: decode::Forms) {
+        let range = record.start as usize..record.end as usize;
+        if forms.oddities.invalid_percent {
+            self.note("invalid_percent", range.clone());
+        }
+        if forms.oddities.exhausted {
+            self.note("decode_depth", range);
+        }
+        if let Some(first) = &forms.first {
+            record.marks = first.marks;
+        }
+        record.forms = small(self.values.forms.len());
+        self.values.forms.push(forms);
+    }
+}
+
+/// Offsets and numbers are kept in 32 bits: everything that is taken apart has been buffered, and is far shorter than 4 GiB.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
