@@ -1,5 +1,8 @@
 //! The command line, by the real program: what it prints, where, and its exit codes.
 
+#[path = "cli/measure.rs"]
+mod measure;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -378,6 +381,7 @@ fn the_small_verbs_answer() {
         "run",
         "check",
         "explain",
+        "test",
         "rules",
         "schema",
         "version",

@@ -5,15 +5,19 @@
 //! | 0 | all is well |
 //! | 1 | something failed while running |
 //! | 2 | the command line, or what it names, cannot be understood |
+//! | 3 | `test`: a rate is below what `--min-tpr` or `--min-tnr` asks for |
 //! | 78 | the configuration is wrong (`EX_CONFIG` of sysexits.h) |
 
 mod check;
 mod completions;
 mod explain;
+mod judge;
 mod output;
+mod recorded;
 mod rules;
 mod run;
 mod schema;
+mod test;
 mod version;
 
 use std::ffi::OsString;
@@ -52,6 +56,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Test(test::Test),
     Rules(rules::Rules),
     Schema(schema::PrintSchema),
     Version(version::Version),
@@ -82,6 +87,7 @@ struct Session {
 struct Usage(String);
 
 const EXIT_USAGE: u8 = 2;
+const EXIT_FAILED: u8 = 3;
 const EXIT_CONFIGURATION: u8 = 78;
 
 /// Does what the command line `arguments` say, with the detections of `registry`.
@@ -113,6 +119,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: Registry) -
         }
         Some(Verb::Check(check)) => check.run(&session),
         Some(Verb::Explain(explain)) => explain.run(&session),
+        Some(Verb::Test(test)) => test.run(&session),
         Some(Verb::Rules(rules)) => rules.run(&session),
         Some(Verb::Schema(schema)) => schema.run(&session),
         Some(Verb::Version(version)) => version.run(&session),

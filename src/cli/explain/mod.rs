@@ -3,36 +3,42 @@
 mod explanation;
 mod text;
 
-use std::io::Read;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context as _;
-
+use super::judge::Judge;
+use super::recorded::{FileError, OneError, Pieces, Recorded, Which, curl};
 use super::{Format, Session, Usage, output};
-use crate::clients::Clients;
-use crate::engine::decide::decide;
-use crate::proxy::clock;
-use crate::proxy::config::ClientsConfig;
 use crate::request::raw::RawRequest;
-use crate::request::{BodyView, ClientIdentity, RequestView, Standing};
 use explanation::Explanation;
 
 /// Say what each detection says of a request, and what would be decided
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// A file with the request as it is sent (`GET /path HTTP/1.1`, headers, body); `-` is standard input
-    #[arg(value_name = "FILE", conflicts_with_all = ["target", "method", "header", "data"])]
+    /// A file with the request: as it is sent (`GET /path HTTP/1.1`, headers, body), as a curl command line, as a line of
+    /// JSON, in a HAR, or an event; `-` is standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["target", "method", "header", "data", "curl"])]
     file: Option<PathBuf>,
+
+    /// Of several requests in the file, the one at this line
+    #[arg(long, value_name = "N", requires = "file", conflicts_with = "id")]
+    line: Option<usize>,
+
+    /// Of several requests or events in the file, the one with this id
+    #[arg(long, value_name = "ID", requires = "file")]
+    id: Option<String>,
+
+    /// A command line of curl, in one word: --curl "curl -d a=b http://localhost/"
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["target", "method", "header", "data"])]
+    curl: Option<String>,
 
     /// The path and query, or a URL
     #[arg(
         long,
         alias = "url",
         value_name = "TARGET",
-        required_unless_present = "file"
+        required_unless_present_any = ["file", "curl"]
     )]
     target: Option<String>,
 
@@ -53,20 +59,14 @@ pub(super) struct Explain {
     client: IpAddr,
 }
 
-/// More is not read: nobody looks through a longer request by hand.
-const MAX_REQUEST: u64 = 64 << 20;
-
 impl Explain {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
-        let request = self.request()?;
-        let client = identity(self.client, &loaded.settings.clients);
-        let view = RequestView::new(&request.method, &request.target, &request.headers, &client);
-        let body = BodyView::new(&request.headers, &request.body);
-        let body = (!request.body.is_empty()).then_some(&body);
-        let policy = Arc::new(loaded.policy);
-        let evaluation = decide(&policy, &view, body, &Clients::scratch(), clock::now());
-        let explanation = Explanation::new(session.source.to_string(), &view, body, &evaluation);
+        let recorded = self.recorded()?;
+        let judge = Judge::new(loaded.policy, self.client, &loaded.settings.clients);
+        let explanation = judge.judge(&recorded.request, |request, body, evaluation| {
+            Explanation::new(session.source.to_string(), request, body, evaluation)
+        });
         match session.format {
             Format::Text => output::print(&text::text(&explanation)?)?,
             Format::Json => output::print_json(&explanation)?,
@@ -74,13 +74,28 @@ impl Explain {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn request(&self) -> anyhow::Result<RawRequest> {
-        match &self.file {
-            Some(path) => {
-                let text = read(path).with_context(|| format!("cannot read {}", path.display()))?;
-                RawRequest::parse(&text).map_err(usage)
-            }
-            None => self.flags(),
+    fn recorded(&self) -> anyhow::Result<Recorded> {
+        if let Some(path) = &self.file {
+            return self.read(path);
+        }
+        match &self.curl {
+            Some(command) => curl(command).map_err(|wrong| usage(format!("`--curl`: {wrong}"))),
+            None => self.flags().map(Recorded::from),
+        }
+    }
+
+    fn read(&self, path: &Path) -> anyhow::Result<Recorded> {
+        let which = match (&self.line, &self.id) {
+            (Some(line), _) => Which::AtLine(*line),
+            (None, Some(id)) => Which::Called(id),
+            (None, None) => Which::Only,
+        };
+        let pieces = Pieces::open(path).map_err(OneError::File);
+        let piece = pieces.and_then(|pieces| pieces.one(&path.display().to_string(), &which));
+        match piece {
+            Ok(piece) => piece.read().map_err(usage),
+            Err(OneError::File(error @ FileError::Io(..))) => Err(error.into()),
+            Err(error) => Err(usage(error)),
         }
     }
 
@@ -88,13 +103,11 @@ impl Explain {
         let usual = if self.data.is_some() { "POST" } else { "GET" };
         let method = self.method.as_deref().unwrap_or(usual);
         let target = self.target.as_deref().unwrap_or("/");
-        let mut request = RawRequest::new(method, target).map_err(usage)?;
+        let mut request = RawRequest::new(method, target).map_err(|error| usage(error.wrong))?;
         for header in &self.header {
-            request
-                .add_header(header.as_bytes())
-                // It may hold a secret, so it is not repeated here.
-                .ok_or_else(|| Usage("a `--header` is none; write `Name: value`".into()))?
-                .map_err(usage)?;
+            let added = request.add_header(header.as_bytes());
+            // It may hold a secret, so it is not repeated here.
+            added.map_err(|(_, wrong)| usage(format!("`--header`: {wrong}")))?;
         }
         request.body = self.data.as_deref().unwrap_or_default().into();
         Ok(request)
@@ -105,37 +118,6 @@ fn usage(error: impl std::fmt::Display) -> anyhow::Error {
     Usage(error.to_string()).into()
 }
 
-fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
-    let source: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(path)?)
-    };
-    let mut text = Vec::new();
-    source.take(MAX_REQUEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_REQUEST {
-        anyhow::bail!("it is longer than 64MiB");
-    }
-    Ok(text)
-}
-
-/// The client that a request is judged as. The address is taken at its word: forwarding headers are not looked into,
-/// since who is to be judged is what `--client` says.
-fn identity(address: IpAddr, config: &ClientsConfig) -> ClientIdentity {
-    let mut client = ClientIdentity::from_peer(address);
-    let holds =
-        |blocks: &[crate::config::Cidr]| blocks.iter().any(|block| block.contains(client.address));
-    client.standing = if holds(&config.trusted) {
-        Standing::Trusted
-    } else if holds(&config.trusted_proxies) {
-        Standing::Proxy
-    } else {
-        Standing::Ordinary
-    };
-    client.ipv6_prefix = config.ipv6_prefix;
-    client
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +126,8 @@ mod tests {
         Chain, Context, DetectionError, Evidence, Finding, Link, Phase, Policy, PolicyConfig,
         RuleId, Score, ThreatDetection, Verdict, Weight,
     };
+    use crate::proxy::config::ClientsConfig;
+    use crate::request::RequestView;
 
     /// Finds every header value that contains `attack`.
     #[derive(Debug)]
@@ -213,16 +197,15 @@ mod tests {
             link("attack", Box::new(Attack)),
             link("broken", Box::new(Broken)),
         ]);
-        let policy = Arc::new(Policy::new(
-            Revision::default(),
-            &PolicyConfig::default(),
-            chain,
-        ));
+        let policy = Policy::new(Revision::default(), &PolicyConfig::default(), chain);
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
-        let client = identity(IpAddr::from([192, 0, 2, 1]), &ClientsConfig::default());
-        let view = RequestView::new(&request.method, &request.target, &request.headers, &client);
-        let evaluation = decide(&policy, &view, None, &Clients::scratch(), clock::now());
-        Explanation::new("a test".into(), &view, None, &evaluation)
+        let client = IpAddr::from([192, 0, 2, 1]);
+        Judge::new(policy, client, &ClientsConfig::default()).judge(
+            &request,
+            |request, body, evaluation| {
+                Explanation::new("a test".into(), request, body, evaluation)
+            },
+        )
     }
 
     #[test]
