@@ -114,6 +114,10 @@ pub enum DecodeStep {
     OverlongUtf8,
     /// UTF-16 → UTF-8.
     Utf16,
+    /// `PA==` → `<`.
+    Base64,
+    /// `=3C` → `<` (RFC 2045, 6.7).
+    QuotedPrintable,
 }
 
 /// Something that two parsers would read differently.

@@ -1,30 +1,12 @@
 //! Bodies that are written in another charset than UTF-8: read once, and then taken apart like any other text.
 
-use super::super::decode::encode;
+use super::super::decode;
 use super::super::input::DecodeStep;
-use super::super::offsets::OffsetMap;
 use super::super::values::Layer;
 
-/// UTF-16 as UTF-8, with the way back. Half a character reads as the replacement character, as in every application that
-/// must make text of it.
+/// UTF-16 as UTF-8, with the way back.
 pub(super) fn from_utf16(bytes: &[u8], big_endian: bool) -> Layer {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let units = pairs.iter().map(|&pair| {
-        if big_endian {
-            u16::from_be_bytes(pair)
-        } else {
-            u16::from_le_bytes(pair)
-        }
-    });
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut offsets = OffsetMap::identity();
-    let mut read = 0;
-    for character in char::decode_utf16(units) {
-        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-        text.extend_from_slice(encode(character, &mut [0; 4]));
-        read += 2 * character.len_utf16();
-        offsets.mark(text.len(), read);
-    }
+    let (text, offsets) = decode::from_utf16(bytes, big_endian);
     Layer {
         text,
         offsets,

@@ -33,7 +33,7 @@ pub fn begins_as_multipart(headers: &HeaderMap, beginning: &[u8]) -> bool {
 pub(super) struct Declared {
     pub(super) json: bool,
     form: bool,
-    multipart: bool,
+    pub(super) multipart: bool,
     /// Some text, or a type that we do not know.
     text: bool,
     /// Something binary. A type that is missing says nothing.
@@ -258,7 +258,7 @@ pub(super) fn looks_binary(bytes: &[u8]) -> bool {
 
 /// Whether bytes are UTF-16, by their mark or because every second of the first eight is NUL; and whether the most
 /// significant byte comes first.
-fn utf16(bytes: &[u8]) -> Option<bool> {
+pub(super) fn utf16(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [0xff, 0xfe, ..] => return Some(false),
         [0xfe, 0xff, ..] => return Some(true),

@@ -24,8 +24,10 @@ use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::pairs;
 use super::values::{Inputs, Parsed, Texts, Values};
 use classify::{Declared, Reading};
+use multipart::Boundary;
 
 pub use classify::{BEGINNING, begins_as_multipart, classify};
+pub use multipart::{Next, Unit, Units};
 
 /// A complete body, taken apart on demand and once.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct BodyView<'a> {
     declared: Declared,
     reading: Reading,
     is_encoded: bool,
+    boundary: Boundary,
+    unit: Option<&'a Unit>,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -60,13 +64,35 @@ impl<'a> BodyView<'a> {
     #[must_use]
     pub fn new(headers: &HeaderMap, bytes: &'a [u8]) -> Self {
         let declared = Declared::of(headers);
+        let boundary = if declared.multipart {
+            Boundary::of(headers)
+        } else {
+            Boundary::default()
+        };
         Self {
             bytes,
             reading: declared.reading(bytes),
             declared,
             is_encoded: is_encoded(headers),
+            boundary,
+            unit: None,
             parsed: OnceCell::new(),
         }
+    }
+
+    /// A view of a piece of a multipart body that streams; see [`Units`].
+    #[must_use]
+    pub fn of_unit(headers: &HeaderMap, unit: &'a Unit) -> Self {
+        Self {
+            unit: Some(unit),
+            ..Self::new(headers, unit.bytes())
+        }
+    }
+
+    /// Where in the body as it was sent these bytes begin; what [`Origin`]s of the body count from.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.unit.map_or(0, Unit::offset)
     }
 
     /// The bytes as sent.
@@ -110,6 +136,16 @@ impl<'a> BodyView<'a> {
         let mut values = Values::default();
         let mut layers = Vec::new();
         let mut out = Collector::new(self.bytes, PlaceKind::Body, Source::Body, &mut values);
+        if let Some(unit) = self.unit {
+            multipart::unit_inputs(unit, &mut out);
+            return Parsed {
+                texts: Texts::Body {
+                    raw: self.bytes,
+                    layers,
+                },
+                values,
+            };
+        }
         if self.is_encoded && self.reading.kind != BodyKind::Empty {
             out.note("content_encoding", whole.clone());
         }
@@ -145,7 +181,7 @@ impl<'a> BodyView<'a> {
             // A body that only looked like JSON is odd in no way if it is none.
             invalid.json = self.declared.json;
         }
-        if reading.multipart && !multipart::inputs(&self.declared.boundary, out) {
+        if reading.multipart && !multipart::inputs(&self.boundary, out) {
             as_text = true;
             invalid.multipart = true;
         }

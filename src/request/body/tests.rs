@@ -64,7 +64,7 @@ fn bodies_are_taken_apart_as_everything_they_could_be() {
             "multipart/form-data",
             b"hello",
             &["body=hello"],
-            &["invalid_multipart"],
+            &["multipart_boundary_missing", "invalid_multipart"],
         ),
         ("image/png", b"\x89PNG\0\0", &[], &[]),
         (

@@ -10,6 +10,7 @@
 mod entity;
 mod escape;
 mod percent;
+mod transfer;
 mod utf8;
 
 use super::input::{DecodeStep, Form, Oddities, Steps};
@@ -17,7 +18,7 @@ use super::marks::Marks;
 use super::offsets::OffsetMap;
 
 pub(super) use percent::{hex_digit, hex_unit};
-pub(super) use utf8::{encode, overlong_at};
+pub(super) use utf8::{from_utf16, overlong_at};
 
 /// How many forms a value has at most beside its first.
 pub const MAX_FURTHER: usize = 4;
@@ -38,6 +39,15 @@ pub enum Syntax {
     JsonString,
     /// Text taken as it is.
     Text,
+    /// Text in base64, as mail writes it.
+    Base64,
+    /// Text in quoted-printable.
+    QuotedPrintable,
+    /// Text in UTF-16, most significant byte first or not.
+    Utf16 {
+        /// Whether the most significant byte comes first.
+        big_endian: bool,
+    },
 }
 
 /// What decoding makes of a value that is not the same however it is read.
@@ -68,7 +78,7 @@ pub struct Decoded {
 /// every value does.
 #[must_use]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    if !marks.meets(SIGNS) {
+    if !marks.meets(SIGNS) && !syntax.is_encoding() {
         return None;
     }
     let mut forms = Forms::default();
@@ -87,6 +97,11 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
         Syntax::Path | Syntax::Cookie if has(PERCENT) => percent::decode(raw, false, oddities),
         Syntax::Form if has(PERCENT.or(PLUS)) => percent::decode(raw, true, oddities),
         Syntax::JsonString if has(BACKSLASH) => escape::json(raw),
+        Syntax::Base64 => transfer::base64(raw),
+        Syntax::QuotedPrintable => transfer::quoted_printable(raw),
+        Syntax::Utf16 { big_endian } => {
+            Some(raw.next(&[DecodeStep::Utf16], from_utf16(raw.text, big_endian)))
+        }
         _ => None,
     }
 }
@@ -139,6 +154,16 @@ fn further(raw: &Form<'_>, forms: &mut Forms, syntax: Syntax) {
         if forms.more.len() == before {
             return;
         }
+    }
+}
+
+impl Syntax {
+    /// Whether nothing of the text is to be read as it stands.
+    const fn is_encoding(self) -> bool {
+        matches!(
+            self,
+            Self::Base64 | Self::QuotedPrintable | Self::Utf16 { .. }
+        )
     }
 }
 

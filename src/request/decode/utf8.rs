@@ -1,7 +1,7 @@
 //! Characters in units and bytes: UTF-16 units as escapes write them, and UTF-8 longer than it may be.
 
 use super::super::input::{DecodeStep, Form};
-use super::super::offsets::Rewrite;
+use super::super::offsets::{OffsetMap, Rewrite};
 use super::Decoded;
 
 /// Reads one character from escapes that each write one UTF-16 unit.
@@ -29,7 +29,7 @@ impl Units {
 }
 
 /// A character as UTF-8.
-pub(in super::super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
+pub(super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
     character.encode_utf8(buffer).as_bytes()
 }
 
@@ -59,4 +59,27 @@ pub(in super::super) fn overlong_at(text: &[u8]) -> Option<(char, usize)> {
         _ => return None,
     };
     Some((char::from_u32(code)?, len))
+}
+
+/// UTF-16 as UTF-8, with the way back. Half a character reads as the replacement character, as in every application that
+/// must make text of it.
+pub(in super::super) fn from_utf16(bytes: &[u8], big_endian: bool) -> (Vec<u8>, OffsetMap) {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(|&pair| {
+        if big_endian {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        }
+    });
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut offsets = OffsetMap::identity();
+    let mut read = 0;
+    for character in char::decode_utf16(units) {
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        text.extend_from_slice(encode(character, &mut [0; 4]));
+        read += 2 * character.len_utf16();
+        offsets.mark(text.len(), read);
+    }
+    (text, offsets)
 }

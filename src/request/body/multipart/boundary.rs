@@ -1,0 +1,162 @@
+//! The boundary that a `Content-Type` names, by every reading of it.
+//!
+//! A boundary is simple, and every parser reads a simple one alike. Where it is written oddly, they differ: in which of two
+//! they take, whether single quotes belong to it, where an unquoted one ends. Then a body is taken apart by each reading.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use super::super::params::params;
+
+/// The longest boundary that the format allows (RFC 2046, 5.1.1).
+const LONGEST: usize = 70;
+
+/// The longest boundary that is searched for, whatever the format allows.
+pub(super) const MAX_BOUNDARY: usize = 256;
+
+/// How many readings of a boundary are followed; each is one more pass over the body.
+const MAX_READINGS: usize = 4;
+
+/// What is said of the boundary of a multipart body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Boundary {
+    /// What it may be, the likeliest first.
+    readings: Vec<Vec<u8>>,
+    /// What is odd about it, as the name of an ambiguity.
+    note: Option<&'static str>,
+}
+
+impl Boundary {
+    /// The boundary that the headers of a body name.
+    pub(in super::super) fn of(headers: &HeaderMap) -> Self {
+        let mut boundary = Self::default();
+        let values = headers.get_all(CONTENT_TYPE);
+        for value in &values {
+            boundary.add(value.as_bytes());
+        }
+        if values.iter().nth(1).is_some() {
+            boundary.is_odd("multipart_boundary_repeated");
+        }
+        boundary.complete();
+        boundary
+    }
+
+    /// The boundary that the `Content-Type` of a part names.
+    pub(super) fn of_part(content_type: &[u8]) -> Self {
+        let mut boundary = Self::default();
+        boundary.add(content_type);
+        boundary.complete();
+        boundary
+    }
+
+    /// What it may be, the likeliest first; empty where nothing is said.
+    pub(super) fn readings(&self) -> &[Vec<u8>] {
+        &self.readings
+    }
+
+    /// What is odd about it.
+    pub(super) const fn note(&self) -> Option<&'static str> {
+        self.note
+    }
+
+    /// The boundary, if every parser reads the same.
+    pub(super) fn certain(&self) -> Option<&[u8]> {
+        match &self.readings[..] {
+            [only] if self.note.is_none() => Some(only),
+            _ => None,
+        }
+    }
+
+    fn complete(&mut self) {
+        if self.readings.is_empty() {
+            self.is_odd("multipart_boundary_missing");
+        }
+    }
+
+    fn add(&mut self, value: &[u8]) {
+        let mut is_first = self.readings.is_empty();
+        for param in params(value, 0..value.len()) {
+            let name = value.get(param.name).unwrap_or_default();
+            let is_named = |by: &[u8]| name.eq_ignore_ascii_case(by);
+            if is_named(b"boundary") {
+                if !is_first {
+                    self.is_odd("multipart_boundary_repeated");
+                }
+                is_first = false;
+                let is_quoted = param
+                    .value
+                    .start
+                    .checked_sub(1)
+                    .and_then(|at| value.get(at))
+                    == Some(&b'"');
+                self.read(value.get(param.value).unwrap_or_default(), is_quoted);
+            } else if name.len() > 8
+                && name
+                    .get(..9)
+                    .is_some_and(|begins| begins.eq_ignore_ascii_case(b"boundary*"))
+            {
+                // RFC 2231: few parsers read it, and those that do not find no boundary or another one.
+                self.is_odd("multipart_boundary_odd");
+                self.push(value.get(param.value).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Adds what a boundary that is written so may be.
+    fn read(&mut self, text: &[u8], is_quoted: bool) {
+        if text.is_empty() {
+            return;
+        }
+        self.push(text);
+        let is_simple =
+            !text.ends_with(b" ") && text.iter().all(|byte| is_allowed(*byte, is_quoted));
+        if text.len() > LONGEST {
+            self.is_odd("multipart_boundary_long");
+        }
+        if is_simple {
+            return;
+        }
+        self.is_odd("multipart_boundary_odd");
+        let unescaped: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\\').collect();
+        self.push(&unescaped);
+        if let Some(inner) = text
+            .strip_prefix(b"'")
+            .and_then(|rest| rest.strip_suffix(b"'"))
+        {
+            self.push(inner);
+        }
+        // Some end it at the first byte that no token has.
+        let end = text
+            .iter()
+            .position(|byte| matches!(byte, b' ' | b'\t' | b',' | b'"' | b'\\'));
+        self.push(text.get(..end.unwrap_or(0)).unwrap_or_default());
+        self.push(text.trim_ascii());
+    }
+
+    fn push(&mut self, reading: &[u8]) {
+        if reading.len() > MAX_BOUNDARY {
+            self.is_odd("multipart_boundary_long");
+        } else if !reading.is_empty()
+            && self.readings.len() < MAX_READINGS
+            && self.readings.iter().all(|known| known != reading)
+        {
+            self.readings.push(reading.to_vec());
+        }
+    }
+
+    /// The first oddity stands.
+    fn is_odd(&mut self, note: &'static str) {
+        self.note.get_or_insert(note);
+    }
+}
+
+/// Whether a boundary may have this byte (RFC 2046, 5.1.1), and one without quotes be ended by it nowhere.
+const fn is_allowed(byte: u8, is_quoted: bool) -> bool {
+    match byte {
+        b'-' | b'_' | b'.' | b'+' => true,
+        // Browsers and libraries write these without quotes, though no token may have them; all read them alike.
+        b'/' | b':' | b'=' | b'?' => true,
+        b'(' | b')' | b',' | b' ' => is_quoted,
+        _ => byte.is_ascii_alphanumeric(),
+    }
+}

@@ -1,0 +1,86 @@
+//! The content of a part: judged as everything that some application would read in it.
+//!
+//! Only one thing is not judged whole: a file that is one by every parser's reading and whose bytes are no text from the
+//! beginning. Of that one the text in its first bytes is, where comments and scripts of images lie.
+
+use std::ops::Range;
+
+use super::super::super::collector::Collector;
+use super::super::super::decode::Syntax;
+use super::super::classify::{looks_binary, utf16};
+use super::Within;
+use super::head::{Head, charset};
+
+/// How much of a binary file is looked at for text.
+pub(super) const FILE_HEAD: usize = 4096;
+
+/// The shortest text within a binary file that is judged. Random bytes make hardly any that long.
+const SHORTEST_RUN: usize = 12;
+
+/// Adds the content of a part, which is `range` of the body.
+pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Collector<'_>) {
+    let text = out.text(&range);
+    if text.is_empty() {
+        return;
+    }
+    let field = head.field();
+    if head.is_certainly_a_file() && looks_binary(text) {
+        let end = range.end.min(range.start.saturating_add(FILE_HEAD));
+        for run in runs(out.text(&(range.start..end))) {
+            let run = range.start + run.start..range.start + run.end;
+            out.value(field, run, Syntax::Text);
+        }
+        return;
+    }
+    let name = head.name.as_ref().map(|(_, range)| out.text(range));
+    if name == Some(b"_charset_") && charset(text).is_rare {
+        // By RFC 7578 it names the charset of all fields that name none.
+        out.note("charset", range.clone());
+    }
+    if let Some(nested) = &head.nested {
+        if within != Within::Part {
+            if super::nested(nested, range.clone(), out) {
+                return;
+            }
+        } else {
+            out.note("multipart_nested_deep", range.clone());
+        }
+    }
+    if let Some(encoding) = head.encoding {
+        out.value(field, range.clone(), encoding);
+    }
+    if let Some(big_endian) = utf16(text).or(head.utf16) {
+        out.value(field, range.clone(), Syntax::Utf16 { big_endian });
+    }
+    out.value(field, range, Syntax::Text);
+}
+
+/// Adds a piece of the content of a file that was begun before.
+pub(super) fn add_more(field: &str, is_utf16: Option<bool>, out: &mut Collector<'_>) {
+    let range = 0..out.bytes.len();
+    if let Some(big_endian) = is_utf16 {
+        out.value(
+            field.to_owned(),
+            range.clone(),
+            Syntax::Utf16 { big_endian },
+        );
+    }
+    out.value(field.to_owned(), range, Syntax::Text);
+}
+
+/// The stretches of printable text in bytes that are none on the whole.
+fn runs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+            let length = rest.iter().take_while(|byte| is_text(byte)).count();
+            let run = at..at + length;
+            at += length + 1;
+            if length >= SHORTEST_RUN {
+                return Some(run);
+            }
+        }
+    })
+}

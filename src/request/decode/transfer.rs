@@ -1,0 +1,61 @@
+//! The encodings of mail (RFC 2045, 6), as a part of a multipart body may declare them.
+
+use super::super::input::{DecodeStep, Form};
+use super::super::offsets::Rewrite;
+use super::{Decoded, hex_digit};
+
+/// The bytes behind base64, in both alphabets. As in mail, line ends and whatever else is no digit are passed over.
+pub(super) fn base64(form: &Form<'_>) -> Option<Decoded> {
+    let mut rewrite = Rewrite::new(form.text, form.offsets);
+    // Up to four digits, and where the first of them is.
+    let (mut bits, mut digits, mut start) = (0_u32, 0_u32, 0);
+    let mut write = |bits: u32, digits: u32, start: usize, end: usize| {
+        // Of `n` digits come `n - 1` bytes, the highest ones of 24 bits.
+        let [_, a, b, c] = (bits << (6 * (4 - digits))).to_be_bytes();
+        let bytes = [a, b, c];
+        let length = (digits as usize).saturating_sub(1);
+        rewrite.replace(start, end - start, bytes.get(..length).unwrap_or_default());
+    };
+    for (at, byte) in form.text.iter().enumerate() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            // What follows begins anew, as where encoded pieces are joined.
+            b'=' => {
+                write(bits, digits, start, at + 1);
+                (bits, digits, start) = (0, 0, at + 1);
+                continue;
+            }
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(digit);
+        digits += 1;
+        if digits == 4 {
+            write(bits, digits, start, at + 1);
+            (bits, digits, start) = (0, 0, at + 1);
+        }
+    }
+    write(bits, digits, start, form.text.len());
+    Some(form.next(&[DecodeStep::Base64], rewrite.finish()?))
+}
+
+/// The bytes behind quoted-printable: `=3C` → `<`; a line that ends in `=` goes on in the next.
+pub(super) fn quoted_printable(form: &Form<'_>) -> Option<Decoded> {
+    let mut rewrite = Rewrite::new(form.text, form.offsets);
+    for at in memchr::memchr_iter(b'=', form.text) {
+        match form.text.get(at..).unwrap_or_default() {
+            [_, b'\r', b'\n', ..] => rewrite.replace(at, 3, b""),
+            [_, b'\n', ..] => rewrite.replace(at, 2, b""),
+            [_, high, low, ..] => {
+                if let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) {
+                    rewrite.replace(at, 3, &[high << 4 | low]);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(form.next(&[DecodeStep::QuotedPrintable], rewrite.finish()?))
+}
