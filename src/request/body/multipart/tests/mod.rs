@@ -1,5 +1,6 @@
 //! Whole multipart bodies, well formed and odd.
 
+mod differential;
 mod files;
 mod pieces;
 
