@@ -83,6 +83,17 @@ impl<'c> Collector<'c> {
         self.push(name, Role::Value, range, syntax);
     }
 
+    /// Adds a value of a name that is there already, and tells what bytes it is written in.
+    #[inline]
+    pub(super) fn own_value(
+        &mut self,
+        name: NameRef,
+        range: Range<usize>,
+        syntax: Syntax,
+    ) -> Marks {
+        self.push(name, Role::Value, range, syntax)
+    }
+
     /// Adds a name that is called by another name, such as the name of a file by that of its field.
     pub(super) fn key(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
         let name = self.values.name(name.into());
@@ -97,12 +108,43 @@ impl<'c> Collector<'c> {
         range: Range<usize>,
         syntax: Syntax,
     ) -> NameRef {
-        NameRef::of_key(self.push(within, Role::OwnKey, range, syntax))
+        self.own_key(within, range, syntax).0
+    }
+
+    /// Like [`Self::field`]; tells the number of the name as well, and what bytes it is written in.
+    #[inline]
+    pub(super) fn own_key(
+        &mut self,
+        within: NameRef,
+        range: Range<usize>,
+        syntax: Syntax,
+    ) -> (NameRef, u32, Marks) {
+        let index = small(self.len());
+        let marks = self.push(within, Role::OwnKey, range, syntax);
+        (NameRef::of_key(index), index, marks)
     }
 
     /// What the values within a value called `name` are called by.
+    #[inline]
     pub(super) fn within(&mut self, name: NameRef) -> NameRef {
         self.values.within(name)
+    }
+
+    /// How far it has come.
+    #[inline]
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            values: small(self.values.records.len()),
+            nodes: small(self.values.nodes.len()),
+        }
+    }
+
+    /// Forgets what [`Self::within`] has made since then, if no value was found: millions of empty lists cost nothing.
+    #[inline]
+    pub(super) fn forget_names(&mut self, since: Progress) {
+        if self.values.records.len() == since.values as usize {
+            self.values.nodes.truncate(since.nodes as usize);
+        }
     }
 
     /// Adds an ambiguity.
@@ -144,9 +186,10 @@ impl<'c> Collector<'c> {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 
-    /// The last value as its place demands it.
-    pub(super) fn last(&self) -> &[u8] {
-        let Some(record) = self.values.records.last() else {
+    /// The n-th value as its place demands it.
+    #[inline]
+    pub(super) fn first(&self, index: u32) -> &[u8] {
+        let Some(record) = self.values.records.get(index as usize) else {
             return &[];
         };
         let forms = self.values.forms_of(record);
@@ -156,25 +199,26 @@ impl<'c> Collector<'c> {
         }
     }
 
-    /// Adds a value and tells its number.
-    fn push(&mut self, name: NameRef, role: Role, range: Range<usize>, syntax: Syntax) -> u32 {
+    /// Adds a value and tells what bytes it is written in.
+    #[inline(always)]
+    fn push(&mut self, name: NameRef, role: Role, range: Range<usize>, syntax: Syntax) -> Marks {
         let text = self.text(&range);
+        let marks = Marks::of(text);
         let mut record = Record {
             start: small(range.start),
             end: small(range.end),
-            marks: Marks::of(text),
+            marks,
             name,
             forms: Record::NO_FORMS,
             text: self.text,
             kind: self.kind,
             role,
         };
-        if let Some(forms) = decode::forms(text, record.marks, syntax) {
+        if let Some(forms) = decode::forms(text, marks, syntax) {
             self.keep(&mut record, forms);
         }
-        let index = small(self.values.records.len());
         self.values.records.push(record);
-        index
+        marks
     }
 
     /// Keeps the forms of a value that needs any.
@@ -193,6 +237,13 @@ impl<'c> Collector<'c> {
         record.forms = small(self.values.forms.len());
         self.values.forms.push(forms);
     }
+}
+
+/// How many values and names there were.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    values: u32,
+    nodes: u32,
 }
 
 /// Offsets and numbers are kept in 32 bits: everything that is taken apart has been buffered, and is far shorter than 4 GiB.

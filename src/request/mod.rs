@@ -18,6 +18,7 @@ mod normalize;
 mod offsets;
 mod pairs;
 pub mod raw;
+mod scan;
 pub mod target;
 mod values;
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::collector::Collector;
 use super::decode::Syntax;
 use super::names::NameRef;
+use super::scan;
 
 /// The pairs of a text of this length find room without being counted first.
 const USUAL_LENGTH: usize = 128;
@@ -27,21 +28,28 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) {
             out.value("", start..range.end, Syntax::Form);
             return;
         }
-        let remaining = out.text(&(start..range.end));
-        let len = memchr::memchr(b'&', remaining).unwrap_or(remaining.len());
-        pair(start..start + len, out);
-        start += len + 1;
+        start = pair(start..range.end, out) + 1;
     }
 }
 
-fn pair(range: Range<usize>, out: &mut Collector<'_>) {
-    let text = out.text(&range);
-    let equals = range.start + memchr::memchr(b'=', text).unwrap_or(text.len());
+/// Adds the pair that begins a range, and tells where it ends.
+fn pair(range: Range<usize>, out: &mut Collector<'_>) -> usize {
+    let find = |from: usize, a, b| {
+        let rest = out.text(&(from..range.end));
+        from + scan::find2(rest, a, b).unwrap_or(rest.len())
+    };
+    let key = range.start..find(range.start, b'=', b'&');
+    let value = match out.bytes.get(key.end) {
+        Some(b'=') if key.end < range.end => key.end + 1..find(key.end + 1, b'&', b'&'),
+        _ => key.end..key.end,
+    };
     let mut name = NameRef::NOTHING;
-    if equals > range.start {
-        name = out.field(NameRef::NOTHING, range.start..equals, Syntax::Form);
+    if !key.is_empty() {
+        name = out.field(NameRef::NOTHING, key, Syntax::Form);
     }
-    if equals + 1 < range.end {
-        out.value(name, equals + 1..range.end, Syntax::Form);
+    let end = value.end;
+    if !value.is_empty() {
+        out.own_value(name, value, Syntax::Form);
     }
+    end
 }

@@ -91,7 +91,7 @@ fn bodies_are_taken_apart_as_everything_they_could_be() {
                 "body.$.a (name)=a",
                 "body.$.a=<",
             ],
-            &["json_control_character", "json_bare_key", "utf16"],
+            &["json_bare_key", "json_control_character", "utf16"],
         ),
     ];
     for (content_type, body, values, notes) in cases {

@@ -77,10 +77,17 @@ pub struct Decoded {
 /// Every form of a value that consists of bytes of these `marks`; `None` where it reads as it is written, which nearly
 /// every value does.
 #[must_use]
+#[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    if !marks.meets(SIGNS) && !syntax.is_encoding() {
-        return None;
+    if marks.meets(SIGNS) || syntax.is_encoding() {
+        search(text, marks, syntax)
+    } else {
+        None
     }
+}
+
+#[cold]
+fn search(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
     let mut forms = Forms::default();
     let raw = Form::raw(text, marks);
     forms.first = first(&raw, syntax, &mut forms.oddities);

@@ -4,15 +4,16 @@
 //! tolerates. It tolerates what any of them does and notes it: a comment, a trailing comma, a second document. It keeps
 //! its own stack, so depth costs memory and never the program's stack.
 
+mod keys;
 mod lexer;
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use super::super::decode::Syntax;
+use super::super::marks::Marks;
 use super::super::names::NameRef;
-use super::collector::Collector;
+use super::collector::{Collector, Progress};
+use keys::{Keys, Object};
 use lexer::{Kind, Lexer, Token};
 
 /// How deep values are taken apart; what lies deeper is judged as text. Most parsers stop here, too.
@@ -27,58 +28,64 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
         out.note("json_bom", start..start + 3);
         start += 3;
     }
-    // A value for every sixteen bytes is usual; what a sender makes of it beyond a thousand grows by itself.
-    out.reserve((range.len() / 16).min(1024));
+    // A key or value for every dozen bytes is usual. What is not written to costs nothing.
+    out.reserve(range.len() / 12);
     let mut reader = Reader {
         full: out.full(),
-        out,
+        words: Lexer::new(text, start),
         name: NameRef::ROOT,
-        stack: Vec::new(),
+        inner: Frame::document(out),
+        outer: Vec::new(),
         expected: Expected::Value,
-        objects: 0,
-        keys: HashSet::new(),
-        hasher: RandomState::new(),
+        keys: Keys::default(),
+        out,
     };
-    for token in Lexer::new(text, start) {
+    while let Some(token) = reader.words.next() {
         match reader.read(&token) {
             Ok(()) => {}
             Err(Stop::Invalid) => return false,
-            Err(Stop::Exhausted(reason)) => {
-                reader.out.rest(reason, token.range.start..range.end);
+            Err(Stop::TooDeep) => {
+                reader.out.rest("too_deep", token.start..range.end);
+                return true;
+            }
+            Err(Stop::TooMany) => {
+                reader.out.rest("too_many_values", token.start..range.end);
                 return true;
             }
         }
     }
-    reader.stack.is_empty() && reader.expected == Expected::Nothing
+    reader.outer.is_empty() && reader.expected == Expected::Nothing
 }
 
 /// Reads words, and knows which ones may follow.
 struct Reader<'c, 'a> {
     out: &'c mut Collector<'a>,
+    words: Lexer<'a>,
     /// What the value that is read is called.
     name: NameRef,
-    stack: Vec<Frame>,
+    /// What is read at present, and what that lies in, the document first.
+    inner: Frame,
+    outer: Vec<Frame>,
     expected: Expected,
-    /// How many objects have begun.
-    objects: usize,
-    /// Hashes of the keys so far, each with the number of its object. A keyed hash of 64 bits stands for the key: two keys
-    /// that share one by chance make a needless note once in an age.
-    keys: HashSet<u64>,
-    hasher: RandomState,
+    keys: Keys,
     full: usize,
 }
 
 /// A list or object that has begun and not ended.
+#[derive(Clone, Copy)]
 struct Frame {
-    /// The number of an object, or how many elements a list has had.
     kind: Container,
     /// What the values within are called by.
     within: NameRef,
+    begun: Progress,
 }
 
 #[derive(Clone, Copy)]
 enum Container {
-    Object(usize),
+    /// What has no end of its own.
+    Document,
+    Object(Object),
+    /// How many elements it has had.
     Array(u32),
 }
 
@@ -106,43 +113,60 @@ enum Expected {
 enum Stop {
     /// No parser reads on here.
     Invalid,
-    /// We do not, for the reason named.
-    Exhausted(&'static str),
+    /// We do not, because of the depth.
+    TooDeep,
+    /// We do not, because of the number of values.
+    TooMany,
+}
+
+impl Frame {
+    fn document(out: &Collector<'_>) -> Self {
+        Self {
+            kind: Container::Document,
+            within: NameRef::ROOT,
+            begun: out.progress(),
+        }
+    }
 }
 
 impl Reader<'_, '_> {
+    #[inline(always)]
     fn read(&mut self, token: &Token) -> Result<(), Stop> {
         match token.kind {
-            Kind::Comment => self.note("json_comment", token),
+            Kind::String | Kind::Number | Kind::SingleQuoted | Kind::Literal => self.word(token),
             Kind::ObjectStart | Kind::ArrayStart => {
                 self.begin_value(token)?;
-                self.open(token.kind)?;
+                self.open(token.kind)
             }
-            Kind::ObjectEnd | Kind::ArrayEnd => self.close(token)?,
-            Kind::Colon if self.expected == Expected::Colon => self.expected = Expected::Value,
+            Kind::ObjectEnd | Kind::ArrayEnd => self.close(token),
+            Kind::Colon if self.expected == Expected::Colon => {
+                self.expected = Expected::Value;
+                Ok(())
+            }
             Kind::Comma if self.expected == Expected::Separator => {
-                self.expected = match self.stack.last().map(|frame| frame.kind) {
-                    Some(Container::Object(_)) => Expected::Key,
-                    _ => Expected::Element,
-                };
+                self.expected = self.behind_comma();
+                Ok(())
             }
-            Kind::Colon | Kind::Comma => return Err(Stop::Invalid),
-            Kind::String | Kind::SingleQuoted | Kind::Unterminated | Kind::Literal => {
-                if matches!(self.expected, Expected::FirstKey | Expected::Key) {
-                    self.key(token)?;
-                } else {
-                    self.begin_value(token)?;
-                    self.leaf(token)?;
-                }
-                if token.kind == Kind::Unterminated {
-                    return Err(Stop::Invalid);
-                }
+            Kind::Comment => {
+                self.note("json_comment", token);
+                Ok(())
             }
+            Kind::Unterminated => self.word(token).and(Err(Stop::Invalid)),
+            Kind::Colon | Kind::Comma => Err(Stop::Invalid),
         }
-        Ok(())
     }
 
-    /// Checks that a value may begin here, and leads the path to it.
+    #[inline(always)]
+    fn word(&mut self, token: &Token) -> Result<(), Stop> {
+        if matches!(self.expected, Expected::FirstKey | Expected::Key) {
+            return self.key(token);
+        }
+        self.begin_value(token)?;
+        self.leaf(token)
+    }
+
+    /// Checks that a value may begin here, and leads the name to it.
+    #[inline]
     fn begin_value(&mut self, token: &Token) -> Result<(), Stop> {
         match self.expected {
             Expected::Value | Expected::FirstElement | Expected::Element => {}
@@ -152,36 +176,34 @@ impl Reader<'_, '_> {
             }
             _ => return Err(Stop::Invalid),
         }
-        if let Some(Frame {
-            kind: Container::Array(elements),
-            within,
-        }) = self.stack.last_mut()
-        {
-            self.name = within.element(*elements);
+        if let Container::Array(elements) = &mut self.inner.kind {
+            self.name = self.inner.within.element(*elements);
             *elements += 1;
         }
         Ok(())
     }
 
     fn open(&mut self, kind: Kind) -> Result<(), Stop> {
-        if self.stack.len() == MAX_DEPTH {
-            return Err(Stop::Exhausted("too_deep"));
+        if self.outer.len() == MAX_DEPTH {
+            return Err(Stop::TooDeep);
         }
         let (kind, expected) = if kind == Kind::ObjectStart {
-            self.objects += 1;
-            (Container::Object(self.objects), Expected::FirstKey)
+            (Container::Object(self.keys.open()), Expected::FirstKey)
         } else {
             (Container::Array(0), Expected::FirstElement)
         };
-        let within = self.out.within(self.name);
-        self.stack.push(Frame { kind, within });
+        self.outer.push(self.inner);
+        self.inner = Frame {
+            kind,
+            begun: self.out.progress(),
+            within: self.out.within(self.name),
+        };
         self.expected = expected;
         Ok(())
     }
 
     fn close(&mut self, token: &Token) -> Result<(), Stop> {
-        let frame = self.stack.pop().ok_or(Stop::Invalid)?;
-        match (frame.kind, token.kind, self.expected) {
+        match (self.inner.kind, token.kind, self.expected) {
             (Container::Object(_), Kind::ObjectEnd, Expected::FirstKey | Expected::Separator)
             | (Container::Array(_), Kind::ArrayEnd, Expected::FirstElement | Expected::Separator) =>
                 {}
@@ -191,86 +213,130 @@ impl Reader<'_, '_> {
             }
             _ => return Err(Stop::Invalid),
         }
+        if let Container::Object(object) = self.inner.kind {
+            self.keys.close(object);
+        }
+        self.out.forget_names(self.inner.begun);
+        self.inner = self.outer.pop().ok_or(Stop::Invalid)?;
         self.end_value();
         Ok(())
     }
 
+    /// Nearly always, what follows is a comma, or the end of what the value lies in.
+    #[inline]
     fn end_value(&mut self) {
-        self.expected = if self.stack.is_empty() {
-            Expected::Nothing
-        } else {
-            Expected::Separator
+        self.expected = match self.inner.kind {
+            Container::Document => Expected::Nothing,
+            _ if self.words.eat(b',') => self.behind_comma(),
+            _ => Expected::Separator,
         };
     }
 
+    #[inline]
+    const fn behind_comma(&self) -> Expected {
+        match self.inner.kind {
+            Container::Object(_) => Expected::Key,
+            _ => Expected::Element,
+        }
+    }
+
+    #[inline]
     fn key(&mut self, token: &Token) -> Result<(), Stop> {
         self.check_room()?;
-        self.note_spelling(token);
-        if token.kind == Kind::Literal {
+        if matches!(token.kind, Kind::Literal | Kind::Number) {
             self.note("json_bare_key", token);
         }
-        if let Some(Frame {
-            kind: Container::Object(number),
-            within,
-        }) = self.stack.last()
-        {
-            let range = token.range.clone();
-            self.name = self.out.field(*within, range, Syntax::JsonString);
-            let hash = self.hasher.hash_one((number, self.out.last()));
-            if !self.keys.insert(hash) {
+        let (within, range) = (self.inner.within, token.range());
+        let (name, index, marks) = self.out.own_key(within, range, Syntax::JsonString);
+        self.name = name;
+        if let Container::Object(object) = &mut self.inner.kind {
+            let out = &*self.out;
+            let key = if marks.meets(Marks::of_byte(b'\\')) {
+                out.first(index)
+            } else {
+                out.text(&token.range())
+            };
+            if self
+                .keys
+                .is_repeated(object, index, key, |key| out.first(key))
+            {
                 self.note("duplicate_key", token);
             }
         }
-        self.expected = Expected::Colon;
+        self.note_spelling(token, marks);
+        self.expected = if self.words.eat(b':') {
+            Expected::Value
+        } else {
+            Expected::Colon
+        };
         Ok(())
     }
 
+    #[inline(always)]
     fn leaf(&mut self, token: &Token) -> Result<(), Stop> {
-        self.end_value();
-        let text = self.out.text(&token.range);
         if token.kind == Kind::Literal {
-            if matches!(text, b"true" | b"false" | b"null") {
-                return Ok(());
-            }
+            return self.literal(token);
+        }
+        self.value(token)?;
+        self.end_value();
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn literal(&mut self, token: &Token) -> Result<(), Stop> {
+        let text = self.out.text(&token.range());
+        if !matches!(text, b"true" | b"false" | b"null") {
             if !is_number(text) {
                 self.note("json_literal", token);
             }
+            self.value(token)?;
+            // Any other word is no value to anybody; the words behind it must not be torn apart then.
+            if !is_lenient_literal(text) {
+                return Err(Stop::Invalid);
+            }
         }
-        self.check_room()?;
-        self.note_spelling(token);
-        let range = token.range.clone();
-        self.out.value(self.name, range, Syntax::JsonString);
-        // Any other word is no value to anybody; the words behind it must not be torn apart then.
-        if token.kind == Kind::Literal && !is_lenient_literal(text) {
-            return Err(Stop::Invalid);
-        }
+        self.end_value();
         Ok(())
     }
 
+    #[inline(always)]
+    fn value(&mut self, token: &Token) -> Result<(), Stop> {
+        self.check_room()?;
+        let range = token.range();
+        let marks = self.out.own_value(self.name, range, Syntax::JsonString);
+        self.note_spelling(token, marks);
+        Ok(())
+    }
+
+    #[inline]
     fn check_room(&self) -> Result<(), Stop> {
         if self.out.len() < self.full {
             Ok(())
         } else {
-            Err(Stop::Exhausted("too_many_values"))
+            Err(Stop::TooMany)
         }
     }
 
-    fn note_spelling(&mut self, token: &Token) {
+    /// Notes what is odd about a string of bytes of these `marks`.
+    #[inline]
+    fn note_spelling(&mut self, token: &Token, marks: Marks) {
         if token.kind == Kind::SingleQuoted {
             self.note("json_single_quotes", token);
         }
-        let text = self.out.text(&token.range);
-        // Without an early end, so that the search compiles to vector instructions.
-        if text
-            .iter()
-            .fold(false, |found, byte| found | (*byte < b' '))
+        if marks.meets(Marks::CONTROL)
+            && self
+                .out
+                .text(&token.range())
+                .iter()
+                .any(|byte| *byte < b' ')
         {
             self.note("json_control_character", token);
         }
     }
 
+    #[cold]
     fn note(&mut self, kind: &'static str, token: &Token) {
-        self.out.note(kind, token.range.clone());
+        self.out.note(kind, token.range());
     }
 }
 
