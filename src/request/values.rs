@@ -166,7 +166,7 @@ impl<'a> Parsed<'a> {
             (Texts::Head { .. }, Some(header)) => Source::Header(header),
         };
         let range = match self.layer(record) {
-            Some(layer) => layer.offsets.raw(range.start)..layer.offsets.raw(range.end),
+            Some(layer) => layer.offsets.raw(range.start)..layer.offsets.raw_end(range.end),
             None => range,
         };
         Origin { source, range }
@@ -362,7 +362,7 @@ impl<'v> Input<'v> {
     #[must_use]
     pub fn origin_of(self, form: &Form<'_>, range: Range<usize>) -> Origin {
         let start = self.record.start as usize;
-        let raw = form.offsets.raw(range.start)..form.offsets.raw(range.end);
+        let raw = form.offsets.raw(range.start)..form.offsets.raw_end(range.end);
         self.parsed
             .origin(self.record, start + raw.start..start + raw.end)
     }
