@@ -36,7 +36,7 @@ pub struct Steps {
 pub struct Oddities {
     /// A `%` that begins no escape, where the place demands percent decoding.
     pub invalid_percent: bool,
-    /// More decodings would have changed the value yet than are made ([`decode::MAX_FURTHER`]).
+    /// More decodings would have changed the value yet than are made ([`decode::MAX_DEPTH`]).
     pub exhausted: bool,
 }
 
@@ -114,10 +114,24 @@ pub enum DecodeStep {
     OverlongUtf8,
     /// UTF-16 → UTF-8.
     Utf16,
-    /// `PA==` → `<`.
+    /// `PA==` → `<`: base64, where it is declared, or a text hidden in it (RFC 4648).
     Base64,
     /// `=3C` → `<` (RFC 2045, 6.7).
     QuotedPrintable,
+    /// `\3c `, `\j` → `<`, `j` (CSS Syntax 3, 4.3.7).
+    CssEscape,
+    /// `+ADw-` → `<` (RFC 2152).
+    Utf7,
+    /// `3C`, `0x3c` → `<`: a text hidden as hexadecimal digits.
+    Hex,
+    /// A comment → a space.
+    Comment,
+    /// Blanks other than spaces, tabs and line ends → a space.
+    Whitespace,
+    /// Characters that are not seen → nothing.
+    Invisible,
+    /// `＜`, `ｓ`, `ſ` → `<`, `s`: characters that stand for ASCII ones (Unicode Annex 15).
+    Compatibility,
 }
 
 /// Something that two parsers would read differently.
@@ -155,8 +169,8 @@ impl<'v> Form<'v> {
 // === impl Steps ===
 
 impl Steps {
-    /// Two for the first form and for each further one.
-    const MOST: usize = 2 * (1 + decode::MAX_FURTHER);
+    /// Two or three for each decoding.
+    const MOST: usize = 3 * (1 + decode::MAX_DEPTH as usize);
 
     pub(super) const NONE: Self = Self {
         len: 0,

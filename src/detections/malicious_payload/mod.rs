@@ -26,7 +26,7 @@
 //! These are patterns: they know syntax, not what the application does with a value. A payload that looks like ordinary
 //! text passes (`1 AND name > 'm'`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
 //! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
-//! a head, and 16 of a body. A value that is encoded more than five times over is refused with 400, and so is a body of
+//! a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is a body of
 //! more than about half a MiB that shows the signs of most attacks all over and has to be looked at in several forms: it
 //! would keep a core busy for more than a tenth of a second. The headers that only steer the connection and random nonces (`Connection`,
 //! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no

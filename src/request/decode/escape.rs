@@ -8,24 +8,37 @@ use super::utf8::{Units, encode};
 
 /// The escapes of a JSON string (RFC 8259, 7). What begins with a backslash and is none stays what it is.
 pub(super) fn json(form: &Form<'_>) -> Option<Decoded> {
-    unescape(form, |text, at| {
-        simple(text, at).or_else(|| Units::read(text, at, unit_at))
-    })
+    unescape(form, json_escape)
 }
 
-/// The escapes of a JavaScript string beyond those of JSON: `\x3c`, `\u{3c}`, `\'`, `\v`, `\0`.
+/// The escapes of a JavaScript string beyond those of JSON: `\x3c`, `\u{3c}`, `\'`, `\v`, `\74`, and a line that goes on
+/// behind its end. PHP, Python and C read most of them alike.
 pub(super) fn javascript(form: &Form<'_>) -> Option<Decoded> {
     unescape(form, |text, at| {
-        simple(text, at)
-            .or_else(|| Units::read(text, at, unit_at))
-            .or_else(|| script_only(text, at))
+        json_escape(text, at).or_else(|| script_escape(text, at))
     })
 }
 
-fn unescape(
-    form: &Form<'_>,
-    read: impl Fn(&[u8], usize) -> Option<(char, usize)>,
-) -> Option<Decoded> {
+/// Whether a text in which escapes are left hides anything but backslashes behind them: a row of backslashes alone is no
+/// spelling of anything, however long (a line drawn with them, the path of a Windows share quoted again and again).
+pub(super) fn hides(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'\\', text)
+        .any(|at| text.get(at + 1) != Some(&b'\\') && is_escape(text, at))
+}
+
+/// Whether the backslash at `at` begins an escape of JSON or JavaScript.
+pub(super) fn is_escape(text: &[u8], at: usize) -> bool {
+    json_escape(text, at).is_some() || script_escape(text, at).is_some()
+}
+
+/// What an escape stands for, and how long it is.
+struct Escape {
+    /// `None` for an escape that stands for nothing.
+    character: Option<char>,
+    len: usize,
+}
+
+fn unescape(form: &Form<'_>, read: impl Fn(&[u8], usize) -> Option<Escape>) -> Option<Decoded> {
     let text = form.text;
     let mut rewrite = Rewrite::new(text, form.offsets);
     for at in memchr::memchr_iter(b'\\', text) {
@@ -33,14 +46,19 @@ fn unescape(
         if at < rewrite.done() {
             continue;
         }
-        if let Some((character, len)) = read(text, at) {
-            rewrite.replace(at, len, encode(character, &mut [0; 4]));
+        match read(text, at) {
+            Some(Escape {
+                character: Some(character),
+                len,
+            }) => rewrite.replace(at, len, encode(character, &mut [0; 4])),
+            Some(Escape { len, .. }) => rewrite.replace(at, len, &[]),
+            None => {}
         }
     }
     Some(form.next(&[DecodeStep::JsonEscape], rewrite.finish()?))
 }
 
-fn simple(text: &[u8], at: usize) -> Option<(char, usize)> {
+fn json_escape(text: &[u8], at: usize) -> Option<Escape> {
     let character = match text.get(at + 1)? {
         b'"' => '"',
         b'\\' => '\\',
@@ -50,9 +68,12 @@ fn simple(text: &[u8], at: usize) -> Option<(char, usize)> {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        _ => return None,
+        _ => {
+            let (character, len) = Units::read(text, at, unit_at)?;
+            return Escape::of(character, len);
+        }
     };
-    Some((character, 2))
+    Escape::of(character, 2)
 }
 
 fn unit_at(text: &[u8], at: usize) -> Option<(u16, usize)> {
@@ -62,22 +83,39 @@ fn unit_at(text: &[u8], at: usize) -> Option<(u16, usize)> {
     }
 }
 
-fn script_only(text: &[u8], at: usize) -> Option<(char, usize)> {
+fn script_escape(text: &[u8], at: usize) -> Option<Escape> {
     match text.get(at..)? {
-        [_, b'\'', ..] => Some(('\'', 2)),
-        [_, b'v', ..] => Some(('\u{b}', 2)),
+        [_, b'\'', ..] => Escape::of('\'', 2),
+        [_, b'v', ..] => Escape::of('\u{b}', 2),
         [_, b'x', high, low, ..] => {
             let byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-            Some((char::from(byte), 4))
+            Escape::of(char::from(byte), 4)
         }
         [_, b'u', b'{', rest @ ..] => code_point(rest),
-        [_, b'0', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit) => Some(('\0', 2)),
-        _ => None,
+        [_, b'\r', b'\n', ..] => Escape::of_nothing(3),
+        [_, b'\n' | b'\r', ..] => Escape::of_nothing(2),
+        // One byte at most, so what begins with a digit above 3 has two.
+        [_, digits @ ..] => match digits.first()? {
+            b'0'..=b'3' => octal(digits, 3),
+            b'4'..=b'7' => octal(digits, 2),
+            _ => None,
+        },
+        [] => None,
     }
 }
 
+/// `\74` from its first digit on.
+fn octal(digits: &[u8], most: usize) -> Option<Escape> {
+    let digits = digits.iter().take(most);
+    let digits = digits.take_while(|digit| matches!(digit, b'0'..=b'7'));
+    let (byte, len) = digits.fold((0, 1), |(byte, len), digit| {
+        (byte << 3 | (digit - b'0'), len + 1)
+    });
+    Escape::of(char::from(byte), len)
+}
+
 /// `\u{3c}` from behind its brace. Leading zeros are not limited by the language; eight digits are enough for us.
-fn code_point(rest: &[u8]) -> Option<(char, usize)> {
+fn code_point(rest: &[u8]) -> Option<Escape> {
     const MAX_DIGITS: usize = 8;
     let digits = rest
         .iter()
@@ -90,5 +128,29 @@ fn code_point(rest: &[u8]) -> Option<(char, usize)> {
     let code = rest.iter().take(digits).try_fold(0, |code: u32, &digit| {
         Some(code << 4 | u32::from(hex_digit(digit)?))
     })?;
-    Some((char::from_u32(code)?, digits + 4))
+    Escape::of(char::from_u32(code)?, digits + 4)
+}
+
+impl Escape {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "every reader of escapes ends with it"
+    )]
+    const fn of(character: char, len: usize) -> Option<Self> {
+        Some(Self {
+            character: Some(character),
+            len,
+        })
+    }
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "every reader of escapes ends with it"
+    )]
+    const fn of_nothing(len: usize) -> Option<Self> {
+        Some(Self {
+            character: None,
+            len,
+        })
+    }
 }

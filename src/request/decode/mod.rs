@@ -1,27 +1,33 @@
 //! Decoding of one value: which decoding its place demands, and which further ones an application might apply.
 //!
-//! The first form of a value is the value as a conforming application reads it. Each further form decodes the one before
-//! it once more, if that changes anything: attackers write `%2527` for an application that decodes twice, `&#39;` for one
-//! that renders HTML, `\u0027` for one that hands the value to a script. The decodings are tried in a fixed order, in
-//! rounds, each on the latest form; forms are a chain and not a tree, so the work is a small multiple of the value's length.
-//! A value that would take more than [`MAX_FURTHER`] further decodings is marked as exhausted, and a detection may
-//! refuse it for that.
+//! The first form of a value is the value as a conforming application reads it. Further forms are what it leads to:
+//! attackers write `%2527` for an application that decodes twice, `&#39;` for one that renders HTML, `\u0027` for one that
+//! hands the value to a script, base64 for one that takes a token apart. Which of them are made, and how many at most, is
+//! decided in `search.rs`; one file each knows one decoding. All are linear in the value's length, and nearly all values
+//! need none: those are told by one look at their marks and a glance at their longest runs of letters.
 
+mod base64;
+mod compatibility;
+mod css;
 mod entity;
 mod escape;
+mod filler;
+mod hex;
 mod percent;
+mod search;
+mod token;
 mod transfer;
+mod utf7;
 mod utf8;
 
 use super::input::{DecodeStep, Form, Oddities, Steps};
 use super::marks::Marks;
 use super::offsets::OffsetMap;
+use search::Search;
 
 pub(super) use percent::{hex_digit, hex_unit};
+pub use search::{MAX_DEPTH, MAX_FURTHER};
 pub(super) use utf8::{from_utf16, overlong_at};
-
-/// How many forms a value has at most beside its first.
-pub const MAX_FURTHER: usize = 4;
 
 /// How the application behind us reads the raw bytes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub enum Syntax {
     Cookie,
     /// The inside of a JSON string: backslash escapes.
     JsonString,
+    /// Text or an attribute's value in XML: references that end in a semicolon.
+    Xml,
     /// Text taken as it is.
     Text,
     /// Text in base64, as mail writes it.
@@ -55,7 +63,7 @@ pub enum Syntax {
 pub struct Forms {
     /// The value as its place demands it; `None` where that is the bytes as they are.
     pub first: Option<Decoded>,
-    /// One form for each further decoding that changed something; at most [`MAX_FURTHER`].
+    /// What that leads to, by further decodings; at most [`MAX_FURTHER`].
     pub more: Vec<Decoded>,
     /// What is odd about the way the value is written.
     pub oddities: Oddities,
@@ -79,7 +87,11 @@ pub struct Decoded {
 #[must_use]
 #[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    if marks.meets(SIGNS) || syntax.is_encoding() {
+    let may_change = marks.meets(SIGNS)
+        || filler::may_be_in(marks)
+        || syntax.is_encoding()
+        || token::may_hide(text);
+    if may_change {
         search(text, marks, syntax)
     } else {
         None
@@ -88,13 +100,18 @@ pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
 
 #[cold]
 fn search(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    let mut forms = Forms::default();
     let raw = Form::raw(text, marks);
-    forms.first = first(&raw, syntax, &mut forms.oddities);
-    further(&raw, &mut forms, syntax);
-    let is_plain =
-        forms.first.is_none() && forms.more.is_empty() && forms.oddities == Oddities::default();
-    (!is_plain).then_some(forms)
+    let mut oddities = Oddities::default();
+    let first = first(&raw, syntax, &mut oddities);
+    let begin = first.as_ref().map_or(raw, Decoded::form);
+    let (more, exhausted) = Search::run(begin, syntax == Syntax::Cookie).finish();
+    oddities.exhausted = exhausted;
+    let is_plain = first.is_none() && more.is_empty() && oddities == Oddities::default();
+    (!is_plain).then_some(Forms {
+        first,
+        more,
+        oddities,
+    })
 }
 
 /// The one decoding that the place of a value demands; `None` where it changes nothing.
@@ -104,6 +121,7 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
         Syntax::Path | Syntax::Cookie if has(PERCENT) => percent::decode(raw, false, oddities),
         Syntax::Form if has(PERCENT.or(PLUS)) => percent::decode(raw, true, oddities),
         Syntax::JsonString if has(BACKSLASH) => escape::json(raw),
+        Syntax::Xml if has(AMPERSAND) => entity::xml(raw),
         Syntax::Base64 => transfer::base64(raw),
         Syntax::QuotedPrintable => transfer::quoted_printable(raw),
         Syntax::Utf16 { big_endian } => {
@@ -113,23 +131,13 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
     }
 }
 
-/// A decoding that may be applied to any value, and the bytes without which it would change nothing.
-type Decoder = (Marks, fn(&Form<'_>) -> Option<Decoded>);
-
-const DECODERS: [Decoder; 4] = [
-    (PERCENT, percent::decode_again),
-    (Marks::OVERLONG, utf8::overlong),
-    (AMPERSAND, entity::decode),
-    (BACKSLASH, escape::javascript),
-];
-
-/// In the value of a cookie, the first decoder of all.
-const COOKIE_PLUS: Decoder = (PLUS, percent::plus);
-
 const PERCENT: Marks = Marks::of_byte(b'%');
 const PLUS: Marks = Marks::of_byte(b'+');
 const AMPERSAND: Marks = Marks::of_byte(b'&');
 const BACKSLASH: Marks = Marks::of_byte(b'\\');
+
+/// Everything beyond ASCII.
+const NON_ASCII: Marks = Marks::of_byte(0x80).or(Marks::OVERLONG);
 
 /// The bytes that begin an escape. Nearly all values have none, so asking for them must cost next to nothing.
 const SIGNS: Marks = PERCENT
@@ -138,32 +146,6 @@ const SIGNS: Marks = PERCENT
     .or(BACKSLASH)
     .or(Marks::OVERLONG);
 
-/// Adds the further forms.
-fn further(raw: &Form<'_>, forms: &mut Forms, syntax: Syntax) {
-    // Only the value as it came can have a plus that PHP reads as a space.
-    let mut plus = (syntax == Syntax::Cookie).then_some(COOKIE_PLUS);
-    // Every round but the last adds a form, so there are at most `MAX_FURTHER` and one more.
-    loop {
-        let before = forms.more.len();
-        for (marks, decoder) in plus.take().into_iter().chain(DECODERS) {
-            let last = forms.last(raw);
-            if !last.marks.meets(marks) {
-                continue;
-            }
-            if let Some(form) = decoder(&last) {
-                if forms.more.len() == MAX_FURTHER {
-                    forms.oddities.exhausted = true;
-                    return;
-                }
-                forms.more.push(form);
-            }
-        }
-        if forms.more.len() == before {
-            return;
-        }
-    }
-}
-
 impl Syntax {
     /// Whether nothing of the text is to be read as it stands.
     const fn is_encoding(self) -> bool {
@@ -171,13 +153,6 @@ impl Syntax {
             self,
             Self::Base64 | Self::QuotedPrintable | Self::Utf16 { .. }
         )
-    }
-}
-
-impl Forms {
-    fn last<'f>(&'f self, raw: &Form<'f>) -> Form<'f> {
-        let last = self.more.last().or(self.first.as_ref());
-        last.map_or(*raw, Decoded::form)
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn base64(form: &Form<'_>) -> Option<Decoded> {
         let [_, a, b, c] = (bits << (6 * (4 - digits))).to_be_bytes();
         let bytes = [a, b, c];
         let length = (digits as usize).saturating_sub(1);
-        rewrite.replace(start, end - start, bytes.get(..length).unwrap_or_default());
+        rewrite.replace_piece(start, end - start, bytes.get(..length).unwrap_or_default());
     };
     for (at, byte) in form.text.iter().enumerate() {
         let digit = match byte {

@@ -33,6 +33,18 @@ pub(super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
     character.encode_utf8(buffer).as_bytes()
 }
 
+/// The character beyond ASCII that begins at `at`; `None` where none does.
+pub(super) fn character_at(text: &[u8], at: usize) -> Option<char> {
+    let len = match text.get(at)? {
+        0xc2..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0..0xf5 => 4,
+        _ => return None,
+    };
+    let bytes = text.get(at..at + len)?;
+    std::str::from_utf8(bytes).ok()?.chars().next()
+}
+
 /// UTF-8 that takes more bytes than needed (`C0 AE` → `.`). No conforming decoder reads it, many old ones do.
 pub(super) fn overlong(form: &Form<'_>) -> Option<Decoded> {
     let text = form.text;

@@ -1,0 +1,308 @@
+//! The search for what a value may be decoded to.
+//!
+//! Escapes are undone in a fixed order, each decoding applied to the form that the one before it made: a chain. That is
+//! enough for all escapes that do not get into each other's way, however they are nested, and it is the work that must be
+//! done: a value whose chain does not end is refused. Beside the chain are branches, for decodings of which an
+//! application makes one or the other: escapes of style sheets instead of scripts, a text hidden in letters and digits,
+//! characters that stand for others, filler between words; last of all, escapes in another order. Each branch is a chain
+//! again.
+//!
+//! Everything is bounded: how deep a form may lie, how many there are, and how much text the branches make. What is made
+//! already is not made again.
+
+use super::super::input::Form;
+use super::super::marks::Marks;
+use super::{
+    AMPERSAND, BACKSLASH, Decoded, NON_ASCII, PERCENT, PLUS, compatibility, css, entity, escape,
+    filler, percent, token, utf7, utf8,
+};
+
+/// How many decodings beyond the first one a form may have.
+pub const MAX_DEPTH: u8 = 5;
+
+/// How many forms a value has at most beside its first.
+pub const MAX_FURTHER: usize = 10;
+
+/// How much text the branches of a value may make, beside its own length: all that a short value can lead to, and of a
+/// long one a form or two, since every form is looked at as the value is.
+const ROOM: usize = 16 << 10;
+
+/// A decoding of a form; `None` where it changes nothing.
+type Decode = fn(&Form<'_>) -> Option<Decoded>;
+
+/// A decoding of escapes, and the bytes without which it would change nothing.
+struct Decoder {
+    needs: Marks,
+    decode: Decode,
+    /// Whether what it would change in a text hides anything.
+    hides: fn(&[u8]) -> bool,
+}
+
+/// Those that the chain tries, in this order.
+const DECODERS: [Decoder; 5] = [
+    Decoder::new(PERCENT, percent::decode_again),
+    Decoder::new(Marks::OVERLONG, utf8::overlong),
+    Decoder::new(AMPERSAND, entity::decode),
+    Decoder {
+        hides: escape::hides,
+        ..Decoder::new(BACKSLASH, escape::javascript)
+    },
+    Decoder::new(PLUS, utf7::decode),
+];
+
+/// Stands for the decoding that is made of cookies only.
+const COOKIE_PLUS: usize = DECODERS.len();
+
+/// The one of which the escapes of style sheets are the other reading.
+const SCRIPT: usize = 3;
+
+/// The first form of a value and those that it leads to.
+pub(super) struct Search<'t> {
+    first: Form<'t>,
+    further: Vec<Decoded>,
+    /// How each form came about, the first form's included.
+    made: [Made; 1 + MAX_FURTHER],
+    /// How much text the branches may make yet.
+    room: usize,
+    /// More escapes could be undone than are.
+    exhausted: bool,
+    /// How many bytes were read by decoders.
+    work: usize,
+}
+
+/// How a form came about, and how its chain goes on.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    depth: u8,
+    /// The decoder that makes the next form of the chain; `None` where no escape is left.
+    by: Option<usize>,
+}
+
+/// Which chain it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    /// The one that begins at the first form: it is made to its end.
+    Main,
+    /// That of a branch: it is made as long as there is room.
+    Branch,
+    /// The same, of escapes in another order. It may be longer, and nothing follows from that.
+    Reordered,
+}
+
+impl Decoder {
+    const fn new(needs: Marks, decode: Decode) -> Self {
+        Self {
+            needs,
+            decode,
+            hides: |_| true,
+        }
+    }
+}
+
+impl<'t> Search<'t> {
+    /// Searches all forms that `first` leads to. `as_cookie` if PHP may read a plus in it as a space, which it does
+    /// before all else.
+    pub(super) fn run(first: Form<'t>, as_cookie: bool) -> Self {
+        let mut search = Self {
+            room: first.text.len().saturating_add(ROOM),
+            first,
+            further: Vec::new(),
+            made: [Made::default(); 1 + MAX_FURTHER],
+            exhausted: false,
+            work: 0,
+        };
+        let begin = search.begin(as_cookie);
+        search.chain(begin, Chain::Main);
+        let mut at = search.branches(0);
+        let mut reordered = 0;
+        while reordered < at {
+            search.reorder(reordered);
+            at = search.branches(at);
+            reordered += 1;
+        }
+        search
+    }
+
+    /// The further forms, and whether there would be more.
+    pub(super) fn finish(self) -> (Vec<Decoded>, bool) {
+        (self.further, self.exhausted)
+    }
+
+    /// How many bytes were read by decoders, and how many they wrote.
+    #[cfg(test)]
+    pub(super) fn work(&self) -> (usize, usize) {
+        let written = self.further.iter().map(|form| form.text.len()).sum();
+        (self.work, written)
+    }
+
+    /// The form that the chain begins at.
+    fn begin(&mut self, as_cookie: bool) -> usize {
+        if !as_cookie || !self.first.marks.meets(PLUS) {
+            return 0;
+        }
+        // Another reading of the same decoding, not one deeper.
+        let plus = self.apply(0, percent::plus);
+        let begin = plus.and_then(|form| self.push(form, 0)).unwrap_or(0);
+        let [first, ..] = &mut self.made;
+        first.by = (begin > 0).then_some(COOKIE_PLUS);
+        begin
+    }
+
+    /// Undoes the escapes of a form, and those that come to light by it, until none are left.
+    fn chain(&mut self, mut at: usize, chain: Chain) {
+        loop {
+            let depth = self.made(at).depth;
+            if depth == MAX_DEPTH {
+                self.exhausted |= chain != Chain::Reordered && self.hides_more(at);
+                return;
+            }
+            let Some((decoder, form)) = self.undo(at) else {
+                return;
+            };
+            if let Some(made) = self.made.get_mut(at) {
+                made.by = Some(decoder);
+            }
+            if chain != Chain::Main && !self.take(form.text.len()) {
+                return;
+            }
+            match self.push(form, depth + 1) {
+                Some(next) => at = next,
+                None => return,
+            }
+        }
+    }
+
+    /// The first decoder that undoes anything in a form, and what it makes.
+    fn undo(&mut self, at: usize) -> Option<(usize, Decoded)> {
+        let marks = self.form(at).marks;
+        let mut decoders = DECODERS.iter().enumerate();
+        decoders.find_map(|(index, decoder)| {
+            let form = marks
+                .meets(decoder.needs)
+                .then(|| self.apply(at, decoder.decode))?;
+            Some((index, form?))
+        })
+    }
+
+    /// Whether undoing more escapes would bring anything to light in a form.
+    fn hides_more(&mut self, at: usize) -> bool {
+        let marks = self.form(at).marks;
+        DECODERS.iter().any(|decoder| {
+            marks.meets(decoder.needs)
+                && self.apply(at, decoder.decode).is_some()
+                && (decoder.hides)(self.form(at).text)
+        })
+    }
+
+    /// Adds the branches that begin at the forms from `at` on, and at those that are added thereby: where that list ends.
+    fn branches(&mut self, mut at: usize) -> usize {
+        while at <= self.further.len() {
+            self.branch(at);
+            at += 1;
+        }
+        at
+    }
+
+    fn branch(&mut self, at: usize) {
+        let Made { depth, by } = self.made(at);
+        if depth == MAX_DEPTH {
+            return;
+        }
+        let marks = self.form(at).marks;
+        let only_script_is_left = by.is_none_or(|decoder| decoder == SCRIPT);
+        if only_script_is_left && marks.meets(BACKSLASH) {
+            self.add_branch(at, css::decode, Chain::Branch);
+        }
+        self.tokens(at);
+        if only_script_is_left && marks.meets(NON_ASCII) {
+            self.add_branch(at, compatibility::decode, Chain::Branch);
+        }
+        if by.is_none() && filler::may_be_in(marks) {
+            self.add_branch(at, filler::decode, Chain::Branch);
+        }
+    }
+
+    /// Adds what becomes of a form if another escape is undone first than in its chain.
+    fn reorder(&mut self, at: usize) {
+        let Made { depth, by } = self.made(at);
+        let Some(first) = by.filter(|_| depth < MAX_DEPTH) else {
+            return;
+        };
+        let marks = self.form(at).marks;
+        let tried = if first == COOKIE_PLUS { 0 } else { first + 1 };
+        for decoder in DECODERS.iter().skip(tried) {
+            if marks.meets(decoder.needs) {
+                self.add_branch(at, decoder.decode, Chain::Reordered);
+            }
+        }
+        if first != SCRIPT && marks.meets(BACKSLASH) {
+            self.add_branch(at, css::decode, Chain::Reordered);
+        }
+    }
+
+    fn add_branch(&mut self, at: usize, decode: Decode, chain: Chain) {
+        if self.further.len() < MAX_FURTHER
+            && let Some(form) = self.apply(at, decode)
+        {
+            self.begin_branch(at, form, chain);
+        }
+    }
+
+    /// Adds what letters and digits of a form hide.
+    fn tokens(&mut self, at: usize) {
+        if self.further.len() == MAX_FURTHER {
+            return;
+        }
+        self.work += self.form(at).text.len();
+        // They are made before any is added, since they are read from the list that is added to.
+        let hidden: Vec<Decoded> = token::decode(&self.form(at)).collect();
+        for form in hidden {
+            self.begin_branch(at, form, Chain::Branch);
+        }
+    }
+
+    fn begin_branch(&mut self, at: usize, form: Decoded, chain: Chain) {
+        let depth = self.made(at).depth + 1;
+        if self.take(form.text.len())
+            && let Some(begins_at) = self.push(form, depth)
+        {
+            self.chain(begins_at, chain);
+        }
+    }
+
+    /// Takes room for a form of a branch, if there is enough left.
+    fn take(&mut self, len: usize) -> bool {
+        let left = self.room.checked_sub(len);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
+    }
+
+    /// Adds a form, unless nothing is left in it, it is there already or there are too many: its index.
+    fn push(&mut self, form: Decoded, depth: u8) -> Option<usize> {
+        let mut others = self.further.iter();
+        if form.text.is_empty()
+            || self.first.text == form.text
+            || others.any(|other| other.text == form.text)
+        {
+            return None;
+        }
+        let at = 1 + self.further.len();
+        self.made.get_mut(at)?.depth = depth;
+        self.further.push(form);
+        Some(at)
+    }
+
+    fn apply(&mut self, at: usize, decode: Decode) -> Option<Decoded> {
+        self.work += self.form(at).text.len();
+        decode(&self.form(at))
+    }
+
+    fn form(&self, at: usize) -> Form<'_> {
+        let further = at.checked_sub(1).and_then(|at| self.further.get(at));
+        further.map_or(self.first, Decoded::form)
+    }
+
+    fn made(&self, at: usize) -> Made {
+        self.made.get(at).copied().unwrap_or_default()
+    }
+}
