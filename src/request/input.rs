@@ -132,6 +132,8 @@ pub enum DecodeStep {
     Invisible,
     /// `＜`, `ｓ`, `ſ` → `<`, `s`: characters that stand for ASCII ones (Unicode Annex 15).
     Compatibility,
+    /// `&lt;`, CDATA sections and comments of XML → the text that they make (XML 1.0, 2.4).
+    Xml,
 }
 
 /// Something that two parsers would read differently.

@@ -19,6 +19,7 @@ mod token;
 mod transfer;
 mod utf7;
 mod utf8;
+mod xml;
 
 use super::input::{DecodeStep, Form, Oddities, Steps};
 use super::marks::Marks;
@@ -56,6 +57,8 @@ pub enum Syntax {
         /// Whether the most significant byte comes first.
         big_endian: bool,
     },
+    /// The text of an XML element or attribute, in the pieces that the document is made of.
+    Xml,
 }
 
 /// What decoding makes of a value that is not the same however it is read.
@@ -87,7 +90,9 @@ pub struct Decoded {
 #[must_use]
 #[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
+    let is_markup = syntax == Syntax::Xml && marks.meets(LESS);
     let may_change = marks.meets(SIGNS)
+        || is_markup
         || filler::may_be_in(marks)
         || syntax.is_encoding()
         || token::may_hide(text);
@@ -127,6 +132,7 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
         Syntax::Utf16 { big_endian } => {
             Some(raw.next(&[DecodeStep::Utf16], from_utf16(raw.text, big_endian)))
         }
+        Syntax::Xml if has(AMPERSAND.or(LESS)) => xml::decode(raw),
         _ => None,
     }
 }
@@ -134,6 +140,7 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
 const PERCENT: Marks = Marks::of_byte(b'%');
 const PLUS: Marks = Marks::of_byte(b'+');
 const AMPERSAND: Marks = Marks::of_byte(b'&');
+const LESS: Marks = Marks::of_byte(b'<');
 const BACKSLASH: Marks = Marks::of_byte(b'\\');
 
 /// Everything beyond ASCII.
