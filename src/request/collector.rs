@@ -160,6 +160,16 @@ impl<'c> Collector<'c> {
         }
     }
 
+    /// How many ambiguities there are.
+    pub(super) const fn notes(&self) -> usize {
+        self.values.ambiguities.len()
+    }
+
+    /// Forgets the ambiguities behind the first `notes`.
+    pub(super) fn forget(&mut self, notes: usize) {
+        self.values.ambiguities.truncate(notes);
+    }
+
     /// How many values there are.
     pub(super) const fn len(&self) -> usize {
         self.values.records.len()

@@ -1,5 +1,6 @@
 //! The request-target: the path, query keys and values, and the path that all its spellings share.
 
+use super::body::graphql;
 use super::collector::Collector;
 use super::decode::Syntax;
 use super::input::{PlaceKind, Source};
@@ -19,7 +20,9 @@ pub(super) fn inputs(target: &[u8], values: &mut Values) {
         out.value("", 0..path_end, Syntax::Path);
     }
     let mut out = Collector::new(target, PlaceKind::Query, Source::Target, values);
-    pairs::inputs(path_end.saturating_add(1)..target.len(), &mut out);
+    let query = path_end.saturating_add(1)..target.len();
+    pairs::inputs(query.clone(), &mut out);
+    graphql::in_pairs(query, &mut out);
 }
 
 #[cfg(test)]

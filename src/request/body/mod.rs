@@ -7,9 +7,14 @@
 
 mod charset;
 mod classify;
+pub(super) mod graphql;
 mod json;
+mod label;
+mod look;
 mod multipart;
+mod ndjson;
 mod params;
+mod xml;
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -27,6 +32,7 @@ use classify::{Declared, Reading};
 use multipart::Boundary;
 
 pub use classify::{BEGINNING, begins_as_multipart, classify};
+pub use graphql::Shape as GraphqlShape;
 pub use multipart::{Next, Unit, Units};
 
 /// A complete body, taken apart on demand and once.
@@ -42,10 +48,11 @@ pub struct BodyView<'a> {
 }
 
 /// What a body is read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyKind {
     /// No bytes.
+    #[default]
     Empty,
     /// `application/x-www-form-urlencoded`.
     Form,
@@ -53,6 +60,12 @@ pub enum BodyKind {
     Json,
     /// `multipart/*`.
     Multipart,
+    /// `application/xml` and its relatives, SOAP, SVG, and other markup.
+    Xml,
+    /// A GraphQL document by itself; one within JSON is [`Self::Json`].
+    Graphql,
+    /// JSON texts on lines of their own.
+    Ndjson,
     /// Any other text.
     Text,
     /// Said to be binary, and looks it. Nothing is taken apart.
@@ -119,6 +132,19 @@ impl<'a> BodyView<'a> {
         &self.parsed().values.ambiguities
     }
 
+    /// What the GraphQL documents of the body ask for, if there are any. Counted anew at every call.
+    #[must_use]
+    pub fn graphql(&self) -> Option<GraphqlShape> {
+        let mut shape = GraphqlShape::default();
+        if self.reading.graphql {
+            graphql::shape(self.bytes, &mut shape);
+        }
+        if self.reading.json {
+            graphql::shape_in_json(self.bytes, &mut shape);
+        }
+        (shape.documents > 0).then_some(shape)
+    }
+
     /// The raw bytes of an [`Origin`] in the body.
     #[must_use]
     pub fn slice(&self, origin: &Origin) -> Option<&'a [u8]> {
@@ -149,8 +175,12 @@ impl<'a> BodyView<'a> {
         if self.is_encoded && self.reading.kind != BodyKind::Empty {
             out.note("content_encoding", whole.clone());
         }
-        if self.declared.rare_charset && self.reading.kind != BodyKind::Empty {
+        if self.reading.rare_charset {
             out.note("charset", whole.clone());
+        }
+        if self.reading.kind != BodyKind::Empty {
+            let contradictions = self.declared.contradictions();
+            contradictions.for_each(|kind| out.note(kind, whole.clone()));
         }
         let mut invalid = self.take_apart(&self.reading, &mut out);
         if let Some(big_endian) = self.reading.utf16 {
@@ -176,10 +206,27 @@ impl<'a> BodyView<'a> {
         let whole = 0..out.bytes.len();
         let mut invalid = Invalid::default();
         let mut as_text = reading.text;
-        if reading.json && !json::inputs(whole.clone(), out) {
-            as_text = true;
-            // A body that only looked like JSON is odd in no way if it is none.
-            invalid.json = self.declared.json;
+        let mut is_json = false;
+        if reading.json {
+            let before = out.notes();
+            is_json = json::inputs(whole.clone(), out);
+            invalid.json = !is_json && self.declared.json;
+            if !is_json && !self.declared.json {
+                // A body that only looked like JSON is odd in no way if it is none.
+                out.forget(before);
+            }
+            as_text |= !is_json;
+            graphql::in_json(whole.clone(), out);
+        }
+        if reading.lines {
+            ndjson::inputs(whole.clone(), out);
+        }
+        // A key without quotes begins JSON as a field begins a document.
+        if reading.graphql && !is_json {
+            as_text |= !graphql::inputs(whole.clone(), out);
+        }
+        if reading.xml {
+            invalid.xml = !xml::inputs(whole.clone(), out) && self.declared.xml;
         }
         if reading.multipart && !multipart::inputs(&self.boundary, out) {
             as_text = true;
@@ -187,6 +234,7 @@ impl<'a> BodyView<'a> {
         }
         if reading.form {
             pairs::inputs(whole.clone(), out);
+            graphql::in_pairs(whole.clone(), out);
         }
         if as_text {
             out.value("", whole, Syntax::Text);
@@ -200,6 +248,7 @@ impl<'a> BodyView<'a> {
 struct Invalid {
     json: bool,
     multipart: bool,
+    xml: bool,
 }
 
 impl Invalid {
@@ -207,6 +256,7 @@ impl Invalid {
     const fn only_if(&mut self, other: Self) {
         self.json &= other.json;
         self.multipart &= other.multipart;
+        self.xml &= other.xml;
     }
 
     fn note(self, whole: Range<usize>, out: &mut Collector<'_>) {
@@ -214,7 +264,10 @@ impl Invalid {
             out.note("invalid_json", whole.clone());
         }
         if self.multipart {
-            out.note("invalid_multipart", whole);
+            out.note("invalid_multipart", whole.clone());
+        }
+        if self.xml {
+            out.note("invalid_xml", whole);
         }
     }
 }

@@ -45,6 +45,37 @@ pub(super) fn params(text: &[u8], range: Range<usize>) -> impl Iterator<Item = P
     .take(MAX_PARAMS)
 }
 
+/// The elements of a header value that is a list: what stands between commas outside of quotes (RFC 9110, 5.6.1). Empty
+/// ones are left out.
+pub(super) fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < text.len() {
+            let start = at;
+            let mut end = find(text, at, b",\"");
+            while text.get(end) == Some(&b'"') {
+                end = find(text, closing_quote(text, end + 1) + 1, b",\"");
+            }
+            at = end + 1;
+            let piece = text.get(start..end).unwrap_or_default().trim_ascii();
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+        }
+        None
+    })
+    .take(MAX_PARAMS)
+}
+
+/// The text of an extended value, `UTF-8''text` (RFC 8187, 3.2).
+pub(super) fn extended(value: &[u8]) -> &[u8] {
+    let mut quotes = memchr::memchr_iter(b'\'', value);
+    quotes
+        .nth(1)
+        .and_then(|at| value.get(at + 1..))
+        .unwrap_or(value)
+}
+
 /// Where the first of `wanted` is at or behind `from`, or the end.
 fn find(text: &[u8], from: usize, wanted: &[u8]) -> usize {
     text.iter()
@@ -92,6 +123,33 @@ mod tests {
                 (slice(param.name), slice(param.value))
             })
             .collect()
+    }
+
+    #[test]
+    fn a_list_is_cut_at_commas_outside_of_quotes() {
+        for (text, expected) in [
+            ("", &[][..]),
+            (" , ,", &[]),
+            ("a/b", &["a/b"]),
+            ("a;b=c, d ,e", &["a;b=c", "d", "e"]),
+            (
+                "a;b=\"c,d\";e=\"\\\",\",f",
+                &["a;b=\"c,d\";e=\"\\\",\"", "f"],
+            ),
+            ("a;b=\"c,d", &["a;b=\"c,d"]),
+        ] {
+            let found: Vec<_> = pieces(text.as_bytes()).collect();
+            let expected: Vec<_> = expected.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+        assert_eq!(pieces(",a".repeat(100).as_bytes()).count(), MAX_PARAMS);
+    }
+
+    #[test]
+    fn an_extended_value_is_behind_its_second_quote() {
+        for (value, text) in [("UTF-8'en'a'b", "a'b"), ("a'b", "a'b"), ("", "")] {
+            assert_eq!(extended(value.as_bytes()), text.as_bytes());
+        }
     }
 
     #[test]

@@ -55,7 +55,11 @@ fn bodies_are_taken_apart_as_everything_they_could_be() {
         (
             "application/json",
             b"{bad",
-            &["body.$.bad (name)=bad", "body={bad"],
+            &[
+                "body.$.bad (name)=bad",
+                "body.query.bad (name)=bad",
+                "body={bad",
+            ],
             &["json_bare_key", "invalid_json"],
         ),
         ("text/plain", b"[1,", &["body.$[0]=1", "body=[1,"], &[]),
@@ -78,6 +82,7 @@ fn bodies_are_taken_apart_as_everything_they_could_be() {
             b"\xff\xfe<\0a\0>\0",
             &[
                 "body=\\xff\\xfe<\\x00a\\x00>\\x00",
+                "body./a (name)=a",
                 "body=\\xef\\xbb\\xbf<a>",
             ],
             &["utf16"],
@@ -135,6 +140,10 @@ fn content_type() -> impl Strategy<Value = &'static str> {
         "text/plain",
         "image/png",
         "text/plain; charset=utf-16le",
+        "application/xml",
+        "application/graphql",
+        "application/x-ndjson",
+        "application/xml, application/json; charset=utf-7",
     ])
 }
 
@@ -169,6 +178,15 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
             "%41",
             "\u{feff}",
             "\\u0041",
+            "<a b='",
+            "</a>",
+            "<![CDATA[",
+            "]]>",
+            "&lt;",
+            "<!DOCTYPE a [",
+            "\"query\":\"{a(b:\\\"",
+            "query {a(b:",
+            "\"\"\"",
         ])
         .prop_map(|piece| piece.as_bytes().to_vec()),
     ];

@@ -22,18 +22,29 @@ const MAX_DEPTH: usize = 128;
 /// Adds what is in `range` of the body. `false` if it is no JSON even to the most tolerant; what precedes the mistake has
 /// been added then.
 pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
-    let text = out.text(&(0..range.end));
     let mut start = range.start;
     if out.text(&range).starts_with(b"\xef\xbb\xbf") {
         out.note("json_bom", start..start + 3);
         start += 3;
     }
+    let full = out.full();
+    document(NameRef::ROOT, start..range.end, full, out)
+}
+
+/// Adds what is in `range`, which is the n-th document of many, until there are `full` values.
+pub(super) fn element(nth: u32, range: Range<usize>, full: usize, out: &mut Collector<'_>) -> bool {
+    document(NameRef::ROOT.element(nth), range, full, out)
+}
+
+fn document(root: NameRef, range: Range<usize>, full: usize, out: &mut Collector<'_>) -> bool {
+    let text = out.text(&(0..range.end));
     // A key or value for every dozen bytes is usual. What is not written to costs nothing.
     out.reserve(range.len() / 12);
     let mut reader = Reader {
-        full: out.full(),
-        words: Lexer::new(text, start),
-        name: NameRef::ROOT,
+        full,
+        words: Lexer::new(text, range.start),
+        root,
+        name: root,
         inner: Frame::document(out),
         outer: Vec::new(),
         expected: Expected::Value,
@@ -61,6 +72,8 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
 struct Reader<'c, 'a> {
     out: &'c mut Collector<'a>,
     words: Lexer<'a>,
+    /// What the outermost value is called.
+    root: NameRef,
     /// What the value that is read is called.
     name: NameRef,
     /// What is read at present, and what that lies in, the document first.
@@ -148,7 +161,8 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             Kind::Comment => {
-                self.note("json_comment", token);
+                self.check_room()?;
+                self.out.rest("json_comment", token.range());
                 Ok(())
             }
             Kind::Unterminated => self.word(token).and(Err(Stop::Invalid)),
@@ -172,7 +186,7 @@ impl Reader<'_, '_> {
             Expected::Value | Expected::FirstElement | Expected::Element => {}
             Expected::Nothing => {
                 self.note("json_several_values", token);
-                self.name = NameRef::ROOT;
+                self.name = self.root;
             }
             _ => return Err(Stop::Invalid),
         }

@@ -57,12 +57,12 @@ fn what_some_parser_tolerates_is_read_and_noted() {
         ("{\"a\":1,}", &["$.a#=a", "$.a=1"], &["json_trailing_comma"]),
         (
             "[1/*x*/,//y\n2#z",
-            &["$[0]=1/*x*/", "$[1]=2#z"],
+            &["$[0]=1/*x*/", "=//y\\n", "$[1]=2#z"],
             &["json_literal", "json_comment", "json_literal"],
         ),
         (
             "[/*]*/ 'b']",
-            &["$[0]=b"],
+            &["=/*]*/", "$[0]=b"],
             &["json_comment", "json_single_quotes"],
         ),
         (
