@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use libfuzzer_sys::fuzz_target;
 use portcullis::request::BodyView;
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 11] = [
     "application/json",
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=b",
@@ -15,6 +15,9 @@ const TYPES: [&str; 8] = [
     "text/plain; charset=utf-16",
     "application/octet-stream",
     "text/xml",
+    "application/graphql",
+    "application/x-ndjson",
+    "application/xml, application/json; charset=utf-16le",
     "",
 ];
 
