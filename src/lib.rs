@@ -65,6 +65,9 @@
 //! * **A path has readings.** Limits and decoys compare the normal path, and where it goes up, every path that some server
 //!   would take it for; an exemption holds only for a path that is written as it is meant.
 //! * **Two kinds of failure.** *Exhausted* is the sender's choice and refused; a *fault* is ours, and `on_error` decides.
+//! * **A body is read as everything it could be**, by what is said of it and by what it looks like; what two readers would
+//!   read differently is recorded by the parsers, weighed in one table (`request/ambiguity.rs`), and a finding of its own.
+//!   What cannot be read at all is refused with 400.
 //! * **What repeats is searched once.** Header values in which nothing was found are remembered for a while, byte by byte
 //!   (`engine/patterns/harmless.rs`); nothing is remembered of what was found, nor of secrets.
 //! * **Work is counted, not timed.** What is looked at, how often, has a budget that grows with its length; beyond it the

@@ -287,7 +287,8 @@ impl Evaluation {
     fn weigh(&mut self, link: &Link, enforced: bool, finding: Finding) {
         match (finding.weight, enforced) {
             (Weight::Decisive, true) => self.refuse(link, link.status),
-            (Weight::Decisive, false) => self.would_block = true,
+            (Weight::Unreadable, true) => self.refuse(link, StatusCode::BAD_REQUEST),
+            (Weight::Decisive | Weight::Unreadable, false) => self.would_block = true,
             (Weight::Score(score), true) => {
                 self.score.0 = self.score.0.saturating_add(score.0);
                 if self.score >= self.policy.threshold {

@@ -43,6 +43,9 @@ pub enum Weight {
     Decisive,
     /// Adds up with the other findings: content.
     Score(Score),
+    /// The request cannot be read as the application may read it, so nothing that was found or not found counts: refused at
+    /// once, with 400 whatever the status of the detection, since the sender chose to write it so.
+    Unreadable,
 }
 
 /// A rule as `portcullis rules list` shows it.
@@ -56,6 +59,19 @@ pub struct RuleInfo {
     pub score: Option<Score>,
     /// Where it looks.
     pub places: Vec<PlaceKind>,
+}
+
+// === impl Weight ===
+
+impl Weight {
+    /// The score of what adds up; `None` for what decides at once.
+    #[must_use]
+    pub const fn score(self) -> Option<Score> {
+        match self {
+            Self::Score(score) => Some(score),
+            Self::Decisive | Self::Unreadable => None,
+        }
+    }
 }
 
 // === impl RuleId ===

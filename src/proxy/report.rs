@@ -14,7 +14,7 @@ use super::receive::Unjudged;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
 use crate::engine::decide::{Observation, Observed};
-use crate::engine::{Evaluation, Finding, Outcome, Weight};
+use crate::engine::{Evaluation, Outcome, Weight};
 use crate::event::access::AccessRecord;
 use crate::event::{
     Decision, Event, EventClient, EventFinding, EventId, EventKind, Evidence, secrets,
@@ -328,11 +328,8 @@ fn decision_of(evaluation: Option<&Evaluation>, refusal: Option<&Refusal>) -> De
 fn decisive<'o>(new: &'o [Observation], evaluation: &Evaluation) -> Option<&'o Observation> {
     let refusing = evaluation.permit().err().map(|block| &block.detection);
     let weight = |seen: &Observation| match &seen.what {
-        Observed::Finding(Finding {
-            weight: Weight::Score(score),
-            ..
-        }) => score.0,
-        Observed::Finding(_) | Observed::Exhausted(_) | Observed::Fault(_) => u32::MAX,
+        Observed::Finding(found) => found.weight.score().map_or(u32::MAX, |score| score.0),
+        Observed::Exhausted(_) | Observed::Fault(_) => u32::MAX,
     };
     let is_refusing = |seen: &&Observation| refusing.is_none_or(|name| *name == seen.detection);
     // `max_by_key` takes the last of equals; the first is the one that a reader looks for.
@@ -345,6 +342,9 @@ fn decisive<'o>(new: &'o [Observation], evaluation: &Evaluation) -> Option<&'o O
 
 const fn kind_of(what: &Observed) -> EventKind {
     match what {
+        Observed::Finding(finding) if matches!(finding.weight, Weight::Unreadable) => {
+            EventKind::Refused
+        }
         Observed::Finding(_) => EventKind::Threat,
         Observed::Exhausted(_) => EventKind::Refused,
         Observed::Fault(_) => EventKind::Fault,
@@ -367,10 +367,7 @@ fn listed(seen: &Observation) -> EventFinding {
             finding.rule.to_string(),
             finding.place.to_string(),
             finding.evidence.clone(),
-            match finding.weight {
-                Weight::Decisive => None,
-                Weight::Score(score) => Some(score.0),
-            },
+            finding.weight.score().map(|score| score.0),
         ),
         Observed::Exhausted(_) => (
             "exhausted".into(),

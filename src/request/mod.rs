@@ -5,6 +5,7 @@
 //! left to a detection. All work is bounded: by the limits on what arrives, and by the depth and size bounds beside each
 //! decoder. Nothing recurses on input.
 
+pub mod ambiguity;
 pub mod body;
 mod collector;
 pub mod cookies;

@@ -9,6 +9,7 @@
     reason = "a test that meets the unexpected should end there"
 )]
 
+mod ambiguity;
 mod answers;
 mod checks;
 mod fault_mix;

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::engine::Mode;
 use crate::engine::decide::{Evaluation, Observation, Observed, Outcome};
 use crate::engine::trace::Step;
-use crate::engine::{Mode, Weight};
 use crate::event::secrets::{place_is_secret, presentable, presentable_part, printable};
 use crate::request::{
     BodyKind, BodyView, DecodeStep, IdentitySource, Input, Origin, Place, PlaceKind, RequestView,
@@ -190,10 +190,7 @@ fn found(seen: &Observation, request: &RequestView<'_>, body: Option<&BodyView<'
             told.rule = Some(finding.rule.to_string());
             told.place = Some(shown_place(&finding.place));
             told.message = finding.message.to_string();
-            told.score = match finding.weight {
-                Weight::Decisive => None,
-                Weight::Score(score) => Some(score.0),
-            };
+            told.score = finding.weight.score().map(|score| score.0);
             told.evidence = Some(finding.evidence.text.clone());
             told.steps.clone_from(&finding.evidence.steps);
             told.origin.clone_from(&finding.evidence.origin);

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::builtin;
 use super::exclusion::ExclusionConfig;
+use super::{ambiguous, builtin};
 use crate::config::ConfigError;
 use crate::engine::Score;
 use crate::request::PlaceKind;
@@ -18,10 +18,33 @@ pub struct MaliciousPayloadConfig {
     /// Words and regular expressions of your own.
     pub patterns: Vec<PayloadPattern>,
     /// Whether the shipped rules against SQL injection, cross-site scripting, path traversal and command injection look
-    /// too. `portcullis rules list` shows them.
+    /// too, and those against requests that mean different things to different readers. `portcullis rules list` shows
+    /// them.
     pub builtin: bool,
+    /// What is made of XML.
+    pub xml: XmlConfig,
     /// Where rules are switched off, because the application expects there what they find.
     pub exclusions: Vec<ExclusionConfig>,
+}
+
+/// The section `malicious_payload.xml`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct XmlConfig {
+    /// Whether an XML body may have a DOCTYPE: `refuse` or `allow`. One that declares entities, or that names a file or an
+    /// address, is refused either way, by the rules `ambiguity.xml_entity` and `ambiguity.xml_external`.
+    pub doctype: Doctype,
+}
+
+/// Whether an XML body may have a DOCTYPE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Doctype {
+    /// No. That of HTML, `<!DOCTYPE html>`, is none.
+    #[default]
+    Refuse,
+    /// Yes, as long as it is no danger.
+    Allow,
 }
 
 /// Words and regular expressions that are found together, under one name.
@@ -70,6 +93,7 @@ impl Default for MaliciousPayloadConfig {
         Self {
             patterns: Vec::new(),
             builtin: true,
+            xml: XmlConfig::default(),
             exclusions: Vec::new(),
         }
     }
@@ -79,7 +103,7 @@ impl MaliciousPayloadConfig {
     /// Every mistake of meaning that can be seen without compiling anything.
     pub(super) fn mistakes(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
-        let mut ids = HashSet::new();
+        let mut ids: HashSet<String> = ambiguous::ids().collect();
         if self.builtin {
             ids.extend(builtin::ids());
         }

@@ -1,11 +1,13 @@
 //! Where rules are switched off.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::EVERYWHERE;
 use crate::config::ConfigError;
-use crate::request::{Input, PlaceKind, RequestView};
+use crate::request::{Input, Place, PlaceKind, RequestView};
 
 /// A place where rules are switched off. What is left out holds for all; at least one must be given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,22 +23,55 @@ pub struct ExclusionConfig {
     pub path: Option<String>,
 }
 
+/// Where something was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot<'v> {
+    /// In a value.
+    Value(Input<'v>),
+    /// In a part of the request, and in no value alone.
+    Part(PlaceKind),
+}
+
+impl<'v> Spot<'v> {
+    const fn kind(self) -> PlaceKind {
+        match self {
+            Self::Value(input) => input.kind(),
+            Self::Part(kind) => kind,
+        }
+    }
+
+    fn name(self) -> Cow<'v, str> {
+        match self {
+            Self::Value(input) => input.name(),
+            Self::Part(_) => Cow::Borrowed(""),
+        }
+    }
+
+    /// The place of it.
+    pub(super) fn place(self) -> Place<'v> {
+        match self {
+            Self::Value(input) => input.place(),
+            Self::Part(kind) => Place::value(kind, ""),
+        }
+    }
+}
+
 impl ExclusionConfig {
-    /// Whether findings of `rule` in `input` of `request` are to be dropped.
+    /// Whether findings of `rule` at a spot of `request` are to be dropped.
     ///
     /// An exemption must not be had by spelling: one for a path holds only where the path is written as it is meant, since
     /// an application may read another spelling as another path.
-    pub(super) fn covers(&self, rule: &str, input: Input<'_>, request: &RequestView<'_>) -> bool {
+    pub(super) fn covers(&self, rule: &str, spot: Spot<'_>, request: &RequestView<'_>) -> bool {
         let is = |wanted: &Option<String>, text: &str| {
             wanted.as_ref().is_none_or(|wanted| glob(wanted, text))
         };
-        self.place.is_none_or(|kind| kind == input.kind())
+        self.place.is_none_or(|kind| kind == spot.kind())
             && is(&self.rule, rule)
             && self.path.as_ref().is_none_or(|path| {
                 is_plain(request) && path_matches(path, request.normalized_path())
             })
             // Last, since a name has to be put together.
-            && (self.name.is_none() || is(&self.name, &input.name()))
+            && (self.name.is_none() || is(&self.name, &spot.name()))
     }
 
     /// What is wrong with it, given the names of all rules.

@@ -3,7 +3,13 @@
 //! Payloads: values that carry a listed word, match a listed expression, or that a shipped rule recognises as SQL
 //! injection, cross-site scripting, path traversal or command injection. Every value of a request is looked at, in every
 //! form that the application might decode it to: path, query keys and values, headers, cookies, form fields, JSON keys
-//! and values at any depth, multipart fields and file names, plain text.
+//! and values at any depth, XML elements and attributes, the values of GraphQL documents, multipart fields and file
+//! names, plain text.
+//!
+//! And requests that mean different things to different readers, the rules `ambiguity.*`: how they are written can hide a
+//! payload from one who looks for it. What honest programs write counts little or nothing. What nobody can read as the
+//! application may is refused with 400 by itself, even where `builtin` is off: a charset in which letters are other bytes,
+//! a part of a form with two names, a value that is encoded more than five times over.
 //!
 //! Each rule has a score; the scores of different rules add up, and the policy refuses at its threshold. A rule that
 //! matches in several places of the head, or of the body, is reported and counted once for each of these two, at the
@@ -32,50 +38,38 @@
 //! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no
 //! application reads them as values.
 
+mod ambiguous;
 mod builtin;
 mod config;
 mod exclusion;
+mod rules;
 mod work;
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use self::config::{MaliciousPayloadConfig, PayloadPattern};
+use self::ambiguous::{Ambiguities, Seen};
+pub use self::config::{Doctype, MaliciousPayloadConfig, PayloadPattern, XmlConfig};
 pub use self::exclusion::ExclusionConfig;
+use self::exclusion::Spot;
+use self::rules::{Rule, Rules};
 use self::work::Work;
 use crate::config::{ConfigError, Load};
-use crate::engine::patterns::PatternSet;
 use crate::engine::registry::module_documentation;
 use crate::engine::{
-    BodyNeed, Canary, Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleId,
-    RuleInfo, Score, ThreatDetection, Verdict, Weight,
+    BodyNeed, Canary, Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleInfo,
+    Score, ThreatDetection, Verdict, Weight,
 };
-use crate::request::{BodyView, Form, Input, Inputs, PlaceKind, RequestView};
+use crate::request::{BodyView, Form, Input, Inputs, PlaceKind, RequestView, Source};
 
 /// Finds words, expressions and known attacks in every value of a request.
 #[derive(Debug)]
 pub struct MaliciousPayload {
     rules: Arc<Rules>,
+    ambiguities: Ambiguities,
     exclusions: Vec<ExclusionConfig>,
     canary: Option<Canary>,
-}
-
-/// All rules in one automaton; the n-th pattern of the set belongs to the n-th rule.
-#[derive(Debug)]
-struct Rules {
-    set: PatternSet,
-    rules: Vec<Rule>,
-    look_at_body: bool,
-}
-
-#[derive(Debug)]
-struct Rule {
-    id: RuleId,
-    message: Cow<'static, str>,
-    score: Score,
-    places: Vec<PlaceKind>,
 }
 
 /// The most findings of one head or body. The threshold is long reached by then.
@@ -117,14 +111,13 @@ fn comes_again(header: &str) -> bool {
 impl MaliciousPayload {
     /// What the rules find in `inputs`, which are those of `request`'s head or of its body, `bytes` long.
     ///
-    /// A value that is encoded over and over is refused whatever was found: what it is at last, nobody has seen. So is
-    /// what makes more work than it may, since not all of it was looked at.
+    /// What makes more work than it may is refused whatever was found, since not all of it was looked at.
     fn scan(
         &self,
         request: &RequestView<'_>,
         inputs: Inputs<'_>,
         bytes: usize,
-    ) -> Result<Verdict, DetectionError> {
+    ) -> Result<Vec<Finding>, DetectionError> {
         let mut findings = Vec::new();
         let mut work = Work::for_input(bytes);
         for input in inputs {
@@ -134,24 +127,44 @@ impl MaliciousPayload {
             for form in input.forms() {
                 self.scan_form(request, input, form, &mut work, &mut findings);
                 if findings.len() >= MAX_FINDINGS {
-                    return Ok(Verdict::Threat(findings));
+                    return Ok(findings);
                 }
             }
         }
-        let exhausted = if inputs.any_exhausted() {
-            "the number of decodings of one value"
-        } else if work.is_exhausted() {
-            "the work that its length allows for"
-        } else if findings.is_empty() {
-            return Ok(Verdict::Pass);
-        } else {
-            return Ok(Verdict::Threat(findings));
-        };
+        if !work.is_exhausted() {
+            return Ok(findings);
+        }
+        let exhausted = "the work that its length allows for";
         let rules: Vec<_> = findings.iter().map(|found| found.rule.as_str()).collect();
         Err(DetectionError::Exhausted(match *rules {
             [] => exhausted.into(),
             _ => format!("{exhausted}; found until then: {}", rules.join(", ")).into(),
         }))
+    }
+
+    /// Adds what is ambiguous about what was scanned.
+    fn doubt<'b>(
+        &self,
+        request: &RequestView<'_>,
+        seen: &Seen<'_>,
+        source: impl Fn(Source) -> Option<&'b [u8]>,
+        mut findings: Vec<Finding>,
+    ) -> Verdict {
+        // Where nobody looks, nothing has to be readable.
+        if !seen.ambiguities.is_empty() && !self.rules.rules.is_empty() {
+            let is_excluded = |rule: &str, spot: Spot<'_>| self.excludes(rule, spot, request);
+            findings.extend(self.ambiguities.find(seen, source, is_excluded));
+        }
+        if findings.is_empty() {
+            Verdict::Pass
+        } else {
+            Verdict::Threat(findings)
+        }
+    }
+
+    fn excludes(&self, rule: &str, spot: Spot<'_>, request: &RequestView<'_>) -> bool {
+        let mut exclusions = self.exclusions.iter();
+        exclusions.any(|exclusion| exclusion.covers(rule, spot, request))
     }
 
     fn scan_form(
@@ -170,10 +183,8 @@ impl MaliciousPayload {
             let rule = self.rules.rules.get(index);
             rule.is_some_and(|rule| rule.places.contains(&input.kind()))
         };
-        let is_excluded = |rule: &Rule| {
-            let mut exclusions = self.exclusions.iter();
-            exclusions.any(|exclusion| exclusion.covers(rule.id.as_str(), input, request))
-        };
+        let is_excluded =
+            |rule: &Rule| self.excludes(rule.id.as_str(), Spot::Value(input), request);
         let found = |index: usize, range: Range<usize>| {
             let Some(rule) = self.rules.rules.get(index) else {
                 return;
@@ -225,7 +236,13 @@ impl ThreatDetection for MaliciousPayload {
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
         // A head is short; what it may make is the least that anything may.
-        self.scan(request, request.inputs(), 0)
+        let findings = self.scan(request, request.inputs(), 0)?;
+        let seen = Seen {
+            ambiguities: request.ambiguities(),
+            inputs: request.inputs(),
+            path: request.path().len(),
+        };
+        Ok(self.doubt(request, &seen, |source| request.source(source), findings))
     }
 
     fn on_body(
@@ -234,7 +251,13 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        self.scan(request, body.inputs(), body.bytes().len())
+        let findings = self.scan(request, body.inputs(), body.bytes().len())?;
+        let seen = Seen {
+            ambiguities: body.ambiguities(),
+            inputs: body.inputs(),
+            path: 0,
+        };
+        Ok(self.doubt(request, &seen, |_| Some(body.bytes()), findings))
     }
 
     fn rules(&self) -> Vec<RuleInfo> {
@@ -246,6 +269,7 @@ impl ThreatDetection for MaliciousPayload {
                 score: Some(rule.score),
                 places: rule.places.clone(),
             })
+            .chain(self.ambiguities.rules())
             .collect()
     }
 
@@ -267,7 +291,7 @@ impl FromConfig for MaliciousPayload {
             .map_err(|error| vec![ConfigError::new(error.to_string())])?;
         // `share` carries one error; all of them are kept here.
         let rules = load.share(Self::NAME, &content, |_| {
-            compile(&config).map_err(|found| {
+            Rules::compile(&config).map_err(|found| {
                 errors = found;
                 ConfigError::new("the patterns cannot be compiled")
             })
@@ -275,7 +299,13 @@ impl FromConfig for MaliciousPayload {
         let Ok(rules) = rules else {
             return Err(errors);
         };
-        let names: Vec<&str> = rules.rules.iter().map(|rule| rule.id.as_str()).collect();
+        let ambiguities = Ambiguities {
+            builtin: config.builtin,
+            doctype: config.xml.doctype,
+        };
+        let ambiguous: Vec<String> = ambiguous::ids().collect();
+        let names = rules.rules.iter().map(|rule| rule.id.as_str());
+        let names: Vec<&str> = names.chain(ambiguous.iter().map(String::as_str)).collect();
         for (index, exclusion) in config.exclusions.iter().enumerate() {
             errors.extend(
                 exclusion
@@ -300,6 +330,7 @@ impl FromConfig for MaliciousPayload {
         Ok(Self {
             canary: canary(&config),
             exclusions: config.exclusions,
+            ambiguities,
             rules,
         })
     }
@@ -332,52 +363,6 @@ fn canary(config: &MaliciousPayloadConfig) -> Option<Canary> {
         target: format!("/?canary={value}"),
         headers: Vec::new(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    })
-}
-
-/// Puts the user's patterns and the shipped rules into one set.
-fn compile(config: &MaliciousPayloadConfig) -> Result<Rules, Vec<ConfigError>> {
-    let mut builder = PatternSet::builder();
-    let mut rules = Vec::new();
-    let mut errors = Vec::new();
-    for (index, pattern) in config.patterns.iter().enumerate() {
-        let words = pattern.words.iter().map(String::as_str);
-        let regexes = pattern.regexes.iter().map(String::as_str);
-        if let Err(wrong) = builder.add(words, regexes) {
-            errors.extend(wrong.into_iter().map(|error| {
-                ConfigError::new(error.message)
-                    .item(error.index)
-                    .under("regexes")
-                    .item(index)
-                    .under("patterns")
-            }));
-        }
-        let message = pattern.message.clone().map_or(
-            Cow::Borrowed("A value matches a pattern of the configuration."),
-            Cow::Owned,
-        );
-        rules.push(Rule {
-            id: RuleId::new(&pattern.id),
-            message,
-            score: pattern.score,
-            places: pattern.places.clone(),
-        });
-    }
-    if config.builtin {
-        rules.extend(builtin::add_to(&mut builder, &mut errors));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let set = builder
-        .build()
-        .map_err(|message| vec![ConfigError::new(message).under("patterns")])?;
-    Ok(Rules {
-        set,
-        look_at_body: rules
-            .iter()
-            .any(|rule| rule.places.contains(&PlaceKind::Body)),
-        rules,
     })
 }
 

@@ -358,3 +358,27 @@ fn what_makes_more_work_than_its_length_allows_for_is_refused() {
     assert_eq!(judged("%2541", 1 << 18), Outcome::Pass);
     assert_eq!(judged("%25252541", 1 << 20), Outcome::Block);
 }
+
+/// Markup is judged as text and by its values; that must not be more work than honest documents may make.
+#[test]
+fn a_long_honest_document_of_xml_is_judged_whole() {
+    let policy = policy(detection::<MaliciousPayload>("{}"));
+    let line = "  <line number=\"17\" unit='box'>\n    <article>Nuts &amp; bolts, 5 &lt; 6 mm (\"steel\")</article>\n    \
+                <price currency=\"EUR\">12.50</price>\n    <!-- as agreed on the phone -->\n  </line>\n";
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<order xmlns=\"urn:example:order\">\n{}</order>\n",
+        line.repeat((1 << 20) / line.len() - 1)
+    );
+    let sent = Sent {
+        body: Some(&body),
+        headers: &[("content-type", "application/xml")],
+        ..Sent::default()
+    };
+    let evaluation = judge(&policy, &sent);
+    assert_eq!(
+        evaluation.outcome(),
+        Outcome::Pass,
+        "{:?}",
+        evaluation.observations()
+    );
+}

@@ -109,6 +109,7 @@ effects! {
     "detections.malicious_payload.patterns[].score" => payloads::score,
     "detections.malicious_payload.patterns[].message" => payloads::message,
     "detections.malicious_payload.builtin" => payloads::builtin,
+    "detections.malicious_payload.xml.doctype" => payloads::doctype,
     "detections.malicious_payload.exclusions[].rule" => payloads::excluded_rule,
     "detections.malicious_payload.exclusions[].place" => payloads::excluded_place,
     "detections.malicious_payload.exclusions[].name" => payloads::excluded_name,

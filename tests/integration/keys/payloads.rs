@@ -99,6 +99,26 @@ pub fn builtin() {
     assert_eq!(rules("builtin: false", &sql()), NONE);
 }
 
+pub fn doctype() {
+    let found = |settings, body: &str| {
+        let mut found = rules(settings, &Request::get("/").body("application/xml", body));
+        found.retain(|rule| rule.starts_with("ambiguity."));
+        found
+    };
+    let plain = "<!DOCTYPE note [<!ELEMENT note ANY>]><note>x</note>";
+    assert_eq!(
+        found("xml: { doctype: refuse }", plain),
+        ["ambiguity.xml_doctype"]
+    );
+    assert_eq!(found("xml: { doctype: allow }", plain), NONE);
+    let entity = "<!DOCTYPE note [<!ENTITY e 'x'>]><note>&e;</note>";
+    assert_eq!(
+        found("xml: { doctype: allow }", entity),
+        ["ambiguity.xml_entity"]
+    );
+    assert_eq!(found("", "<!DOCTYPE html><p>x</p>"), NONE);
+}
+
 /// An exclusion that covers the attack switches every rule off, one that covers something else none.
 fn assert_exclusion(covers: &str, other: &str) {
     let all = rules("exclusions: []", &sql());

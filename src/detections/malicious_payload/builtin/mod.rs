@@ -32,8 +32,8 @@ mod sql_injection;
 
 use std::borrow::Cow;
 
-use super::Rule;
 use super::config::EVERYWHERE;
+use super::rules::Rule;
 use crate::config::ConfigError;
 use crate::engine::patterns::PatternSetBuilder;
 use crate::engine::{RuleId, Score};
