@@ -5,34 +5,14 @@ use super::super::offsets::Rewrite;
 use super::Decoded;
 
 /// `&lt;`, `&lt`, `&#60`, `&#x3c;` → `<`.
-pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
-    replace(form, |_| true)
-}
-
-/// The references that XML knows without a declaration (XML 1.0, 4.1 and 4.6): numbers and five names, each ended by a
-/// semicolon.
-pub(super) fn xml(form: &Form<'_>) -> Option<Decoded> {
-    replace(form, |candidate| {
-        let is_known = matches!(
-            candidate,
-            b"&lt;" | b"&gt;" | b"&amp;" | b"&quot;" | b"&apos;"
-        );
-        is_known || matches!(candidate, [_, b'#', .., b';'])
-    })
-}
-
-/// Replaces the references that are `wanted`.
 ///
 /// The reference itself is read by `htmlize`; the search for candidates is ours, because only one candidate at a time
 /// tells how many bytes it took, and the offset map needs that.
-fn replace(form: &Form<'_>, wanted: impl Fn(&[u8]) -> bool) -> Option<Decoded> {
+pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
     let text = form.text;
     let mut rewrite = Rewrite::new(text, form.offsets);
     for at in memchr::memchr_iter(b'&', text) {
         let candidate = candidate(text.get(at..).unwrap_or_default());
-        if !wanted(candidate) {
-            continue;
-        }
         let expanded = htmlize::unescape_bytes_in(candidate, htmlize::Context::General);
         if let Some((len, by)) = taken(candidate, &expanded) {
             rewrite.replace(at, len, by);

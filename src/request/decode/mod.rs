@@ -44,8 +44,6 @@ pub enum Syntax {
     Cookie,
     /// The inside of a JSON string: backslash escapes.
     JsonString,
-    /// Text or an attribute's value in XML: references that end in a semicolon.
-    Xml,
     /// Text taken as it is.
     Text,
     /// Text in base64, as mail writes it.
@@ -126,7 +124,6 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
         Syntax::Path | Syntax::Cookie if has(PERCENT) => percent::decode(raw, false, oddities),
         Syntax::Form if has(PERCENT.or(PLUS)) => percent::decode(raw, true, oddities),
         Syntax::JsonString if has(BACKSLASH) => escape::json(raw),
-        Syntax::Xml if has(AMPERSAND) => entity::xml(raw),
         Syntax::Base64 => transfer::base64(raw),
         Syntax::QuotedPrintable => transfer::quoted_printable(raw),
         Syntax::Utf16 { big_endian } => {
