@@ -9,9 +9,12 @@ use super::names::{Name, NameRef};
 use super::offsets::OffsetMap;
 use super::values::{Layer, Record, Role, Values};
 
-/// How many values of one text are kept apart by one syntax. What follows is judged as one value, and said to be: no form is
-/// that long, but a sender could make each of two bytes cost us a hundred.
-pub(super) const MAX_VALUES: usize = 10_000;
+/// How many values of one text are kept apart by one syntax. What follows is judged as one value, and said to be: a long list
+/// in a body of a mebibyte has hardly more, but a sender could make each of two bytes cost us forty.
+pub(super) const MAX_VALUES: usize = 100_000;
+
+/// A value that has decoded forms costs as much as that many others.
+const DECODED: usize = 10;
 
 /// How many ambiguities of one head or body are kept; one full of them is as ambiguous with a hundred.
 const MAX_NOTES: usize = 100;
@@ -119,7 +122,7 @@ impl<'c> Collector<'c> {
         range: Range<usize>,
         syntax: Syntax,
     ) -> (NameRef, u32, Marks) {
-        let index = small(self.len());
+        let index = small(self.values.records.len());
         let marks = self.push(within, Role::OwnKey, range, syntax);
         (NameRef::of_key(index), index, marks)
     }
@@ -170,19 +173,21 @@ impl<'c> Collector<'c> {
         self.values.ambiguities.truncate(notes);
     }
 
-    /// How many values there are.
+    /// How many values there are, each counted by what it costs.
+    #[inline]
     pub(super) const fn len(&self) -> usize {
-        self.values.records.len()
+        self.values.records.len() + (DECODED - 1) * self.values.forms.len()
     }
 
-    /// How many values there may be at the end of a syntax that begins now.
+    /// How much [`Self::len`] may be at the end of a syntax that begins now.
     pub(super) const fn full(&self) -> usize {
         self.len().saturating_add(MAX_VALUES)
     }
 
     /// Makes room for that many values more.
     pub(super) fn reserve(&mut self, values: usize) {
-        self.values.records.reserve(values.min(MAX_VALUES));
+        // One more for the rest.
+        self.values.records.reserve(values.min(MAX_VALUES + 1));
     }
 
     /// Adds what a parser does not take apart, for the reason that `kind` names.

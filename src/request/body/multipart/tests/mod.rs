@@ -296,8 +296,8 @@ fn a_boundary_is_followed_by_every_reading_of_it() {
 #[test]
 fn the_number_of_values_is_bounded() {
     let part = "--x\nContent-Disposition: form-data; name=a\n\nv\n";
-    let (_, values, notes) = read("x", &part.repeat(6000));
-    assert!(values.len() <= 10_010, "{}", values.len());
+    let (_, values, notes) = read("x", &part.repeat(60_000));
+    assert!(values.len() <= 100_010, "{}", values.len());
     assert!(values.last().unwrap().len() > 1000 * part.len());
     assert!(notes.contains(&"multipart_bare_lf"));
     let (_, values, notes) = read("x", &format!("--x\r\n{}", "a:b\r\n".repeat(2_000)));
