@@ -1,4 +1,5 @@
-//! What a request costs in allocations once everything is warm: nothing, in a detection that passes.
+//! What a request costs in allocations once everything is warm: nothing, in a detection that passes. What a body may cost
+//! at most.
 //!
 //! The view's own are counted apart: a head has one for its lines and one for its values, and a few for each value that
 //! had to be decoded.
@@ -127,5 +128,98 @@ fn a_head_is_taken_apart_with_few_allocations() {
             assert!(!view.inputs().is_empty());
         });
         assert_eq!(measured.count_total, expected, "{target}");
+    }
+}
+
+fn body_inputs(
+    content_type: &'static str,
+    body: &str,
+) -> (usize, allocation_counter::AllocationInfo) {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type),
+    );
+    let mut inputs = 0;
+    let measured = allocation_counter::measure(|| {
+        let view = BodyView::new(&headers, body.as_bytes());
+        inputs = view.inputs().len();
+    });
+    (inputs, measured)
+}
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[test]
+fn a_clean_body_is_taken_apart_with_a_handful_of_allocations() {
+    let item = r#"{"id":4711,"name":"A lamp","tags":["green","brass"],"price":{"amount":12.5,"currency":"EUR"}},"#;
+    let json = format!("[{}1]", item.repeat(600));
+    let form = "name=walnut&price=12.5&".repeat(2000);
+    for (content_type, body, values, most) in [
+        (JSON, &*json, 600 * 12 + 1, 16),
+        (FORM, &*form, 2000 * 4, 2),
+        ("text/plain", "All about lamps.", 1, 2),
+    ] {
+        let (inputs, measured) = body_inputs(content_type, body);
+        assert_eq!(inputs, values, "{content_type}");
+        assert!(measured.count_total <= most, "{content_type}: {measured:?}");
+    }
+}
+
+/// What it is, its declared type, and the body that repeats it.
+type Shape = (&'static str, &'static str, fn(usize) -> String);
+
+/// Shapes that make the most of each byte: what they cost in memory grows with their length, and not faster.
+#[test]
+fn what_a_body_costs_in_memory_is_in_proportion_to_its_length() {
+    let shapes: [Shape; 11] = [
+        ("a list of lists", JSON, |n| {
+            format!("[{}1]", "[],".repeat(n))
+        }),
+        ("a list of digits", JSON, |n| {
+            format!("[{}1]", "1,".repeat(n))
+        }),
+        ("a list of lists of digits", JSON, |n| {
+            format!("[{}1]", "[1],".repeat(n))
+        }),
+        ("nothing but brackets", JSON, |n| "[".repeat(n)),
+        ("nothing but braces", JSON, |n| "{\"\":".repeat(n)),
+        ("nothing but quotes", JSON, |n| "\"".repeat(n)),
+        ("the same key", JSON, |n| {
+            format!("{{{}\"a\":1}}", "\"a\":1,".repeat(n))
+        }),
+        ("other keys", JSON, |n| {
+            let keys: String = (0..n).map(|key| format!("\"{key}\":1,")).collect();
+            format!("{{{keys}\"a\":1}}")
+        }),
+        ("strings to decode", JSON, |n| {
+            format!("[{}1]", "\"\\n\",".repeat(n))
+        }),
+        ("keys of a form", FORM, |n| "a&".repeat(n)),
+        ("pairs to decode", FORM, |n| "+=%41&".repeat(n)),
+    ];
+    for (what, content_type, shape) in shapes {
+        let most = [1, 2, 10].map(|times| {
+            let body = shape(times * 100_000);
+            let (_, measured) = body_inputs(content_type, &body);
+            assert!(
+                measured.bytes_max < 48 * body.len() as u64,
+                "{what}: {} bytes cost {measured:?}",
+                body.len()
+            );
+            (measured.bytes_max, measured.count_total)
+        });
+        let [once, twice, tenfold] = most.map(|(bytes, _)| bytes + (16 << 10));
+        // A table doubles when it is full, so its size is right by a factor of two.
+        assert!(
+            twice <= 5 * once && tenfold <= 22 * once,
+            "{what}: {most:?}"
+        );
+        let [once, twice, tenfold] = most.map(|(_, count)| count + 100);
+        assert!(
+            twice <= 3 * once && tenfold <= 11 * once,
+            "{what}: {most:?}"
+        );
     }
 }
