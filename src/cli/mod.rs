@@ -12,6 +12,7 @@ mod check;
 mod completions;
 mod explain;
 mod judge;
+mod limit;
 mod output;
 mod recorded;
 mod rules;
@@ -31,6 +32,8 @@ use crate::config::environment::Process;
 use crate::config::load::Shared;
 use crate::config::{Environment, Report};
 use crate::engine::Registry;
+use limit::Limit;
+use output::Color;
 
 /// Inline security reverse proxy: judges every HTTP request by an ordered chain of threat detections.
 #[derive(Debug, Parser)]
@@ -43,6 +46,10 @@ struct Cli {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t)]
+    color: Color,
 
     #[command(flatten)]
     run: run::Run,
@@ -78,6 +85,7 @@ enum Format {
 struct Session {
     source: Source,
     format: Format,
+    color: Color,
     registry: Registry,
 }
 
@@ -105,10 +113,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: Registry) -
             };
         }
     };
-    let format = cli.format;
+    let (format, color) = (cli.format, cli.color);
     let session = Session {
         source: source(cli.config, &Process),
         format,
+        color,
         registry,
     };
     let result = match cli.verb {
@@ -125,18 +134,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: Registry) -
         Some(Verb::Version(version)) => version.run(&session),
         Some(Verb::Completions(completions)) => completions.run(&mut Cli::command()),
     };
-    result.unwrap_or_else(|error| fail(&error, format))
+    result.unwrap_or_else(|error| fail(&error, format, color))
 }
 
 /// Tells of an error where the format demands it, and gives its exit code.
-fn fail(error: &anyhow::Error, format: Format) -> ExitCode {
+fn fail(error: &anyhow::Error, format: Format, color: Color) -> ExitCode {
     if let Some(report) = error.downcast_ref::<Report>() {
         match format {
             Format::Text => {
-                let no_color = Process
-                    .variable("NO_COLOR")
-                    .is_ok_and(|set| !set.is_empty());
-                output::note(&report.draw(output::notes_have_colour(no_color)));
+                output::note(&report.draw(color.of_notes(&Process)));
                 let count = report.problems().len();
                 let s = if count == 1 { "" } else { "s" };
                 output::note(&format!("\n{}: {count} mistake{s}", report.file()));

@@ -123,6 +123,12 @@ pub fn presentable_part(text: &[u8], part: Range<usize>, max: usize) -> String {
     written
 }
 
+/// Whether a text names a secret and holds it.
+#[must_use]
+pub fn names_secret(text: &[u8]) -> bool {
+    !named(text).is_empty()
+}
+
 /// Bytes of an outsider as one line of harmless text of at most `max` input bytes: control characters, characters that are
 /// not seen or change how others are shown, and invalid UTF-8 are written as escapes; a cut is marked by `…`.
 #[must_use]

@@ -2,17 +2,19 @@
 //! escaped, lengths bounded.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use serde::Serialize;
 
+use super::inputs::{Values, is_secret};
 use crate::engine::Mode;
 use crate::engine::decide::{Evaluation, Observation, Observed, Outcome};
 use crate::engine::trace::Step;
 use crate::event::secrets::{place_is_secret, presentable, presentable_part, printable};
+use crate::request::ambiguity::kind;
+use crate::request::body::Ground;
 use crate::request::{
-    BodyKind, BodyView, DecodeStep, IdentitySource, Input, Origin, Place, PlaceKind, RequestView,
-    Source, Standing,
+    Ambiguity, BodyKind, BodyView, DecodeStep, IdentitySource, Origin, Place, RequestView, Source,
+    Standing,
 };
 
 /// One judgement.
@@ -25,14 +27,18 @@ pub(super) struct Explanation {
     pub(super) path: String,
     pub(super) client: Client,
     pub(super) body: Option<Body>,
-    pub(super) inputs: Vec<Value>,
-    pub(super) detections: Vec<Step>,
-    pub(super) findings: Vec<Found>,
+    pub(super) decision: Outcome,
+    pub(super) refusal: Option<Refusal>,
     pub(super) score: u32,
     pub(super) would_be_score: u32,
     pub(super) threshold: u32,
-    pub(super) decision: Outcome,
-    pub(super) refusal: Option<Refusal>,
+    pub(super) findings: Vec<Found>,
+    pub(super) ambiguities: Vec<Odd>,
+    pub(super) detections: Vec<Step>,
+    #[serde(flatten)]
+    pub(super) inputs: Values,
+    /// What a reader must know of the recording to understand the outcome.
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,25 +49,27 @@ pub(super) struct Client {
     pub(super) counted_as: IpAddr,
 }
 
+/// What a body is, and why it is taken for that.
 #[derive(Debug, Serialize)]
 pub(super) struct Body {
     pub(super) bytes: usize,
     pub(super) read_as: BodyKind,
+    /// The types that the sender declares.
+    pub(super) declared: Vec<String>,
+    pub(super) grounds: Vec<Ground>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) charset: Option<&'static str>,
 }
 
-/// One value of the request.
+/// Something that two parsers would read differently.
 #[derive(Debug, Serialize)]
-pub(super) struct Value {
-    pub(super) place: String,
+pub(super) struct Odd {
+    pub(super) kind: &'static str,
+    pub(super) message: &'static str,
     pub(super) origin: Origin,
-    pub(super) raw: String,
-    pub(super) forms: Vec<Form>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Form {
-    pub(super) text: String,
-    pub(super) steps: Vec<DecodeStep>,
+    /// Absent where it is about all of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) raw: Option<String>,
 }
 
 /// One thing that was found, or that went wrong.
@@ -93,53 +101,59 @@ pub(super) struct Refusal {
     pub(super) status: u16,
 }
 
-/// The longest text that is shown of a value, in bytes.
-const MAX_SHOWN: usize = 200;
+/// How much is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The most values.
+    pub(super) inputs: usize,
+    /// The longest text of a value, in bytes.
+    pub(super) text: usize,
+}
 
-/// The most values that are shown of a request.
-const MAX_INPUTS: usize = 1000;
+/// A request that was judged, and how much of it is told.
+pub(super) struct Seen<'v, 'r, 'b> {
+    pub(super) request: &'v RequestView<'r>,
+    pub(super) body: Option<&'v BodyView<'b>>,
+    pub(super) bounds: Bounds,
+}
 
 impl Explanation {
     pub(super) fn new(
         configuration: String,
-        request: &RequestView<'_>,
-        body: Option<&BodyView<'_>>,
+        seen: &Seen<'_, '_, '_>,
         evaluation: &Evaluation,
+        notes: Vec<String>,
     ) -> Self {
         let policy = evaluation.policy();
-        let client = request.client();
-        let of_head = request
-            .inputs()
-            .iter()
-            .map(|input| value(input, request, body));
-        let of_body = body.into_iter().flat_map(|view| {
-            view.inputs()
-                .iter()
-                .map(|input| value(input, request, body))
-        });
+        let (request, client) = (seen.request, seen.request.client());
+        let observations = evaluation.observations();
+        let of_body = seen.body.map(BodyView::ambiguities).unwrap_or_default();
+        let ambiguities = request.ambiguities().iter().chain(of_body);
+        let findings: Vec<Found> = observations.iter().map(|of| found(of, seen)).collect();
+        let origins: Vec<Origin> = findings.iter().filter_map(|of| of.origin.clone()).collect();
         Self {
             configuration,
             revision: policy.revision.to_string(),
             mode: policy.mode,
             method: request.method().to_string(),
-            path: printable(request.path().as_bytes(), MAX_SHOWN),
+            path: printable(request.path().as_bytes(), seen.bounds.text),
             client: Client {
                 ip: client.address,
                 source: client.source,
                 standing: client.standing,
                 counted_as: client.counting_address(),
             },
-            body: body.map(|body| Body {
+            body: seen.body.map(|body| Body {
                 bytes: body.bytes().len(),
                 read_as: body.kind(),
+                declared: declared(seen),
+                grounds: body.grounds(),
+                charset: body.charset(),
             }),
-            inputs: of_head.chain(of_body).take(MAX_INPUTS).collect(),
+            inputs: Values::of(seen, &origins, seen.bounds.inputs),
             detections: evaluation.steps().to_vec(),
-            findings: evaluation
-                .observations()
-                .iter()
-                .map(|seen| found(seen, request, body))
-                .collect(),
+            findings,
+            ambiguities: ambiguities.map(|of| odd(of, seen)).collect(),
             score: evaluation.score().0,
             would_be_score: evaluation.would_be_score().0,
             threshold: policy.threshold.0,
@@ -148,32 +162,35 @@ impl Explanation {
                 detection: block.detection.to_string(),
                 status: block.status.as_u16(),
             }),
+            notes,
         }
     }
 }
 
-fn value(input: Input<'_>, request: &RequestView<'_>, body: Option<&BodyView<'_>>) -> Value {
-    let place = input.place();
-    let origin = input.origin();
-    let secret = is_secret(&place, input.value());
-    Value {
-        place: shown_place(&place),
-        raw: show(slice(&origin, request, body), secret),
-        origin,
-        forms: input
-            .forms()
-            .map(|form| Form {
-                text: show(form.text, secret),
-                steps: form.steps.to_vec(),
-            })
-            .collect(),
+fn declared(seen: &Seen<'_, '_, '_>) -> Vec<String> {
+    let types = seen.request.headers().get_all(http::header::CONTENT_TYPE);
+    let shown = types
+        .iter()
+        .map(|value| printable(value.as_bytes(), seen.bounds.text));
+    shown.collect()
+}
+
+fn odd(ambiguity: &Ambiguity, seen: &Seen<'_, '_, '_>) -> Odd {
+    let is_whole = ambiguity.origin.range == (0..seen.source(&ambiguity.origin).len());
+    let raw = (!is_whole)
+        .then(|| seen.show_part(&ambiguity.origin, seen.is_in_secret(&ambiguity.origin)));
+    Odd {
+        kind: ambiguity.kind,
+        message: kind(ambiguity.kind).map_or("", |kind| kind.message),
+        origin: ambiguity.origin.clone(),
+        raw,
     }
 }
 
-fn found(seen: &Observation, request: &RequestView<'_>, body: Option<&BodyView<'_>>) -> Found {
+fn found(observation: &Observation, seen: &Seen<'_, '_, '_>) -> Found {
     let mut told = Found {
-        detection: seen.detection.to_string(),
-        enforced: seen.enforced,
+        detection: observation.detection.to_string(),
+        enforced: observation.enforced,
         rule: None,
         place: None,
         message: String::new(),
@@ -183,81 +200,78 @@ fn found(seen: &Observation, request: &RequestView<'_>, body: Option<&BodyView<'
         origin: None,
         raw: None,
     };
-    match &seen.what {
+    match &observation.what {
         Observed::Exhausted(what) => told.message = format!("the request exhausts {what}"),
         Observed::Fault(what) => told.message = format!("the detection failed: {what}"),
         Observed::Finding(finding) => {
             told.rule = Some(finding.rule.to_string());
-            told.place = Some(shown_place(&finding.place));
+            told.place = Some(seen.place(&finding.place));
             told.message = finding.message.to_string();
             told.score = finding.weight.score().map(|score| score.0);
             told.evidence = Some(finding.evidence.text.clone());
             told.steps.clone_from(&finding.evidence.steps);
             told.origin.clone_from(&finding.evidence.origin);
             told.raw = finding.evidence.origin.as_ref().map(|origin| {
-                let raw = slice(origin, request, body);
-                let secret = is_secret(&finding.place, raw);
-                show_part(source(origin, request, body), origin.range.clone(), secret)
+                let secret = is_secret(&finding.place, seen.slice(origin));
+                seen.show_part(origin, secret || seen.is_in_secret(origin))
             });
         }
     }
     told
 }
 
-fn slice<'v>(
-    origin: &Origin,
-    request: &'v RequestView<'_>,
-    body: Option<&'v BodyView<'_>>,
-) -> &'v [u8] {
-    let bytes = match origin.source {
-        Source::Body => body.and_then(|body| body.slice(origin)),
-        Source::Target | Source::Header(_) => request.slice(origin),
-    };
-    bytes.unwrap_or_default()
-}
+// === impl Seen ===
 
-/// The raw text that an origin points into.
-fn source<'v>(
-    origin: &Origin,
-    request: &'v RequestView<'_>,
-    body: Option<&'v BodyView<'_>>,
-) -> &'v [u8] {
-    let bytes = match origin.source {
-        Source::Body => body.map(BodyView::bytes),
-        Source::Target | Source::Header(_) => request.source(origin.source),
-    };
-    bytes.unwrap_or_default()
-}
-
-fn show(bytes: &[u8], secret: bool) -> String {
-    if secret {
-        format!("[masked, {} bytes]", bytes.len())
-    } else {
-        presentable(bytes, MAX_SHOWN)
+impl Seen<'_, '_, '_> {
+    pub(super) fn slice(&self, origin: &Origin) -> &[u8] {
+        self.source(origin)
+            .get(origin.range.clone())
+            .unwrap_or_default()
     }
-}
 
-/// A raw piece of the request; what the text around it names as a secret is masked.
-fn show_part(text: &[u8], part: Range<usize>, secret: bool) -> String {
-    if secret {
-        format!("[masked, {} bytes]", part.len())
-    } else {
-        presentable_part(text, part, MAX_SHOWN)
+    /// The raw text that an origin points into.
+    fn source(&self, origin: &Origin) -> &[u8] {
+        let bytes = match origin.source {
+            Source::Body => self.body.map(BodyView::bytes),
+            Source::Target | Source::Header(_) => self.request.source(origin.source),
+        };
+        bytes.unwrap_or_default()
     }
-}
 
-/// Whether a value must not be shown. A body that could not be taken apart is one value without a name; whatever in it
-/// looks like the name of a secret hides all of it.
-fn is_secret(place: &Place<'_>, value: &[u8]) -> bool {
-    let nameless = place.kind == PlaceKind::Body && place.name.is_empty();
-    place_is_secret(place)
-        || nameless
-            && place_is_secret(&Place::value(
-                PlaceKind::Body,
-                String::from_utf8_lossy(value),
-            ))
-}
+    /// Whether bytes lie in a value that must not be shown.
+    fn is_in_secret(&self, origin: &Origin) -> bool {
+        let of_body = self.body.map(BodyView::inputs);
+        let all = self.request.inputs();
+        let mut all = all
+            .iter()
+            .chain(of_body.iter().flat_map(|inputs| inputs.iter()));
+        all.any(|input| {
+            let own = input.origin();
+            own.source == origin.source
+                && own.range.start < origin.range.end
+                && origin.range.start < own.range.end
+                && place_is_secret(&input.place())
+        })
+    }
 
-fn shown_place(place: &Place<'_>) -> String {
-    printable(place.to_string().as_bytes(), MAX_SHOWN)
+    pub(super) fn show(&self, bytes: &[u8], secret: bool) -> String {
+        if secret {
+            format!("[masked, {} bytes]", bytes.len())
+        } else {
+            presentable(bytes, self.bounds.text)
+        }
+    }
+
+    /// A raw piece of the request; what the text around it names as a secret is masked.
+    fn show_part(&self, origin: &Origin, secret: bool) -> String {
+        if secret {
+            format!("[masked, {} bytes]", origin.range.len())
+        } else {
+            presentable_part(self.source(origin), origin.range.clone(), self.bounds.text)
+        }
+    }
+
+    pub(super) fn place(&self, place: &Place<'_>) -> String {
+        printable(place.to_string().as_bytes(), self.bounds.text)
+    }
 }

@@ -1,6 +1,7 @@
 //! `portcullis explain`: what the chain says of one request, step by step. Nothing runs, and nothing is counted.
 
 mod explanation;
+mod inputs;
 mod text;
 
 use std::net::IpAddr;
@@ -9,9 +10,10 @@ use std::process::ExitCode;
 
 use super::judge::Judge;
 use super::recorded::{FileError, OneError, Pieces, Recorded, Which, curl};
-use super::{Format, Session, Usage, output};
+use super::{Format, Limit, Session, Usage, output};
+use crate::config::environment::Process;
 use crate::request::raw::RawRequest;
-use explanation::Explanation;
+use explanation::{Bounds, Explanation, Seen};
 
 /// Say what each detection says of a request, and what would be decided
 #[derive(Debug, clap::Args)]
@@ -22,11 +24,11 @@ pub(super) struct Explain {
     file: Option<PathBuf>,
 
     /// Of several requests in the file, the one at this line
-    #[arg(long, value_name = "N", requires = "file", conflicts_with = "id")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["id", "curl", "target"])]
     line: Option<usize>,
 
     /// Of several requests or events in the file, the one with this id
-    #[arg(long, value_name = "ID", requires = "file")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["curl", "target"])]
     id: Option<String>,
 
     /// A command line of curl, in one word: --curl "curl -d a=b http://localhost/"
@@ -57,18 +59,49 @@ pub(super) struct Explain {
     /// Who sends it
     #[arg(long, value_name = "IP", default_value = "192.0.2.1")]
     client: IpAddr,
+
+    /// How many values are listed: a number, or `all`. JSON has up to 10,000
+    #[arg(long, value_name = "COUNT", default_value = "40")]
+    limit: Limit,
 }
+
+/// How much JSON tells: programs do not tire, but what they read must end.
+const JSON: Bounds = Bounds {
+    inputs: 10_000,
+    text: 4096,
+};
+
+/// The longest text of a value that people are shown, in bytes.
+const SHOWN: usize = 160;
 
 impl Explain {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
         let recorded = self.recorded()?;
         let judge = Judge::new(loaded.policy, self.client, &loaded.settings.clients);
+        let bounds = match session.format {
+            Format::Json => JSON,
+            Format::Text => Bounds {
+                inputs: self.limit.0,
+                text: SHOWN,
+            },
+        };
+        let unsendable = recorded.unsendable.iter();
+        let left_out = unsendable.map(|why| format!("A header was left out: {why}."));
+        let notes = left_out.chain(recorded.notes.iter().cloned()).collect();
         let explanation = judge.judge(&recorded.request, |request, body, evaluation| {
-            Explanation::new(session.source.to_string(), request, body, evaluation)
+            let seen = Seen {
+                request,
+                body,
+                bounds,
+            };
+            Explanation::new(session.source.to_string(), &seen, evaluation, notes)
         });
         match session.format {
-            Format::Text => output::print(&text::text(&explanation)?)?,
+            Format::Text => {
+                let paint = session.color.of_results(&Process);
+                output::print(&text::text(&explanation, paint)?)?;
+            }
             Format::Json => output::print_json(&explanation)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -121,6 +154,7 @@ fn usage(error: impl std::fmt::Display) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::output::Paint;
     use crate::engine::policy::Revision;
     use crate::engine::{
         Chain, Context, DetectionError, Evidence, Finding, Link, Phase, Policy, PolicyConfig,
@@ -203,7 +237,15 @@ mod tests {
         Judge::new(policy, client, &ClientsConfig::default()).judge(
             &request,
             |request, body, evaluation| {
-                Explanation::new("a test".into(), request, body, evaluation)
+                let seen = Seen {
+                    request,
+                    body,
+                    bounds: Bounds {
+                        inputs: 40,
+                        text: SHOWN,
+                    },
+                };
+                Explanation::new("a test".into(), &seen, evaluation, Vec::new())
             },
         )
     }
@@ -211,7 +253,7 @@ mod tests {
     #[test]
     fn a_block_is_told_with_its_evidence_and_what_was_not_asked() {
         let told = explain("GET / HTTP/1.1\nX-A: an attack\nX-B: attack\n\n");
-        let text = text::text(&told).expect("a text");
+        let text = text::text(&told, Paint::none()).expect("a text");
         for part in [
             "  attack               request_headers    2 findings\n",
             "  broken               request_headers    not asked, the decision had fallen\n",
@@ -226,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_told() {
-        let text = text::text(&explain("GET / HTTP/1.1\n\n")).expect("a text");
+        let text = text::text(&explain("GET / HTTP/1.1\n\n"), Paint::none()).expect("a text");
         assert!(text.contains("failed: no idea"), "{text}");
         assert!(text.contains("block: 403 by broken"), "{text}");
     }
@@ -236,7 +278,7 @@ mod tests {
         let told = explain("GET / HTTP/1.1\nAuthorization: attack-hunter2\n\n");
         let shown = format!(
             "{}{}",
-            text::text(&told).expect("a text"),
+            text::text(&told, Paint::none()).expect("a text"),
             serde_json::to_string(&told).expect("JSON")
         );
         assert!(

@@ -1,4 +1,4 @@
-//! Numbers of the command line that have more than one spelling.
+//! Rates of the command line, which have more than one spelling.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,6 @@ use std::str::FromStr;
 /// A rate that must be reached, as a fraction from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bound(pub(super) f64);
-
-/// How much is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit(pub(super) usize);
 
 impl FromStr for Bound {
     type Err = String;
@@ -44,18 +40,6 @@ impl fmt::Display for Bound {
     }
 }
 
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self(usize::MAX));
-        }
-        let number = text.parse().map_err(|_| "write a number, or `all`")?;
-        Ok(Self(number))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,12 +62,5 @@ mod tests {
             text.parse::<Bound>().expect_err(text);
         }
         assert_eq!(Bound(0.995).to_string(), "99.5 %");
-    }
-
-    #[test]
-    fn a_limit_is_a_number_or_all() {
-        assert_eq!("0".parse(), Ok(Limit(0)));
-        assert_eq!("all".parse(), Ok(Limit(usize::MAX)));
-        "some".parse::<Limit>().expect_err("no number");
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::judge::Judge;
-use super::super::recorded::{FileError, Label, Piece, Pieces, Recorded, Unreadable};
 use super::Named;
 use super::rates::{Rates, RuleCount};
 use super::report::Wrongly;
+use crate::cli::judge::Judge;
+use crate::cli::recorded::{FileError, Label, Piece, Pieces, Recorded, Unreadable};
 use crate::engine::decide::Observed;
 use crate::engine::{Evaluation, Outcome};
 use crate::proxy::clock;

@@ -16,10 +16,10 @@ use std::process::ExitCode;
 
 use super::judge::Judge;
 use super::recorded::{FileError, Label};
-use super::{EXIT_FAILED, EXIT_USAGE, Format, Session, Usage, output};
+use super::{EXIT_FAILED, EXIT_USAGE, Format, Limit, Session, Usage, output};
 use crate::engine::Mode;
 use crate::request::Standing;
-use bound::{Bound, Limit};
+use bound::Bound;
 use measure::{Choice, measure};
 use report::Report;
 

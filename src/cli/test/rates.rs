@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::super::recorded::Label;
+use crate::cli::recorded::Label;
 
 /// How many requests of a kind were judged, and how many of them rightly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

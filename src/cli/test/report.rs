@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::super::judge::Judge;
-use super::super::recorded::{Piece, Recorded};
 use super::Test;
 use super::bound::Bound;
 use super::measure::{Measured, rule};
 use super::rates::{Rate, Rates, RuleCount};
+use crate::cli::judge::Judge;
+use crate::cli::recorded::{Piece, Recorded};
 use crate::engine::Evaluation;
 use crate::engine::decide::Observed;
 use crate::event::secrets::{presentable, printable};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{Error, Write};
 
-use super::bound::Limit;
 use super::rates::{Rate, Rates, RuleCount};
 use super::report::{Report, Wrongly};
+use crate::cli::limit::Limit;
 
 pub(super) fn text(report: &Report, limit: Limit, with_rules: bool) -> Result<String, Error> {
     let mut text = String::new();

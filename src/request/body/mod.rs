@@ -8,6 +8,7 @@
 mod charset;
 mod classify;
 pub(super) mod graphql;
+mod grounds;
 mod json;
 mod label;
 mod look;
@@ -33,6 +34,7 @@ use multipart::Boundary;
 
 pub use classify::{BEGINNING, begins_as_multipart, classify};
 pub use graphql::Shape as GraphqlShape;
+pub use grounds::{Ground, Word};
 pub use multipart::{Next, Unit, Units};
 
 /// A complete body, taken apart on demand and once.
