@@ -50,6 +50,7 @@ pub(crate) fn line(event: &Event, colour: bool) -> String {
 const fn decision(event: &Event) -> (&'static str, &'static str) {
     match (event.decision, event.kind) {
         (Decision::Block, _) => ("BLOCK", "1;31"),
+        (Decision::Aborted, _) => ("ABORTED", "1;31"),
         (Decision::WouldBlock, _) => ("WOULD BLOCK", "1;35"),
         (_, EventKind::Upstream) => ("UPSTREAM", "1;31"),
         (_, EventKind::Fault) => ("FAULT", "1;31"),

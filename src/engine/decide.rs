@@ -4,6 +4,7 @@
 //! the same steps one at a time, as head, body and answer arrive.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +28,10 @@ pub struct Evaluation {
     would_be_score: Score,
     would_block: bool,
     observations: Vec<Observation>,
+    /// Where the observations of the body begin.
+    body_from: Option<usize>,
+    /// While a unit of the body is judged: which observations were made of those before.
+    known: Range<usize>,
     block: Option<Block>,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
     trace: Option<Vec<Step>>,
@@ -100,6 +105,8 @@ impl Evaluation {
             would_be_score: Score(0),
             would_block: false,
             observations: Vec::new(),
+            body_from: None,
+            known: 0..0,
             block: None,
             answer_headers: Vec::new(),
             trace: None,
@@ -153,7 +160,8 @@ impl Evaluation {
         most
     }
 
-    /// Lets the chain judge the body.
+    /// Lets the chain judge the body, or the next unit of one that is judged while it streams. What was found in a unit
+    /// before counts once, as it does in a body that is judged as a whole; so findings stay few, however long the body.
     pub fn on_body(
         &mut self,
         request: &RequestView<'_>,
@@ -161,15 +169,20 @@ impl Evaluation {
         facts: &dyn Facts,
         now: Instant,
     ) {
+        let made = self.observations.len();
+        self.known = *self.body_from.get_or_insert(made)..made;
         self.judge(
             Phase::RequestBody,
             facts,
             now,
             |detection, context| match detection.body_need(request, context) {
                 BodyNeed::None => Ok(Verdict::Pass),
-                _ => detection.on_body(request, body, context),
+                _ => detection
+                    .on_body(request, body, context)
+                    .map(|verdict| verdict.behind(body.offset())),
             },
         );
+        self.known = 0..0;
     }
 
     /// Lets the chain judge the upstream's answer.
@@ -273,7 +286,10 @@ impl Evaluation {
                 Ok(Verdict::Threat(findings)) => {
                     self.record(link, phase, || Answer::Threat(findings.len()));
                     for finding in findings {
-                        self.weigh(link, enforced, finding);
+                        let is_same = |seen: &Observed| matches!(seen, Observed::Finding(seen) if seen.rule == finding.rule);
+                        if !self.is_known(link, is_same) {
+                            self.weigh(link, enforced, finding);
+                        }
                     }
                 }
                 Err(error) => {
@@ -302,6 +318,13 @@ impl Evaluation {
         self.observe(link, enforced, Observed::Finding(finding));
     }
 
+    /// Whether the detection has told of the same in an earlier unit of the body.
+    fn is_known(&self, link: &Link, is_same: impl Fn(&Observed) -> bool) -> bool {
+        let known = self.observations.get(self.known.clone());
+        let mut known = known.unwrap_or_default().iter();
+        known.any(|seen| seen.detection == link.name && is_same(&seen.what))
+    }
+
     fn fail(&mut self, link: &Link, enforced: bool, error: DetectionError) {
         let (refusal, what) = match error {
             DetectionError::Exhausted(what) => {
@@ -317,7 +340,10 @@ impl Evaluation {
             Some(_) => self.would_block = true,
             None => {}
         }
-        self.observe(link, enforced, what);
+        let kind = std::mem::discriminant(&what);
+        if !self.is_known(link, |seen| std::mem::discriminant(seen) == kind) {
+            self.observe(link, enforced, what);
+        }
     }
 
     /// The first refusal stands.

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use super::finding::{Finding, RuleInfo};
 use crate::clients::Facts;
 use crate::event::secrets::presentable;
-use crate::request::{BodyView, RequestView, ResponseView};
+use crate::request::{BodyView, RequestView, ResponseView, Source};
 
 /// Recognises one class of threat.
 ///
@@ -39,7 +39,9 @@ pub trait ThreatDetection: fmt::Debug + Send + Sync {
         Ok(Verdict::Pass)
     }
 
-    /// Judges a body, once per unit that [`Self::body_need`] asked for.
+    /// Judges a body, once per unit that [`Self::body_need`] asked for: a multipart form that is longer than may be judged
+    /// whole comes in units of whole fields, long files in windows. Each goes on to the upstream only when it was judged, so
+    /// that a threat in a later one still ends the request there.
     ///
     /// # Errors
     /// When it cannot judge; the policy's `on_error` decides then.
@@ -96,9 +98,9 @@ pub enum BodyNeed {
     None,
     /// The first bytes.
     Head(usize),
-    /// Each part of a multipart body on its own; a body without parts as a whole.
+    /// A multipart body in units, however long it is; of any other body the same as [`Self::Whole`].
     Parts,
-    /// Everything up to `limits.body`.
+    /// Everything up to `limits.body`; of a longer multipart form the same as [`Self::Parts`].
     Whole,
 }
 
@@ -189,6 +191,23 @@ impl Verdict {
     #[must_use]
     pub fn threat(finding: Finding) -> Self {
         Self::Threat(vec![finding])
+    }
+
+    /// The same, found in a piece of the body that begins at `offset` of it.
+    pub(super) fn behind(mut self, offset: u64) -> Self {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        if let Self::Threat(findings) = &mut self
+            && offset > 0
+        {
+            let origins = findings
+                .iter_mut()
+                .filter_map(|found| found.evidence.origin.as_mut());
+            for origin in origins.filter(|origin| origin.source == Source::Body) {
+                origin.range.start = origin.range.start.saturating_add(offset);
+                origin.range.end = origin.range.end.saturating_add(offset);
+            }
+        }
+        self
     }
 }
 

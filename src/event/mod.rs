@@ -106,6 +106,8 @@ pub enum EventKind {
 pub enum Decision {
     /// The request was refused.
     Block,
+    /// The request was refused when its beginning had been forwarded; the upstream never got the end of it.
+    Aborted,
     /// The request was forwarded; it would have been refused in enforce mode.
     WouldBlock,
     /// The request was forwarded.

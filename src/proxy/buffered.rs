@@ -35,6 +35,13 @@ impl Held {
         let before = self.all.bytes.fetch_add(bytes, Ordering::Relaxed);
         before.saturating_add(bytes) <= self.most
     }
+
+    /// Holds so many bytes less.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let bytes = self.bytes.min(bytes as u64);
+        self.bytes -= bytes;
+        self.all.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Held {
@@ -53,6 +60,10 @@ mod tests {
         let (mut one, mut other) = (Held::nothing(&all, 10), Held::nothing(&all, 10));
         assert!(one.grow(6) && other.grow(4));
         assert!(!other.grow(1));
+        other.shrink(2);
+        assert!(other.grow(1));
+        other.shrink(100);
+        assert!(other.grow(4));
         drop(one);
         assert!(other.grow(5));
         drop(other);

@@ -80,14 +80,19 @@ pub struct LimitsConfig {
     /// How many bytes of bodies may be held to be judged at a time, of all requests together; a request beyond it gets a 503.
     pub buffered: ByteSize,
     /// What happens to such a body beyond `body`: `reject` (413), `inspect_prefix` (at least the first `body` bytes are judged,
-    /// the rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is always judged by
-    /// its first `body` bytes.
+    /// the rest streams up to `upload`), or `pass` (not judged at all). A multipart form beyond `body` is judged field by
+    /// field, each before it goes on; this says what happens to a field beyond `body` that is no file, and of which
+    /// `pass` judges the beginning, too.
     pub over_body: OverBody,
     /// What happens to a body with a `Content-Encoding`, which cannot be judged: `reject` (415) or `pass`.
     pub encoded_body: EncodedBody,
     /// The longest body that streams past a detection which wanted to see it: binary uploads. A body that no detection
     /// wants streams without limit.
     pub upload: ByteSize,
+    /// When such an upload, and a multipart form beyond `body`, goes on: `stream` (each part as soon as it was judged; a
+    /// finding in a later one breaks the request off at the upstream, which never gets its end) or `hold` (only when all of it
+    /// was judged; until then it is on disk, in a file without a name in the folder that `TMPDIR` names, or /tmp).
+    pub uploads: Uploads,
     /// How long a client may take to send a body that is judged whole, and how long it may pause within one that streams.
     pub body_time: Duration,
     /// The least bytes a second that a client must send of a body that streams, and take of its answer: on average over
@@ -127,6 +132,17 @@ pub enum OverBody {
     InspectPrefix,
     /// Streams unjudged.
     Pass,
+}
+
+/// When an upload goes on to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Uploads {
+    /// As it comes, each part when it was judged.
+    #[default]
+    Stream,
+    /// When all of it was judged.
+    Hold,
 }
 
 /// What happens to a body with a `Content-Encoding`.
@@ -172,6 +188,7 @@ impl Default for LimitsConfig {
             over_body: OverBody::Reject,
             encoded_body: EncodedBody::Reject,
             upload: ByteSize::mib(100),
+            uploads: Uploads::Stream,
             body_time: Duration::seconds(60),
             body_rate: ByteSize::bytes(500),
             write_time: Duration::seconds(60),

@@ -2,6 +2,8 @@
 //!
 //! Whatever goes wrong on the way is a [`Refusal`]; it leaves here as one response and one event with the same id.
 
+mod form;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,18 +15,19 @@ use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{ClientBody, Meter, Progress, UpstreamBody};
+use super::body::{ClientBody, HoldError, Meter, Progress, UpstreamBody, hold};
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Turn, Turns};
+use super::judge;
 use super::receive::{Unread, receive};
 use super::report::Report;
 use super::respond::{Refusal, refuse};
 use super::tally::Kind;
 use super::upstream::{Lease, Pool, send};
-use super::{Judges, Proxy, Serving, clock, forward, framing};
+use super::{Proxy, Serving, clock, forward, framing};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
-use crate::request::{BodyView, ClientIdentity, RequestView, ResponseView};
+use crate::request::{ClientIdentity, RequestView, ResponseView};
 
 /// What a core has of its own.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ struct Exchange<'a> {
     client: ClientIdentity,
     report: Report,
     unread: Unread,
+    turn: &'a Turn,
 }
 
 /// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
@@ -71,6 +75,7 @@ pub(super) async fn serve(
         client,
         report,
         unread: Unread::of(&body),
+        turn,
     };
     let outcome = match at_gate {
         Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
@@ -112,6 +117,10 @@ impl Exchange<'_> {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
+        let is_held = received.is_held;
+        if let Some(form) = received.form.take() {
+            return self.run_form(head, *form, is_held, evaluation).await;
+        }
         // Given back when the upstream has answered, and so has taken what is held.
         let _held = received.held.take();
         if received.is_whole() {
@@ -126,26 +135,11 @@ impl Exchange<'_> {
         if let Some(unjudged) = received.unjudged {
             self.report.unjudged(&self.core.proxy, unjudged, head);
         }
-        // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
-        let Some(_place) = in_flight.enter(most) else {
-            return Err(refused(Refusal::Busy, Some(evaluation)));
-        };
-        let (body, progress) = received.into_upstream(&self.serving.limits, &self.serving.trust);
+        let (body, progress) =
+            received.into_upstream(&self.serving.limits, &self.serving.trust, self.turn);
         self.unread = Unread::Streaming(Arc::clone(&progress));
-        let request = self.request_for_upstream(head, body);
-        let sent = send(
-            permit_to_forward,
-            &self.core.pool,
-            &self.serving.upstream,
-            request,
-            &progress,
-        )
-        .await;
-        let (response, lease) = match sent {
-            Ok((response, _)) if response.status().is_informational() => {
-                let why = format!("{} came unasked", response.status());
-                return Err(refused(Refusal::BrokenUpstream(why), Some(evaluation)));
-            }
+        let sent = self.send(permit_to_forward, head, body, progress, is_held);
+        let (response, lease, progress) = match sent.await {
             Ok(answer) => answer,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
@@ -153,6 +147,37 @@ impl Exchange<'_> {
         let (_, mut evaluation) = permit(evaluation)?;
         self.report.findings(&self.core.proxy, &evaluation, head);
         Ok(self.answer(response, lease, progress, &mut evaluation))
+    }
+
+    /// Sends a permitted request to the upstream, its body only when all of it is here if it `is_held`; waits for the head
+    /// of the answer.
+    async fn send(
+        &self,
+        permit: Permit,
+        head: &Parts,
+        mut body: UpstreamBody,
+        mut progress: Arc<Progress>,
+        is_held: bool,
+    ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
+        if is_held {
+            (body, progress) = hold(body).await.map_err(|error| match error {
+                HoldError::Body(error) => Refusal::of_unsent_body(error),
+                HoldError::Disk(error) => Refusal::Unheld(error.to_string()),
+            })?;
+        }
+        // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
+        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
+        let Some(_place) = in_flight.enter(most) else {
+            return Err(Refusal::Busy);
+        };
+        let request = self.request_for_upstream(head, body);
+        let (pool, upstream) = (&self.core.pool, &self.serving.upstream);
+        let (response, lease) = send(permit, pool, upstream, request, &progress).await?;
+        if response.status().is_informational() {
+            let why = format!("{} came unasked", response.status());
+            return Err(Refusal::BrokenUpstream(why));
+        }
+        Ok((response, lease, progress))
     }
 
     fn judge_head(&mut self, head: &Parts) -> (Evaluation, BodyNeed) {
@@ -170,41 +195,17 @@ impl Exchange<'_> {
         (evaluation, need)
     }
 
-    /// Judges a body: here if it is small, on the pool if it is large.
+    /// Judges a body that is here as a whole.
     async fn judge_body(
         &mut self,
         head: &Parts,
         bytes: Bytes,
-        mut evaluation: Evaluation,
+        evaluation: Evaluation,
     ) -> Result<Evaluation, Box<Refused>> {
         let now = clock::now();
-        let judged = if bytes.len() <= Judges::INLINE {
-            judge(
-                head,
-                &bytes,
-                &self.client,
-                &mut evaluation,
-                &*self.core.proxy.facts,
-                now,
-            );
-            Some(evaluation)
-        } else {
-            let Some(place) = self.core.proxy.judges.place() else {
-                return Err(refused(Refusal::Overloaded, Some(evaluation)));
-            };
-            let (head, client, facts) = (
-                copy_of(head),
-                self.client.clone(),
-                Arc::clone(&self.core.proxy.facts),
-            );
-            let job = move || {
-                judge(&head, &bytes, &client, &mut evaluation, &*facts, now);
-                evaluation
-            };
-            self.core.proxy.judges.run(place, job).await
-        };
+        let judged = judge::whole(&self.core.proxy, head, &self.client, bytes, evaluation).await;
         self.report.judged += clock::now().saturating_duration_since(now);
-        judged.ok_or_else(|| refused(Refusal::Overloaded, None))
+        judged.map_err(|evaluation| refused(Refusal::Overloaded, evaluation))
     }
 
     fn judge_answer(
@@ -305,6 +306,7 @@ impl Exchange<'_> {
             refusal,
             mut evaluation,
         } = refused;
+        self.report.is_aborted = matches!(refusal, Refusal::Aborted(_));
         let proxy = &self.core.proxy;
         let mut extra = Vec::new();
         if let Some(evaluation) = &mut evaluation {
@@ -312,7 +314,7 @@ impl Exchange<'_> {
             extra = evaluation.take_answer_headers();
         }
         let told = match refusal {
-            Refusal::Denied(_) => None,
+            Refusal::Denied(_) | Refusal::Aborted(_) => None,
             Refusal::Busy => proxy
                 .tally
                 .count(Kind::InFlight, self.client.peer, clock::now()),
@@ -334,24 +336,6 @@ impl Exchange<'_> {
     }
 }
 
-fn judge(
-    head: &Parts,
-    bytes: &[u8],
-    client: &ClientIdentity,
-    evaluation: &mut Evaluation,
-    facts: &dyn crate::clients::Facts,
-    now: Instant,
-) {
-    let view = RequestView::new(
-        &head.method,
-        framing::target(&head.uri),
-        &head.headers,
-        client,
-    );
-    let body = BodyView::new(&head.headers, bytes);
-    evaluation.on_body(&view, &body, facts, now);
-}
-
 fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Refused> {
     Box::new(Refused {
         refusal,
@@ -365,13 +349,4 @@ fn permit(evaluation: Evaluation) -> Result<(Permit, Evaluation), Box<Refused>> 
         Ok(permit) => Ok((permit, evaluation)),
         Err(status) => Err(refused(Refusal::Denied(status), Some(evaluation))),
     }
-}
-
-/// A copy of a head without its extensions, to be judged elsewhere.
-fn copy_of(head: &Parts) -> Parts {
-    let (mut copy, ()) = Request::new(()).into_parts();
-    copy.method.clone_from(&head.method);
-    copy.uri.clone_from(&head.uri);
-    copy.headers.clone_from(&head.headers);
-    copy
 }

@@ -17,6 +17,7 @@ mod forward;
 pub mod framing;
 pub mod identity;
 mod idle;
+mod judge;
 pub mod listener;
 mod pace;
 pub mod proxy_protocol;

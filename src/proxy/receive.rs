@@ -9,15 +9,16 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Progress, UpstreamBody};
+use super::body::{Form, Progress, UpstreamBody};
 use super::buffered::{Buffered, Held};
-use super::config::{EncodedBody, LimitsConfig, OverBody};
+use super::config::{EncodedBody, LimitsConfig, OverBody, Uploads};
+use super::framing::Turn;
 use super::identity::Trust;
 use super::pace::Pace;
 use super::respond::Refusal;
 use crate::engine::BodyNeed;
 use crate::request::BodyKind;
-use crate::request::body::{BEGINNING, begins_as_multipart, classify, is_encoded};
+use crate::request::body::{BEGINNING, Units, classify, is_encoded};
 
 /// A request's body as far as it has been read.
 pub(super) struct Received {
@@ -25,8 +26,12 @@ pub(super) struct Received {
     pub(super) judged: Option<Bytes>,
     /// Why the body goes on without having been judged as the chain wanted, if it does.
     pub(super) unjudged: Option<Unjudged>,
+    /// A form that is to be judged as it is sent on. There is nothing else then.
+    pub(super) form: Option<Box<Form>>,
     /// What is held of the body, as long as it is.
     pub(super) held: Option<Held>,
+    /// Whether it is to be kept on disk until all of it was judged.
+    pub(super) is_held: bool,
     rest: Rest,
 }
 
@@ -39,6 +44,8 @@ pub(super) enum Unjudged {
     OverLimit,
     /// It is longer than `limits.body`, and its beginning was judged.
     Prefix,
+    /// It is a form with a field longer than `limits.body`, of which the beginning was judged.
+    Field,
 }
 
 /// What is to be sent on beside what is judged.
@@ -65,7 +72,9 @@ pub(super) async fn receive(
         return Ok(Received {
             judged: None,
             unjudged: None,
+            form: None,
             held: None,
+            is_held: false,
             rest: Rest::Trailers(None),
         });
     }
@@ -86,18 +95,23 @@ pub(super) async fn receive(
     let beginning = reading.whole();
     let kind = classify(headers, &beginning);
     if kind == BodyKind::Opaque {
-        return reading.judge_and_stream(body, upload, None);
+        let mut received = reading.judge_and_stream(body, upload, None)?;
+        received.is_held = limits.uploads == Uploads::Hold && !received.is_whole();
+        return Ok(received);
     }
-    // A form with files is longer than others by nature; that it is one, the bytes have to say as well.
-    let is_form_with_files =
-        kind == BodyKind::Multipart && begins_as_multipart(headers, &beginning);
-    drop(beginning);
-    let (limit, over_limit) = match need {
-        BodyNeed::Head(bytes) => (bytes.min(limits.body.as_usize()), OverBody::InspectPrefix),
-        _ if is_form_with_files => (limits.body.as_usize(), OverBody::InspectPrefix),
-        _ => (limits.body.as_usize(), limits.over_body),
+    let longest = limits.body.as_usize();
+    let (limit, over_limit, units) = match need {
+        BodyNeed::Head(bytes) => (bytes.min(longest), OverBody::InspectPrefix, None),
+        // A form with files is longer than others by nature; that it is one, the bytes have to say as well.
+        _ if kind == BodyKind::Multipart => {
+            let units = Units::of(headers, &beginning, longest);
+            (longest, limits.over_body, units)
+        }
+        _ => (longest, limits.over_body, None),
     };
-    if announced <= limit as u64 || over_limit == OverBody::InspectPrefix {
+    drop(beginning);
+    let is_prefix_judged = units.is_none() && over_limit == OverBody::InspectPrefix;
+    if announced <= limit as u64 || is_prefix_judged {
         // One byte more than the limit tells a body of exactly that length from a longer one.
         reading
             .up_to(&mut body, limit.saturating_add(1), deadline)
@@ -107,10 +121,15 @@ pub(super) async fn receive(
             return Ok(Received {
                 judged,
                 unjudged: None,
+                form: None,
                 held: Some(reading.held),
+                is_held: false,
                 rest: Rest::Trailers(reading.trailers),
             });
         }
+    }
+    if let Some(units) = units {
+        return reading.judge_as_it_streams(units, body, limits);
     }
     match over_limit {
         OverBody::Reject => Err(Refusal::TooLarge),
@@ -143,7 +162,9 @@ impl Received {
         Self {
             judged: None,
             unjudged,
+            form: None,
             held: None,
+            is_held: false,
             rest: Rest::Stream { read, body, limit },
         }
     }
@@ -158,6 +179,7 @@ impl Received {
         self,
         limits: &LimitsConfig,
         trust: &Arc<Trust>,
+        turn: &Turn,
     ) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let body = match self.rest {
@@ -168,13 +190,19 @@ impl Received {
                 UpstreamBody::whole(bytes, trailers, trust)
             }
             Rest::Stream { read, body, limit } => {
-                let pace = Pace::new(limits.body_time.get(), limits.body_rate.get());
+                let pace = pace(limits);
                 let (told, trust) = (Arc::clone(&progress), Arc::clone(trust));
+                let trust = (trust, turn.reading());
                 UpstreamBody::stream(read, body, limit, pace, told, trust)
             }
         };
         (body, progress)
     }
+}
+
+/// How fast a body has to come that streams.
+pub(super) fn pace(limits: &LimitsConfig) -> Pace {
+    Pace::new(limits.body_time.get(), limits.body_rate.get())
 }
 
 /// What is left of a request's body on its connection.
@@ -296,8 +324,37 @@ impl Reading {
         Ok(Received {
             judged,
             unjudged,
+            form: None,
             held: Some(self.held),
+            is_held: false,
             rest,
+        })
+    }
+
+    /// A form that is longer than may be judged as a whole.
+    fn judge_as_it_streams(
+        mut self,
+        mut units: Units,
+        body: Incoming,
+        limits: &LimitsConfig,
+    ) -> Result<Received, Refusal> {
+        let left = limits.upload.get().checked_sub(self.length as u64);
+        units.push(&self.whole());
+        let form = Form {
+            units,
+            held: self.held,
+            rest: body,
+            left: left.ok_or(Refusal::TooLarge)?,
+            trailers: self.trailers,
+            over_long: limits.over_body,
+        };
+        Ok(Received {
+            judged: None,
+            unjudged: None,
+            form: Some(Box::new(form)),
+            held: None,
+            is_held: limits.uploads == Uploads::Hold,
+            rest: Rest::Trailers(None),
         })
     }
 }
@@ -309,6 +366,7 @@ impl Unjudged {
             Self::Encoded => "encoded_body_passed",
             Self::OverLimit => "long_body_passed",
             Self::Prefix => "body_prefix_judged",
+            Self::Field => "field_prefix_judged",
         }
     }
 
@@ -323,6 +381,9 @@ impl Unjudged {
             }
             Self::Prefix => {
                 "Of a body beyond `limits.body` the beginning was judged; the rest goes on unjudged."
+            }
+            Self::Field => {
+                "Of a field beyond `limits.body` the beginning was judged; the rest goes on unjudged, as `limits.over_body` says."
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What is told of a request: its event, if there is anything to tell, and its line in the access log.
 
-use std::net::IpAddr;
+mod connection;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,6 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::body::Mishap;
-use super::framing::Refused;
 use super::receive::Unjudged;
 use super::respond::Refusal;
 use super::{Proxy, clock, framing};
@@ -19,7 +19,9 @@ use crate::event::access::AccessRecord;
 use crate::event::{
     Decision, Event, EventClient, EventFinding, EventId, EventKind, Evidence, secrets,
 };
-use crate::request::{ClientIdentity, IdentitySource};
+use crate::request::ClientIdentity;
+
+pub(super) use self::connection::{connection, malformed, refused, unsolicited};
 
 /// The longest path that an event shows, in bytes.
 const SHOWN_PATH: usize = 512;
@@ -33,6 +35,8 @@ pub(super) struct Report {
     told: usize,
     /// How long the judgement took so far.
     pub(super) judged: Duration,
+    /// Whether a part of the request had gone on when it was refused.
+    pub(super) is_aborted: bool,
     access: Option<Access>,
 }
 
@@ -73,6 +77,7 @@ impl Report {
             },
             told: 0,
             judged: Duration::ZERO,
+            is_aborted: false,
             access,
         }
     }
@@ -101,7 +106,7 @@ impl Report {
         (event.rule, event.place) = (Some(told.rule), Some(told.place));
         event.evidence = Some(told.evidence);
         event.score = Some(score_of(evaluation));
-        event.decision = decision_of(Some(evaluation), None);
+        event.decision = self.decision_of(Some(evaluation), None);
         event.status = evaluation.permit().err().map(|block| block.status.as_u16());
         event.findings = new
             .iter()
@@ -139,7 +144,7 @@ impl Report {
         event.rule = Some(refusal.rule().into());
         event.place = Some(refusal.place().into());
         event.evidence = Some(Evidence::fact(refusal.evidence(head)));
-        event.decision = decision_of(None, Some(refusal));
+        event.decision = self.decision_of(None, Some(refusal));
         event.status = Some(status.as_u16());
         event
     }
@@ -165,6 +170,10 @@ impl Report {
 
     /// Tells of an answer that did not come to its end after its head had gone to the client.
     pub(super) fn mishap(&self, proxy: &Proxy, mishap: &Mishap, status: StatusCode, head: &Parts) {
+        if let Mishap::Client(Refusal::Aborted(_)) = mishap {
+            // What was found is told by whoever judged it.
+            return;
+        }
         if let Mishap::Client(refusal) = mishap {
             return proxy.events.emit(self.refused(refusal, status, head));
         }
@@ -187,6 +196,7 @@ impl Report {
         upstream: Option<(Arc<str>, StatusCode)>,
     ) -> Option<Access> {
         let mut access = self.access.take()?;
+        let decision = self.decision_of(evaluation, refusal);
         if let Some(record) = &mut access.record {
             record.status = Some(status.as_u16());
             if let Some((server, status)) = upstream {
@@ -195,9 +205,35 @@ impl Report {
             }
             record.score = evaluation.map_or(0, score_of);
             record.inspection = self.judged;
-            record.action = decision_of(evaluation, refusal);
+            record.action = decision;
         }
         Some(access)
+    }
+
+    /// What was done with a request, as events and the access log say it. Where the upstream failed, nothing was decided.
+    fn decision_of(&self, evaluation: Option<&Evaluation>, refusal: Option<&Refusal>) -> Decision {
+        match (refusal, evaluation.map(Evaluation::outcome)) {
+            (Some(Refusal::Aborted(_)), _) => Decision::Aborted,
+            (Some(refusal), _) if refusal.is_upstream_fault() => Decision::None,
+            (Some(_), _) => Decision::Block,
+            (None, Some(Outcome::Block)) if self.is_aborted => Decision::Aborted,
+            (None, Some(Outcome::Block)) => Decision::Block,
+            (None, Some(Outcome::WouldBlock)) => Decision::WouldBlock,
+            (None, Some(Outcome::Pass | Outcome::Exempt) | None) => Decision::Pass,
+        }
+    }
+
+    /// What is still to be told of the request when its answer has begun.
+    pub(super) fn rest(&self) -> Self {
+        Self {
+            id: self.id,
+            time: self.time,
+            client: self.client.clone(),
+            told: self.told,
+            judged: self.judged,
+            is_aborted: false,
+            access: None,
+        }
     }
 
     fn event(&self, head: &Parts, kind: EventKind, message: impl Into<String>) -> Event {
@@ -229,99 +265,11 @@ impl Drop for Access {
     }
 }
 
-/// Tells of bytes that an upstream sent without having been asked. What they were is not shown: it may be somebody's answer.
-pub(super) fn unsolicited(proxy: &Proxy, server: &str) {
-    let time = clock::timestamp();
-    let id = proxy.ids.next(clock::unix_milliseconds(time));
-    let mut event = Event::new(
-        id,
-        time,
-        EventKind::Upstream,
-        "The upstream sent more than was asked for; the connection was closed, and nobody got it.",
-    );
-    event.detection = Some("upstream".into());
-    event.rule = Some("unsolicited".into());
-    event.place = Some("upstream".into());
-    event.evidence = Some(Evidence::fact(server));
-    proxy.events.emit(event);
-}
-
-/// Tells of a connection that ended because hyper found no HTTP where the gate had.
-pub(super) fn malformed(proxy: &Proxy, peer: IpAddr, error: &hyper::Error) {
-    if error.is_parse() {
-        let message = "What came over the connection is no well-formed request.";
-        let event = of_connection(proxy, peer, message, "malformed_head", error.to_string());
-        proxy.events.emit(event);
-    }
-}
-
-/// Tells of what the gate refused of a connection when there was no request left to be refused.
-pub(super) fn refused(proxy: &Proxy, peer: IpAddr, refused: &Refused) {
-    let (message, rule) = (refused.fault.message(), refused.fault.rule());
-    let mut event = of_connection(proxy, peer, message, rule, refused.evidence.clone());
-    if refused.is_in_body {
-        event.place = Some("body".into());
-    }
-    proxy.events.emit(event);
-}
-
-/// Tells of a connection that was ended before there was a request to answer: which rule, and what was seen.
-pub(super) fn connection(
-    proxy: &Proxy,
-    peer: IpAddr,
-    (rule, message): (&'static str, &'static str),
-    evidence: &str,
-) {
-    let event = of_connection(proxy, peer, message, rule, evidence.into());
-    proxy.events.emit(event);
-}
-
-/// An event of a connection, rather than of one of its requests.
-fn of_connection(
-    proxy: &Proxy,
-    peer: IpAddr,
-    message: &'static str,
-    rule: &'static str,
-    evidence: String,
-) -> Event {
-    let time = clock::timestamp();
-    let id = proxy.ids.next(clock::unix_milliseconds(time));
-    let mut event = Event::new(id, time, EventKind::Refused, message);
-    let peer = peer.to_canonical();
-    event.client = Some(EventClient {
-        ip: peer,
-        source: IdentitySource::Peer,
-        peer,
-    });
-    event.detection = Some("framing".into());
-    event.rule = Some(rule.into());
-    event.place = Some("request".into());
-    event.evidence = Some(Evidence::fact(evidence));
-    event.decision = Decision::Block;
-    event
-}
-
 fn score_of(evaluation: &Evaluation) -> u32 {
     evaluation
         .score()
         .0
         .saturating_add(evaluation.would_be_score().0)
-}
-
-/// What was done with a request, as events and the access log say it. Where the upstream failed, nothing was decided.
-fn decision_of(evaluation: Option<&Evaluation>, refusal: Option<&Refusal>) -> Decision {
-    if let Some(refusal) = refusal {
-        return if refusal.is_upstream_fault() {
-            Decision::None
-        } else {
-            Decision::Block
-        };
-    }
-    match evaluation.map(Evaluation::outcome) {
-        Some(Outcome::Block) => Decision::Block,
-        Some(Outcome::WouldBlock) => Decision::WouldBlock,
-        Some(Outcome::Pass | Outcome::Exempt) | None => Decision::Pass,
-    }
 }
 
 /// The observation that an event is named after: what the refusing detection saw, and of that what weighs most.

@@ -11,7 +11,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::body::ClientBody;
+use super::body::{BodyError, ClientBody};
 use super::forward::{X_REQUEST_ID, id_value};
 use super::framing::{Class, Refused};
 use crate::engine::Evidence;
@@ -23,6 +23,8 @@ use crate::event::secrets::printable;
 pub(super) enum Refusal {
     /// The chain refused it, with this status.
     Denied(StatusCode),
+    /// The chain refused it when its beginning had gone on.
+    Aborted(StatusCode),
     /// It was refused at the gate, which says why.
     Framing(Box<Refused>),
     /// It is no well-formed HTTP request; the operator reads why.
@@ -39,6 +41,8 @@ pub(super) enum Refusal {
     Overloaded,
     /// Too much is held of bodies that are to be judged.
     Full,
+    /// It cannot be kept on disk until it was judged; the operator reads why.
+    Unheld(String),
     /// Too many requests are with the upstream.
     Busy,
     /// No connection to the upstream; the operator reads why.
@@ -60,16 +64,39 @@ enum Format {
 }
 
 impl Refusal {
+    /// Why a request is not answered of which the body failed.
+    pub(super) const fn of_body(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::Paused => Self::BodyTimeout,
+            BodyError::Broken => Self::BodyBroken,
+            BodyError::Denied(status) => Self::Aborted(status),
+            BodyError::Overloaded => Self::Overloaded,
+            BodyError::Full => Self::Full,
+            BodyError::Unreadable => Self::Unheld(String::new()),
+        }
+    }
+
+    /// The same, where nothing of the body has gone on.
+    pub(super) const fn of_unsent_body(error: BodyError) -> Self {
+        match error {
+            BodyError::Denied(status) => Self::Denied(status),
+            error => Self::of_body(error),
+        }
+    }
+
     /// The status of the answer.
     pub(super) const fn status(&self) -> StatusCode {
         match self {
-            Self::Denied(status) => *status,
+            Self::Denied(status) | Self::Aborted(status) => *status,
             Self::Framing(refused) => of_class(refused.fault.class()).0,
             Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded | Self::Full | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 StatusCode::BAD_GATEWAY
             }
@@ -80,13 +107,13 @@ impl Refusal {
     /// What the client reads.
     const fn title(&self) -> &'static str {
         match self {
-            Self::Denied(_) => "Access Denied",
+            Self::Denied(_) | Self::Aborted(_) => "Access Denied",
             Self::Framing(refused) => of_class(refused.fault.class()).1,
             Self::Malformed(_) | Self::BodyBroken => "Bad Request",
             Self::TooLarge => "Payload Too Large",
             Self::Encoded => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
-            Self::Overloaded | Self::Full | Self::Busy => "Service Unavailable",
+            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 "Bad Gateway"
             }
@@ -97,7 +124,7 @@ impl Refusal {
     /// The rule that the event names.
     pub(super) const fn rule(&self) -> &'static str {
         match self {
-            Self::Denied(_) => "denied",
+            Self::Denied(_) | Self::Aborted(_) => "denied",
             Self::Framing(refused) => refused.fault.rule(),
             Self::Malformed(_) => "malformed",
             Self::TooLarge => "body_too_large",
@@ -106,6 +133,7 @@ impl Refusal {
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
             Self::Full => "buffered",
+            Self::Unheld(_) => "upload_not_held",
             Self::Busy => "in_flight",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
@@ -117,7 +145,7 @@ impl Refusal {
     /// What the operator reads.
     pub(super) const fn message(&self) -> &'static str {
         match self {
-            Self::Denied(_) => "The chain refused the request.",
+            Self::Denied(_) | Self::Aborted(_) => "The chain refused the request.",
             Self::Framing(refused) => refused.fault.message(),
             Self::Malformed(why) => why,
             Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
@@ -128,6 +156,9 @@ impl Refusal {
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
             Self::Full => "More bytes of bodies than `limits.buffered` are held to be judged.",
+            Self::Unheld(_) => {
+                "The body cannot be kept on disk until it was judged, as `limits.uploads` says."
+            }
             Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
@@ -146,12 +177,17 @@ impl Refusal {
     pub(super) const fn place(&self) -> &'static str {
         match self {
             Self::Framing(refused) if refused.is_in_body => "body",
-            Self::Denied(_) | Self::Malformed(_) | Self::Framing(_) | Self::Busy => "request",
+            Self::Denied(_)
+            | Self::Aborted(_)
+            | Self::Malformed(_)
+            | Self::Framing(_)
+            | Self::Busy => "request",
             Self::TooLarge
             | Self::Encoded
             | Self::BodyTimeout
             | Self::BodyBroken
             | Self::Full
+            | Self::Unheld(_)
             | Self::Overloaded => "body",
             Self::Unreachable(_)
             | Self::BrokenUpstream(_)
@@ -171,7 +207,8 @@ impl Refusal {
             format!("{name}: {}", printable(value, Evidence::MAX_BYTES))
         };
         match self {
-            Self::Unreachable(why)
+            Self::Unheld(why)
+            | Self::Unreachable(why)
             | Self::BrokenUpstream(why)
             | Self::MalformedAnswer(why)
             | Self::SilentUpstream(why) => why.clone(),
@@ -217,6 +254,7 @@ impl Refusal {
                 | Self::BodyTimeout
                 | Self::BodyBroken
                 | Self::Full
+                | Self::Unheld(_)
         )
     }
 }

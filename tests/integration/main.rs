@@ -31,4 +31,5 @@ mod reload;
 mod secrets;
 mod source_bugs;
 mod support;
+mod uploads;
 mod upstream_faults;

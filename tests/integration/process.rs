@@ -61,17 +61,32 @@ impl Program {
 
     /// `UPSTREAM` in `more` stands for the upstream's address.
     pub fn start_before(upstream: SocketAddr, more: &str) -> Self {
+        Self::start_in(upstream, more, &[])
+    }
+
+    /// The same, in an environment that has these, too.
+    pub fn start_with_env(upstream: &Upstream, more: &str, env: &[(&str, &str)]) -> Self {
+        Self::start_in(upstream.address, more, env)
+    }
+
+    fn start_in(upstream: SocketAddr, more: &str, env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rules.yaml");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         std::fs::write(&path, rules(address, upstream, more)).unwrap();
-        let program = Self::spawn(folder, path, address);
+        let program = Self::spawn(folder, path, address, env);
         program.wait_until_it_listens();
         program
     }
 
-    fn spawn(folder: tempfile::TempDir, path: std::path::PathBuf, address: SocketAddr) -> Self {
+    fn spawn(
+        folder: tempfile::TempDir,
+        path: std::path::PathBuf,
+        address: SocketAddr,
+        env: &[(&str, &str)],
+    ) -> Self {
         let child = command(&path)
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -120,8 +135,17 @@ impl Program {
 
     /// How much memory it holds, in KiB, as the kernel counts it.
     pub fn resident(&self) -> usize {
+        self.account("VmRSS:")
+    }
+
+    /// How much memory it has held at most, in KiB.
+    pub fn peak(&self) -> usize {
+        self.account("VmHWM:")
+    }
+
+    fn account(&self, field: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         line.unwrap()
             .trim()
             .trim_end_matches(" kB")

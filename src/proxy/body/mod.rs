@@ -1,23 +1,28 @@
 //! Bodies under way: a request's body to the upstream, an answer's body to the client.
 //!
 //! Both stream piece by piece in constant memory; tiny chunks of a request that come together go on together. A pause
-//! longer than allowed, a length beyond its limit, or a break ends the stream with an error, which makes hyper close the
+//! longer than allowed, a length beyond its limit, a break, or a part that the chain refuses ends the stream with an error, which makes hyper close the
 //! connection: a cut body is never presented whole.
 
 mod answer;
 mod gather;
+mod judged;
 mod request;
+mod spool;
 
 use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
 pub(super) use self::answer::{ClientBody, Meter, Mishap};
+pub(super) use self::judged::{Form, JudgeUnit};
 pub(super) use self::request::{Progress, UpstreamBody};
+pub(super) use self::spool::{HoldError, hold};
 use super::fields::strip_trailers;
 
 /// Why a body ended early.
@@ -29,6 +34,14 @@ pub(super) enum BodyError {
     Paused,
     #[error("the sender broke off")]
     Broken,
+    #[error("the chain refused a part of the body, with {0}")]
+    Denied(StatusCode),
+    #[error("too many bodies wait to be judged")]
+    Overloaded,
+    #[error("too much is held of bodies that are to be judged")]
+    Full,
+    #[error("what is held on disk cannot be read")]
+    Unreadable,
 }
 
 /// A frame as it may go on: trailers without what must not stand there, nor what `is_ours` names.

@@ -1,8 +1,8 @@
 //! A request's body on its way to the upstream.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::gather::Gathered;
+use super::judged::{Form, JudgeUnit, JudgedStream};
+use super::spool::Spooled;
 use super::{BodyError, without_unsafe_trailers};
 use crate::proxy::fields::strip_trailers;
+use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
 use crate::proxy::pace::Pace;
 use crate::proxy::respond::Refusal;
@@ -28,6 +31,10 @@ pub(in crate::proxy) enum UpstreamBody {
     },
     /// It streams through.
     Stream(Box<RequestStream>),
+    /// It streams through as it is judged.
+    Judged(Box<JudgedStream>),
+    /// It was kept on disk until it was judged.
+    Spooled(Box<Spooled>),
 }
 
 /// A request's body that streams: what was read of it already, then the rest as it comes.
@@ -38,6 +45,7 @@ pub(in crate::proxy) struct RequestStream {
     pace: Pace,
     progress: Arc<Progress>,
     trust: Arc<Trust>,
+    _reading: Reading,
 }
 
 /// How far a streaming request body has come; shared with whoever waits for the answer.
@@ -49,7 +57,8 @@ pub(in crate::proxy) struct Progress {
     moved: AtomicU64,
     ended: AtomicBool,
     waits_for_client: AtomicBool,
-    failure: AtomicU8,
+    passed_unjudged: AtomicBool,
+    failure: OnceLock<BodyError>,
 }
 
 impl UpstreamBody {
@@ -80,7 +89,7 @@ impl UpstreamBody {
         limit: u64,
         pace: Pace,
         progress: Arc<Progress>,
-        trust: Arc<Trust>,
+        (trust, reading): (Arc<Trust>, Reading),
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
@@ -89,7 +98,28 @@ impl UpstreamBody {
             pace,
             progress,
             trust,
+            _reading: reading,
         }))
+    }
+
+    /// Streams a form as it is judged.
+    pub(in crate::proxy) fn judged(
+        form: Form,
+        judge: JudgeUnit,
+        pace: Pace,
+        progress: Arc<Progress>,
+        (trust, reading): (Arc<Trust>, Reading),
+    ) -> Self {
+        let stream = JudgedStream::new(form, judge, pace, progress, (trust, reading));
+        Self::Judged(Box::new(stream))
+    }
+
+    /// Waits until something may go on, where that has to be judged, or nothing more will.
+    pub(in crate::proxy) async fn begin(&mut self) -> Result<(), BodyError> {
+        match self {
+            Self::Judged(stream) => stream.begin().await,
+            Self::Whole { .. } | Self::Stream(_) | Self::Spooled(_) => Ok(()),
+        }
     }
 
     /// Whether nothing is to be sent, so that a request could be sent again.
@@ -106,7 +136,8 @@ impl Default for Progress {
             moved: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             waits_for_client: AtomicBool::new(false),
-            failure: AtomicU8::new(0),
+            passed_unjudged: AtomicBool::new(false),
+            failure: OnceLock::new(),
         }
     }
 }
@@ -157,23 +188,24 @@ impl Progress {
 
     /// Why the client's body failed, if it did.
     pub(in crate::proxy) fn failure(&self) -> Option<Refusal> {
-        match self.failure.load(Ordering::Acquire) {
-            1 => Some(Refusal::TooLarge),
-            2 => Some(Refusal::BodyTimeout),
-            3 => Some(Refusal::BodyBroken),
-            _ => None,
-        }
+        self.failure.get().copied().map(Refusal::of_body)
     }
 
-    fn fail(&self, error: BodyError) -> BodyError {
-        let code = match error {
-            BodyError::TooLarge => 1,
-            BodyError::Paused => 2,
-            BodyError::Broken => 3,
-        };
-        self.failure.store(code, Ordering::Release);
+    /// The body fails; the first failure stands.
+    pub(super) fn fail(&self, error: BodyError) -> BodyError {
+        let _ = self.failure.set(error);
         self.end();
         error
+    }
+
+    /// Something goes on that was to be judged and was not.
+    pub(super) fn pass_unjudged(&self) {
+        self.passed_unjudged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something went on unjudged since this was last asked.
+    pub(in crate::proxy) fn was_unjudged(&self) -> bool {
+        self.passed_unjudged.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -194,6 +226,8 @@ impl Body for UpstreamBody {
                 Poll::Ready(trailers.map(Ok))
             }
             Self::Stream(stream) => stream.poll_frame(context),
+            Self::Judged(stream) => stream.poll_frame(context),
+            Self::Spooled(spooled) => spooled.poll_frame(context),
         }
     }
 
@@ -201,6 +235,8 @@ impl Body for UpstreamBody {
         match self {
             Self::Whole { bytes, trailers } => bytes.is_empty() && trailers.is_none(),
             Self::Stream(stream) => stream.read.is_empty() && stream.rest.is_end_stream(),
+            Self::Judged(stream) => stream.is_end_stream(),
+            Self::Spooled(spooled) => spooled.is_end_stream(),
         }
     }
 
@@ -211,6 +247,10 @@ impl Body for UpstreamBody {
                 trailers: Some(_), ..
             } => SizeHint::default(),
             Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            Self::Judged(stream) => stream.size_hint(),
+            Self::Spooled(spooled) => spooled
+                .length()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Stream(stream) => {
                 let read = stream.read.len() as u64;
                 stream

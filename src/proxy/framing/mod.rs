@@ -43,7 +43,7 @@ pub use self::fault::{Class, Fault};
 pub use self::gate::{Gate, GateLimits, Step, Stop};
 pub(super) use self::refused::Refused;
 pub(super) use self::stream::Gated;
-pub(super) use self::turns::{Answer, Turn, Turns};
+pub(super) use self::turns::{Answer, Reading, Turn, Turns};
 use super::respond::Refusal;
 
 /// Turns a URL as the target into origin form with the `Host` that it names (RFC 9112, 3.2.2).

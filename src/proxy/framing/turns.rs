@@ -5,7 +5,7 @@
 //! it or another may say of itself.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -22,6 +22,8 @@ pub(in crate::proxy) struct Turns {
     begun: AtomicU64,
     /// How many of them were answered: hyper has the whole answer.
     answered: AtomicU64,
+    /// How many bodies are read yet, though they may have passed the gate, and may have been answered.
+    bodies: AtomicUsize,
     /// Whether something of a request is at the gate that has not gone on whole.
     is_under_way: AtomicBool,
     /// Whether that is part of a head, and since when.
@@ -57,9 +59,10 @@ impl Turns {
         self.is_under_way.store(is_under_way, Ordering::Relaxed);
     }
 
-    /// Whether the client has begun a request and not ended it. If not, what comes next begins one.
+    /// Whether the client has begun a request and not ended it, or somebody is still to read the end of one. If not, what
+    /// comes next begins one, and nobody misses what is in hyper's buffer.
     pub(in crate::proxy) fn is_under_way(&self) -> bool {
-        self.is_under_way.load(Ordering::Relaxed)
+        self.is_under_way.load(Ordering::Relaxed) || self.bodies.load(Ordering::Relaxed) > 0
     }
 
     /// What is at the gate is part of a head, or is not.
@@ -139,9 +142,25 @@ impl Turn {
         entry.map(|entry| entry.refused)
     }
 
+    /// Its body is read until this is dropped, which may be long after the answer.
+    pub(in crate::proxy) fn reading(&self) -> Reading {
+        self.turns.bodies.fetch_add(1, Ordering::Relaxed);
+        Reading(Arc::clone(&self.turns))
+    }
+
     /// The requests of its connection, for whoever asks while it is answered.
     pub(in crate::proxy) const fn turns(&self) -> &Arc<Turns> {
         &self.turns
+    }
+}
+
+/// A body that is read.
+#[derive(Debug)]
+pub(in crate::proxy) struct Reading(Arc<Turns>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.bodies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -182,5 +201,24 @@ impl<B: Body + Unpin, T: Unpin> Body for Answer<B, T> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_as_long_as_its_body_is_read() {
+        let turns = Arc::new(Turns::default());
+        let turn = turns.begin();
+        turns.set_under_way(true);
+        let reading = turn.reading();
+        // Answered early, and all of it is in hyper's buffer.
+        drop(turn);
+        turns.set_under_way(false);
+        assert!(turns.is_under_way());
+        drop(reading);
+        assert!(!turns.is_under_way());
     }
 }

@@ -22,17 +22,6 @@ pub fn classify(headers: &HeaderMap, beginning: &[u8]) -> BodyKind {
     Declared::of(headers).reading(beginning).kind
 }
 
-/// Whether a body is declared as multipart, and begins with the boundary that was declared (RFC 2046, 5.1.1).
-#[must_use]
-pub fn begins_as_multipart(headers: &HeaderMap, beginning: &[u8]) -> bool {
-    let boundary = Declared::of(headers).boundary;
-    let beginning = beginning.strip_prefix(b"\r\n").unwrap_or(beginning);
-    let after = beginning
-        .strip_prefix(b"--")
-        .and_then(|rest| rest.strip_prefix(&boundary[..]));
-    !boundary.is_empty() && after.is_some()
-}
-
 /// What the sender says of a body. All `Content-Type` lines count, and of a line all types between commas, for servers
 /// differ in which one they take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,8 +38,6 @@ pub(super) struct Declared {
     opaque: bool,
     /// The kind that was declared first.
     first: Option<BodyKind>,
-    /// The boundary of the first `multipart` type; empty where there is none.
-    pub(super) boundary: Vec<u8>,
     /// The charset that was declared first.
     charset: Option<Charset>,
     /// A charset in which letters are not the bytes that they are everywhere else, so that we would read other text than
@@ -96,9 +83,6 @@ impl Declared {
         for param in params(value, 0..value.len()) {
             let name = value.get(param.name).unwrap_or_default();
             let text = value.get(param.value).unwrap_or_default();
-            if name.eq_ignore_ascii_case(b"boundary") && self.boundary.is_empty() {
-                self.boundary = text.to_vec();
-            }
             let is_extended = name.eq_ignore_ascii_case(b"charset*");
             if is_extended || name.eq_ignore_ascii_case(b"charset") {
                 let label = if is_extended { extended(text) } else { text };

@@ -32,7 +32,7 @@ use super::values::{Inputs, Parsed, Texts, Values};
 use classify::{Declared, Reading};
 use multipart::Boundary;
 
-pub use classify::{BEGINNING, begins_as_multipart, classify};
+pub use classify::{BEGINNING, classify};
 pub use graphql::Shape as GraphqlShape;
 pub use grounds::{Ground, Word};
 pub use multipart::{Next, Unit, Units};

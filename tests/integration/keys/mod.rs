@@ -69,6 +69,7 @@ effects! {
     "limits.over_body" => traffic::over_body,
     "limits.encoded_body" => traffic::encoded_body,
     "limits.upload" => traffic::upload,
+    "limits.uploads" => traffic::uploads,
     "limits.body_time" => timeouts::body_time,
     "limits.body_rate" => timeouts::body_rate,
     "limits.write_time" => timeouts::write_time,

@@ -210,3 +210,26 @@ pub fn upload() {
     let more = "body: 1KiB, upload";
     assert_eq!(under(more, ["2KiB", "3KiB"], WORD, send), [413, 200]);
 }
+
+pub fn uploads() {
+    let upstream = Upstream::plain();
+    let part = |disposition: &str, content: &[u8]| {
+        let head = format!("--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let file = part("name=\"up\"; filename=\"f\"", &[0; 1 << 20]);
+    let guilty = part("name=\"a\"", b"malicious");
+    let body = [&file[..], &guilty, b"--b--\r\n"].concat();
+    for (value, begun) in [("stream", 1), ("hold", 0)] {
+        let before = upstream.count();
+        let yaml = format!("limits: {{ body: 2KiB, uploads: {value} }}\n{WORD}");
+        let proxy = Proxy::start(&upstream, &yaml);
+        let refused = proxy.post("/", "multipart/form-data; boundary=b", &body);
+        assert_eq!(refused.status, 403, "{value}");
+        if begun > 0 {
+            wait_until("the beginning to arrive", || upstream.count() > before);
+            assert!(!upstream.last().complete);
+        }
+        assert_eq!(upstream.count() - before, begun, "{value}");
+    }
+}

@@ -6,6 +6,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::super::label::Charset;
 use super::super::params::params;
 
 /// The longest boundary that the format allows (RFC 2046, 5.1.1).
@@ -24,6 +25,8 @@ pub(in super::super) struct Boundary {
     readings: Vec<Vec<u8>>,
     /// What is odd about it, as the name of an ambiguity.
     note: Option<&'static str>,
+    /// Whether something else than parts may be read: the type is another one, or the charset none that has ASCII in it.
+    is_else: bool,
 }
 
 impl Boundary {
@@ -59,10 +62,10 @@ impl Boundary {
         self.note
     }
 
-    /// The boundary, if every parser reads the same.
+    /// The boundary, if every parser reads the same, and parts by it.
     pub(super) fn certain(&self) -> Option<&[u8]> {
         match &self.readings[..] {
-            [only] if self.note.is_none() => Some(only),
+            [only] if self.note.is_none() && !self.is_else => Some(only),
             _ => None,
         }
     }
@@ -74,6 +77,8 @@ impl Boundary {
     }
 
     fn add(&mut self, value: &[u8]) {
+        let begins = value.get(..10).unwrap_or_default();
+        self.is_else |= !begins.eq_ignore_ascii_case(b"multipart/");
         let mut is_first = self.readings.is_empty();
         for param in params(value, 0..value.len()) {
             let name = value.get(param.name).unwrap_or_default();
@@ -90,11 +95,11 @@ impl Boundary {
                     .and_then(|at| value.get(at))
                     == Some(&b'"');
                 self.read(value.get(param.value).unwrap_or_default(), is_quoted);
-            } else if name.len() > 8
-                && name
-                    .get(..9)
-                    .is_some_and(|begins| begins.eq_ignore_ascii_case(b"boundary*"))
-            {
+            } else if is_named(b"charset") || is_named(b"charset*") {
+                let charset = Charset::of(value.get(param.value).unwrap_or_default());
+                self.is_else |=
+                    !matches!(charset, Some(Charset::Plain) | None) || is_named(b"charset*");
+            } else if name.to_ascii_lowercase().starts_with(b"boundary*") {
                 // RFC 2231: few parsers read it, and those that do not find no boundary or another one.
                 self.is_odd("multipart_boundary_odd");
                 self.push(value.get(param.value).unwrap_or_default());

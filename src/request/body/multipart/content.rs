@@ -8,8 +8,9 @@ use std::ops::Range;
 use super::super::super::collector::Collector;
 use super::super::super::decode::Syntax;
 use super::super::classify::{looks_binary, utf16};
+use super::super::label::Charset;
 use super::Within;
-use super::head::{Head, charset};
+use super::head::Head;
 
 /// How much of a binary file is looked at for text.
 pub(super) const FILE_HEAD: usize = 4096;
@@ -33,7 +34,7 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
         return;
     }
     let name = head.name.as_ref().map(|(_, range)| out.text(range));
-    if name == Some(b"_charset_") && charset(text).is_rare {
+    if name == Some(b"_charset_") && Charset::of(text) == Some(Charset::Unreadable) {
         // By RFC 7578 it names the charset of all fields that name none.
         out.note("charset", range.clone());
     }

@@ -9,6 +9,7 @@ use super::super::super::collector::Collector;
 use super::super::super::decode::Syntax;
 use super::super::super::name;
 use super::super::super::names::NameRef;
+use super::super::label::Charset;
 use super::super::params::{Param, params};
 use super::boundary::Boundary;
 
@@ -161,10 +162,12 @@ impl Head {
         for param in params(text, 0..text.len()) {
             let slice = |range| text.get::<Range<usize>>(range).unwrap_or_default();
             if slice(param.name).eq_ignore_ascii_case(b"charset") {
-                let read = charset(slice(param.value));
-                self.utf16 = self.utf16.or(read.utf16);
-                if read.is_rare {
-                    self.note("charset", value.clone(), out);
+                match Charset::of(slice(param.value)) {
+                    Some(Charset::Utf16 { big_endian }) => {
+                        self.utf16.get_or_insert(big_endian);
+                    }
+                    Some(Charset::Unreadable) => self.note("charset", value.clone(), out),
+                    Some(Charset::Plain) | None => {}
                 }
             }
         }
@@ -304,26 +307,6 @@ impl Written {
             }
             _ => Self::Oddly,
         }
-    }
-}
-
-/// What the name of a charset says.
-pub(super) struct Charset {
-    /// UTF-16, most significant byte first or not.
-    utf16: Option<bool>,
-    /// Letters are not the bytes that they are everywhere else.
-    pub(super) is_rare: bool,
-}
-
-/// What the name of a charset says.
-pub(super) fn charset(name: &[u8]) -> Charset {
-    const USUAL: [&[u8]; 4] = [b"utf-8", b"us-ascii", b"iso-8859-", b"windows-125"];
-    let name = name.trim_ascii().to_ascii_lowercase();
-    let utf16 = name.starts_with(b"utf-16").then(|| !name.ends_with(b"le"));
-    let is_usual = name == b"utf8" || USUAL.iter().any(|usual| name.starts_with(usual));
-    Charset {
-        utf16,
-        is_rare: utf16.is_none() && !is_usual,
     }
 }
 

@@ -11,6 +11,7 @@ mod boundary;
 mod content;
 mod head;
 mod scanner;
+mod unit;
 mod units;
 
 use std::ops::Range;
@@ -19,7 +20,9 @@ pub(super) use self::boundary::Boundary;
 use self::boundary::MAX_BOUNDARY;
 use self::head::Head;
 use self::scanner::{Scanner, TokenKind};
-pub use self::units::{Next, Unit, Units};
+use self::unit::Shape;
+pub use self::unit::{Next, Unit};
+pub use self::units::Units;
 use super::super::collector::Collector;
 
 /// In what parts are looked for.
@@ -56,15 +59,15 @@ pub(super) fn inputs(declared: &Boundary, out: &mut Collector<'_>) -> bool {
 
 /// Adds the parts of a piece of a body that was cut by [`Units`].
 pub(super) fn unit_inputs(unit: &Unit, out: &mut Collector<'_>) {
-    for note in unit.notes() {
+    for note in &unit.notes {
         out.note(note, 0..out.bytes.len());
     }
-    match unit.shape() {
-        units::Shape::Parts { boundary, is_end } => {
+    match &unit.shape {
+        Shape::Parts { boundary, is_end } => {
             let within = Within::Piece { is_end: *is_end };
             parts(boundary, 0..out.bytes.len(), within, out);
         }
-        units::Shape::Content { field, utf16 } => content::add_more(field, *utf16, out),
+        Shape::Content { field, utf16 } => content::add_more(field, *utf16, out),
     }
 }
 

@@ -20,6 +20,7 @@ use super::boundary::Boundary;
 use super::content::FILE_HEAD;
 use super::head::Head;
 use super::scanner::{Scanner, Token, TokenKind};
+use super::unit::{Next, Shape, Unit};
 
 /// How much of a text file is judged at a time. Even, so that no character of UTF-16 is cut in two.
 const WINDOW: usize = 48 * 1024;
@@ -74,72 +75,6 @@ enum Part {
     },
     /// What goes on unjudged.
     Passes { field: String },
-}
-
-/// What is to be done next with a body.
-#[derive(Debug)]
-pub enum Next {
-    /// This is to be judged, and then goes on.
-    Unit(Unit),
-    /// This goes on as it is: a file that is no text, of which the beginning was judged.
-    Pass(Bytes),
-    /// A part is longer than may be judged whole.
-    TooLong,
-    /// More of the body is needed.
-    More,
-    /// All of it was handed out.
-    End,
-}
-
-/// A piece of a multipart body that is judged on its own.
-#[derive(Clone, Debug)]
-pub struct Unit {
-    /// What is judged.
-    bytes: Bytes,
-    /// Where in the body it begins.
-    offset: u64,
-    /// How much of it has gone on already.
-    repeated: usize,
-    shape: Shape,
-    /// What is odd about it and cannot be seen from it alone, as names of ambiguities.
-    notes: Vec<&'static str>,
-}
-
-/// What a unit consists of.
-#[derive(Clone, Debug)]
-pub(super) enum Shape {
-    /// Parts, from the delimiter before the first of them on; with the end of the body or not.
-    Parts { boundary: Bytes, is_end: bool },
-    /// More of the content of a text file: of which field, and whether in UTF-16, most significant byte first or not.
-    Content { field: String, utf16: Option<bool> },
-}
-
-impl Unit {
-    /// What is judged.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// Where in the body it begins.
-    #[must_use]
-    pub const fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// What of it goes on once it was judged.
-    #[must_use]
-    pub fn goes_on(&self) -> Bytes {
-        self.bytes.slice(self.repeated.min(self.bytes.len())..)
-    }
-
-    pub(super) const fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    pub(super) fn notes(&self) -> &[&'static str] {
-        &self.notes
-    }
 }
 
 impl Units {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::scanner::{Scanner, Token, TokenKind};
-use super::super::units::{Next, Units};
 use super::*;
 use crate::request::BodyView;
 
@@ -337,6 +336,22 @@ fn only_a_body_whose_parts_everybody_finds_is_cut_into_units() {
             false,
         ),
         ("multipart/form-data; boundary='x'", "--'x'\r\n", false),
+        ("text/plain; boundary=x", "--x\r\n", false),
+        (
+            "Multipart/Related; charset=utf-8; boundary=x",
+            "--x\r\n",
+            true,
+        ),
+        (
+            "multipart/form-data; boundary=x; charset=utf-7",
+            "--x\r\n",
+            false,
+        ),
+        (
+            "multipart/form-data; boundary=x; charset=utf-16le",
+            "--x\r\n",
+            false,
+        ),
     ] {
         let units = Units::of(&headers(content_type), body.as_bytes(), 1000);
         assert_eq!(units.is_some(), is_cut, "{content_type} {body:?}");
