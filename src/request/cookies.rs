@@ -23,17 +23,37 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 }
 
 /// Adds the name and the value of each cookie of one header line, repeats in order. Text without `=` is a value without a
-/// name, as browsers keep it.
+/// name, as browsers keep it. A quoted string with a semicolon in it is a value as well, as older parsers read it.
 pub(super) fn inputs(out: &mut Collector<'_>) {
+    let mut quoted_until = 0;
     for pair in pairs(out.bytes) {
         let mut name = NameRef::NOTHING;
         if let Some(range) = pair.name.filter(|range| !range.is_empty()) {
             name = out.field(NameRef::NOTHING, range, Syntax::Cookie);
         }
+        if pair.value.start >= quoted_until
+            && let Some(quoted) = quoted(out.bytes, &pair.value)
+        {
+            quoted_until = quoted.end;
+            out.value(name, quoted, Syntax::Cookie);
+        }
         if !pair.value.is_empty() {
             out.value(name, pair.value, Syntax::Cookie);
         }
     }
+}
+
+/// The inside of the quoted string (RFC 2109, 4.1) that begins with a value and goes on beyond it.
+fn quoted(line: &[u8], value: &Range<usize>) -> Option<Range<usize>> {
+    let inside = line.get(value.start..)?.strip_prefix(b"\"")?;
+    let mut is_escaped = false;
+    let len = inside.iter().position(|byte| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    })?;
+    let start = value.start + 1;
+    (start + len > value.end).then(|| start..start + len)
 }
 
 /// Where a cookie's name and value are in its line.
@@ -140,6 +160,19 @@ mod tests {
                     ("cookies.y (name)", "y"),
                     ("cookies.y", "z="),
                     ("cookies", "\""),
+                ],
+            ),
+            (
+                "a=\"b; c=\\\"; d\"; e=\"f\"",
+                &[
+                    ("cookies.a (name)", "a"),
+                    ("cookies.a", "b; c=\\\"; d"),
+                    ("cookies.a", "\"b"),
+                    ("cookies.c (name)", "c"),
+                    ("cookies.c", "\\\""),
+                    ("cookies", "d\""),
+                    ("cookies.e (name)", "e"),
+                    ("cookies.e", "f"),
                 ],
             ),
             ("", &[]),
