@@ -56,7 +56,8 @@
 //! * **A detection is told whether it is enforced** ([`Context::enforced`](engine::Context)), since one that keeps facts
 //!   must keep would-be ones apart: monitor mode never feeds a real refusal.
 //! * **Values have forms, not one decoding.** A form is what an application sees after some decodings; each keeps the
-//!   way back to the raw bytes. The first form is what the place itself demands.
+//!   way back to the raw bytes. The first form is what the place itself demands; the others are searched for, and of a value
+//!   whose escapes have no end, nothing is believed.
 //! * **A value is 32 bytes.** A body can have one for every two of its bytes, so the view keeps records of numbers
 //!   (`request/values.rs`): ranges, marks, the way to a name. Names, places and plain forms are made when somebody asks.
 //! * **Nobody says who he is.** Headers that tell of a request's way are read where the operator trusts who wrote them, and

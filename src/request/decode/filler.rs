@@ -11,6 +11,13 @@ use super::{Decoded, NON_ASCII};
 
 const CONTROL: Marks = Marks::of_byte(0).or(Marks::of_byte(1));
 
+/// Some of these are in every text that has filler.
+pub(super) const SIGNS: Marks = CONTROL
+    .or(NON_ASCII)
+    .or(Marks::of_byte(b'*'))
+    .or(Marks::of_byte(b'!'))
+    .or(Marks::of_byte(b'\n'));
+
 /// Whether a text of these marks may have any filler.
 pub(super) const fn may_be_in(marks: Marks) -> bool {
     const fn has(marks: Marks, byte: u8) -> bool {
@@ -18,7 +25,7 @@ pub(super) const fn may_be_in(marks: Marks) -> bool {
     }
     marks.meets(CONTROL.or(NON_ASCII))
         || (has(marks, b'*') && has(marks, b'/'))
-        || (has(marks, b'<') && has(marks, b'!') && has(marks, b'-'))
+        || (has(marks, b'!') && has(marks, b'<') && has(marks, b'-'))
         || (has(marks, b'\n') && (has(marks, b'#') || has(marks, b'-')))
 }
 

@@ -88,10 +88,9 @@ pub struct Decoded {
 #[must_use]
 #[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    let is_markup = syntax == Syntax::Xml && marks.meets(LESS);
-    let may_change = marks.meets(SIGNS)
-        || is_markup
-        || filler::may_be_in(marks)
+    let may_change = (marks.meets(SIGNS.or(filler::SIGNS))
+        && (marks.meets(SIGNS) || filler::may_be_in(marks)))
+        || (syntax == Syntax::Xml && marks.meets(LESS))
         || syntax.is_encoding()
         || token::may_hide(text);
     if may_change {

@@ -52,9 +52,10 @@ pub(super) struct Tokens<'t> {
     run_end: usize,
 }
 
-/// Whether a text may hide another.
+/// Whether a text may hide another. Most are too short.
+#[inline]
 pub(super) fn may_hide(text: &[u8]) -> bool {
-    text.len() >= SHORTEST_PADDED && Tokens::of(text).next().is_some()
+    (text.len() >= SHORTEST || text.last() == Some(&b'=')) && Tokens::of(text).next().is_some()
 }
 
 /// What a text hides.
