@@ -33,3 +33,4 @@ mod source_bugs;
 mod support;
 mod uploads;
 mod upstream_faults;
+mod view;
