@@ -13,10 +13,14 @@ use super::values::{Layer, Record, Role, Values};
 /// in a body of a mebibyte has hardly more, but a sender could make each of two bytes cost us forty.
 pub(super) const MAX_VALUES: usize = 100_000;
 
+/// The same where each name is a text of its own, which costs more than its value.
+const MAX_NAMED: usize = MAX_VALUES / 4;
+
 /// A value that has decoded forms costs as much as that many others.
 const DECODED: usize = 10;
 
-/// How many ambiguities of one head or body are kept; one full of them is as ambiguous with a hundred.
+/// How many ambiguities of one head or body are kept, and beyond that the first of each kind; one full of them is as
+/// ambiguous with a hundred.
 const MAX_NOTES: usize = 100;
 
 /// The values and ambiguities of a text in the making.
@@ -152,7 +156,9 @@ impl<'c> Collector<'c> {
 
     /// Adds an ambiguity.
     pub(super) fn note(&mut self, kind: &'static str, range: Range<usize>) {
-        if self.values.ambiguities.len() < MAX_NOTES {
+        let notes = &self.values.ambiguities;
+        // A sender must not crowd out what weighs more by what weighs nothing.
+        if notes.len() < MAX_NOTES || notes.iter().all(|noted| noted.kind != kind) {
             let range = match self.offsets {
                 Some(offsets) => offsets.raw(range.start)..offsets.raw(range.end),
                 None => range,
@@ -182,6 +188,11 @@ impl<'c> Collector<'c> {
     /// How much [`Self::len`] may be at the end of a syntax that begins now.
     pub(super) const fn full(&self) -> usize {
         self.len().saturating_add(MAX_VALUES)
+    }
+
+    /// The same for a syntax whose names are texts of their own.
+    pub(super) const fn full_of_names(&self) -> usize {
+        self.len().saturating_add(MAX_NAMED)
     }
 
     /// Makes room for that many values more.

@@ -238,16 +238,6 @@ impl<'v> Inputs<'v> {
     pub fn last(self) -> Option<Input<'v>> {
         self.iter().next_back()
     }
-
-    /// Whether the decoding of any of them was given up.
-    #[must_use]
-    pub fn any_exhausted(self) -> bool {
-        self.parsed
-            .values
-            .forms
-            .iter()
-            .any(|forms| forms.oddities.exhausted)
-    }
 }
 
 impl<'v> IntoIterator for Inputs<'v> {

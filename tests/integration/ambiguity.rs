@@ -436,6 +436,17 @@ fn an_exclusion_may_name_the_place_and_the_path() {
     assert_eq!(found("rule: 'ambiguity.*', path: /x", "/z"), 1);
 }
 
+/// What weighs nothing can be written any number of times, and is noted a hundred times.
+#[test]
+fn what_weighs_nothing_hides_nothing() {
+    let target = format!("/?{}b=%2525252525252541", "a=%zz&".repeat(300));
+    assert_eq!(judged("", &Request::get(&target)).2, Some(400));
+    let text = format!("[{}{{\"a\":1,\"a\":2}}]", "NaN,".repeat(300));
+    let found = judged("", &body("application/json", text)).1;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "ambiguity.duplicate_key");
+}
+
 /// Every name that a parser notes is in the table, and every name in the table is noted by one.
 #[test]
 fn the_table_is_complete() {

@@ -15,6 +15,9 @@ use crate::request::{Ambiguity, Inputs, Origin, PlaceKind, Source};
 /// The first half of the rules' names.
 const CLASS: &str = "ambiguity";
 
+/// How many values are looked at, all in all, to give findings of one head or body the names of their values.
+const MOST_LOOKED_AT: usize = 1 << 21;
+
 /// Which ambiguities are findings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ambiguities {
@@ -54,6 +57,8 @@ impl Ambiguities {
         is_excluded: impl Fn(&str, Spot<'_>) -> bool,
     ) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
+        // A body can have more values than it is worth looking for a name among, time and again.
+        let mut searches = MOST_LOOKED_AT / seen.inputs.len().max(1);
         for ambiguity in seen.ambiguities {
             let Some(kind) = kind(ambiguity.kind).filter(|kind| self.counts(kind)) else {
                 continue;
@@ -67,7 +72,8 @@ impl Ambiguities {
             if findings.iter().any(|finding| finding.rule == rule) {
                 continue;
             }
-            let spot = seen.spot(&ambiguity.origin);
+            let spot = seen.spot(&ambiguity.origin, searches > 0);
+            searches = searches.saturating_sub(1);
             if is_excluded(rule.as_str(), spot) {
                 continue;
             }
@@ -98,10 +104,10 @@ impl Ambiguities {
 }
 
 impl<'s> Seen<'s> {
-    /// Where an origin is: in the value that is written there, if there is one.
-    fn spot(&self, origin: &Origin) -> Spot<'s> {
-        let value = self.inputs.iter().find(|input| input.origin() == *origin);
-        if let Some(value) = value {
+    /// Where an origin is: in the value that is written there, if there is one and it may be searched for.
+    fn spot(&self, origin: &Origin, may_search: bool) -> Spot<'s> {
+        let mut values = self.inputs.iter().filter(|_| may_search);
+        if let Some(value) = values.find(|input| input.origin() == *origin) {
             return Spot::Value(value);
         }
         Spot::Part(match origin.source {

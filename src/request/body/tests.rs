@@ -108,6 +108,19 @@ fn bodies_are_taken_apart_as_everything_they_could_be() {
 }
 
 #[test]
+fn what_graphql_asks_for_is_counted_wherever_it_is_written() {
+    let shape = |content_type, body: &[u8]| BodyView::new(&headers(content_type), body).graphql();
+    let fields = |content_type, body| shape(content_type, body).map(|shape| shape.fields);
+    assert_eq!(fields("application/graphql", b"{a{b}}"), Some(2));
+    assert_eq!(fields("text/plain", b"query {a{b}}"), Some(2));
+    let batch = br#"[{"query":"{a{b}}"},{"query":"{c}"},{"query":"words"}]"#;
+    let both = shape("application/json", batch).expect("documents");
+    assert_eq!((both.documents, both.fields, both.depth), (2, 3, 2));
+    assert_eq!(shape("application/json", b"{\"query\":\"words\"}"), None);
+    assert_eq!(shape("text/plain", b"hello"), None);
+}
+
+#[test]
 fn an_encoded_body_is_noted() {
     let mut headers = headers("application/json");
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

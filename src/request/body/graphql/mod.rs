@@ -34,7 +34,7 @@ const MAX_DOCUMENTS: usize = 128;
 pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
     let text = out.text(&range);
     let start = range.start;
-    document("query", text, out.full(), out, |range| {
+    document("query", text, out.full_of_names(), out, |range| {
         let raw = start + range.start..start + range.end;
         (raw, Syntax::JsonString)
     })
@@ -61,7 +61,7 @@ pub(in super::super) fn in_pairs(range: Range<usize>, out: &mut Collector<'_>) {
 
 /// Adds what is in those values that are documents.
 fn documents(values: impl Iterator<Item = Range<usize>>, syntax: Syntax, out: &mut Collector<'_>) {
-    let full = out.full();
+    let full = out.full_of_names();
     let mut found = 0;
     for value in values {
         if found == MAX_DOCUMENTS {

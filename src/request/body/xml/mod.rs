@@ -43,7 +43,7 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) -> bool {
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
     let mut reader = Reader {
-        full: out.full(),
+        full: out.full_of_names(),
         out,
         start,
         path: Path::default(),
