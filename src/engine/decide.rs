@@ -179,7 +179,7 @@ impl Evaluation {
                 BodyNeed::None => Ok(Verdict::Pass),
                 _ => detection
                     .on_body(request, body, context)
-                    .map(|verdict| verdict.behind(body.offset())),
+                    .map(|verdict| verdict.behind(body.offset()).under(body.codings())),
             },
         );
         self.known = 0..0;

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
 
-use super::finding::{Finding, RuleInfo};
+use super::finding::{Evidence, Finding, RuleInfo};
 use crate::clients::Facts;
 use crate::event::secrets::presentable;
-use crate::request::{BodyView, RequestView, ResponseView, Source};
+use crate::request::{BodyView, Codings, RequestView, ResponseView, Source};
 
 /// Recognises one class of threat.
 ///
@@ -205,6 +205,21 @@ impl Verdict {
             for origin in origins.filter(|origin| origin.source == Source::Body) {
                 origin.range.start = origin.range.start.saturating_add(offset);
                 origin.range.end = origin.range.end.saturating_add(offset);
+            }
+        }
+        self
+    }
+
+    /// The same, found in a body of which these content codings were taken off before.
+    pub(super) fn under(mut self, codings: Codings) -> Self {
+        if let Self::Threat(findings) = &mut self {
+            for Evidence { origin, steps, .. } in findings.iter_mut().map(|f| &mut f.evidence) {
+                if origin
+                    .as_ref()
+                    .is_some_and(|origin| origin.source == Source::Body)
+                {
+                    steps.splice(0..0, codings.steps());
+                }
             }
         }
         self

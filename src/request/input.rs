@@ -134,6 +134,14 @@ pub enum DecodeStep {
     Compatibility,
     /// `&lt;`, CDATA sections and comments of XML → the text that they make (XML 1.0, 2.4).
     Xml,
+    /// Content coding `gzip` (RFC 1952).
+    Gzip,
+    /// Content coding `deflate` (RFC 1950, RFC 1951).
+    Deflate,
+    /// Content coding `br` (RFC 7932).
+    Brotli,
+    /// Content coding `zstd` (RFC 8878).
+    Zstd,
 }
 
 /// Something that two parsers would read differently.

@@ -7,6 +7,7 @@
 
 pub mod ambiguity;
 pub mod body;
+pub mod coding;
 mod collector;
 pub mod cookies;
 pub mod decode;
@@ -29,6 +30,7 @@ use std::ops::Range;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
+pub use coding::{Coding, Codings};
 pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 pub use marks::Marks;

@@ -186,6 +186,17 @@ impl Declared {
                 || xml_charset == Some(Charset::Unreadable),
         }
     }
+
+    /// As what a body is taken apart that is encoded, as its beginning shows, by an application that does not decode it.
+    /// Bytes that look binary are text to nobody, but a form and a multipart body may begin with anything.
+    pub(super) fn reading_of_encoded(&self, beginning: &[u8]) -> Option<Reading> {
+        let mut reading = self.reading(beginning);
+        if look(beginning.get(..BEGINNING).unwrap_or(beginning)) == BodyKind::Opaque {
+            reading.json = false;
+            reading.text = false;
+        }
+        (reading.json || reading.form || reading.multipart || reading.text).then_some(reading)
+    }
 }
 
 /// The kind that a media type names; [`BodyKind::Opaque`] for types of binary data, [`BodyKind::Empty`] for no type.

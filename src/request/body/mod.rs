@@ -21,9 +21,9 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use serde::Serialize;
 
+use super::coding::{self, Codings, Decoded};
 use super::collector::{self, Collector};
 use super::decode::Syntax;
 use super::input::{Ambiguity, Origin, PlaceKind, Source};
@@ -46,6 +46,7 @@ pub struct BodyView<'a> {
     is_encoded: bool,
     boundary: Boundary,
     unit: Option<&'a Unit>,
+    codings: Codings,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -91,6 +92,7 @@ impl<'a> BodyView<'a> {
             is_encoded: is_encoded(headers),
             boundary,
             unit: None,
+            codings: Codings::default(),
             parsed: OnceCell::new(),
         }
     }
@@ -110,10 +112,35 @@ impl<'a> BodyView<'a> {
         self.unit.map_or(0, Unit::offset)
     }
 
-    /// The bytes as sent.
+    /// A view of a body without its content codings, under the headers it came with. Offsets count in the decoded bytes.
+    #[must_use]
+    pub fn decoded(headers: &HeaderMap, body: &'a Decoded) -> Self {
+        Self {
+            is_encoded: false,
+            codings: body.codings,
+            ..Self::new(headers, &body.bytes)
+        }
+    }
+
+    /// A view of an encoded body as an application sees it that does not know of codings and takes the bytes for what their
+    /// type says; `None` where it could make nothing of them.
+    #[must_use]
+    pub fn still_encoded(headers: &HeaderMap, bytes: &'a [u8]) -> Option<Self> {
+        let view = Self::new(headers, bytes);
+        let reading = view.declared.reading_of_encoded(bytes)?;
+        Some(Self { reading, ..view })
+    }
+
+    /// The bytes as sent, or as they were before their codings.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The content codings that were taken off.
+    #[must_use]
+    pub const fn codings(&self) -> Codings {
+        self.codings
     }
 
     /// What the body is read as first of all; [`Self::inputs`] holds its values by every other syntax it could be, too.
@@ -278,12 +305,7 @@ impl Invalid {
 /// coding but `identity` (RFC 9110, 8.4).
 #[must_use]
 pub fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|line| {
-        line.as_bytes()
-            .split(|&byte| byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
-    })
+    coding::names(headers).next().is_some()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whole bodies: what is found in them, and that nothing is lost or breaks whatever they are.
 
 use http::HeaderValue;
+use http::header::CONTENT_ENCODING;
 use http::header::CONTENT_TYPE;
 use proptest::prelude::*;
 
