@@ -282,6 +282,36 @@ fn explain_reads_a_request_from_a_file_or_from_standard_input() {
 }
 
 #[test]
+fn explain_takes_the_codings_off_a_body() {
+    let place = Place::new();
+    let write = |body: &[u8]| {
+        let head = "POST / HTTP/1.1\nHost: h\nContent-Type: text/plain\nContent-Encoding: gzip\n\n";
+        let request = [head.as_bytes(), body].concat();
+        std::fs::write(place.path().join("request"), request).expect("a file");
+    };
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder
+        .write_all(b"1' UNION SELECT password FROM users--")
+        .expect("room");
+    let body = encoder.finish().expect("room");
+    write(&body);
+    let ran = place.run(&["explain", "request"]);
+    for part in [
+        "37 bytes, declared as `text/plain`\n  decoded from gzip\n",
+        "gzip",
+        "block: 403 by malicious_payload",
+    ] {
+        assert!(ran.out.contains(part), "{part}\n{}{}", ran.out, ran.err);
+    }
+    let ran = place.run(&["explain", "request", "--format", "json"]);
+    assert_eq!(ran.json()["body"]["codings"][0], "gzip");
+    write(&body[..20]);
+    let ran = place.run(&["explain", "request"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("breaks off"), "{}", ran.err);
+}
+
+#[test]
 fn explain_does_not_understand_what_is_no_request() {
     let place = Place::new()
         .with("rules.yaml", QUIET)

@@ -70,6 +70,12 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
         ),
         (["limits", "headers"], count(limits.headers), 1, 1000),
         (
+            ["limits", "decoded_ratio"],
+            count(limits.decoded_ratio),
+            1,
+            u64::MAX,
+        ),
+        (
             ["limits", "connections"],
             count(limits.connections),
             1,

@@ -84,8 +84,14 @@ pub struct LimitsConfig {
     /// field, each before it goes on; this says what happens to a field beyond `body` that is no file, and of which
     /// `pass` judges the beginning, too.
     pub over_body: OverBody,
-    /// What happens to a body with a `Content-Encoding`, which cannot be judged: `reject` (415) or `pass`.
+    /// What happens to a body with a `Content-Encoding`: `decode` (gzip, deflate, br and zstd, at most two of them, are taken
+    /// off, and what is beneath is judged; it goes on as it came; others get a 415, and what is no such encoding a 400),
+    /// `reject` (415), or `pass` (not judged at all). `body` and `over_body` hold for the encoded body and for what is
+    /// beneath it.
     pub encoded_body: EncodedBody,
+    /// How many times longer than it was sent an encoded body may become, beyond its first 64KiB; at least 1. Beyond it 413.
+    #[schemars(range(min = 1))]
+    pub decoded_ratio: usize,
     /// The longest body that streams past a detection which wanted to see it: binary uploads. A body that no detection
     /// wants streams without limit.
     pub upload: ByteSize,
@@ -149,8 +155,10 @@ pub enum Uploads {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EncodedBody {
-    /// Refused with 415, and told to send the body as it is (RFC 9110, 12.5.3).
+    /// Decoded and judged. What cannot be decoded is refused.
     #[default]
+    Decode,
+    /// Refused with 415, and told to send the body as it is (RFC 9110, 12.5.3).
     Reject,
     /// Streams unjudged.
     Pass,
@@ -186,7 +194,8 @@ impl Default for LimitsConfig {
             body: ByteSize::mib(1),
             buffered: ByteSize::mib(512),
             over_body: OverBody::Reject,
-            encoded_body: EncodedBody::Reject,
+            encoded_body: EncodedBody::Decode,
+            decoded_ratio: 100,
             upload: ByteSize::mib(100),
             uploads: Uploads::Stream,
             body_time: Duration::seconds(60),

@@ -27,6 +27,7 @@ use super::upstream::{Lease, Pool, send};
 use super::{Proxy, Serving, clock, forward, framing};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
+use crate::request::coding::Decoded;
 use crate::request::{ClientIdentity, RequestView, ResponseView};
 
 /// What a core has of its own.
@@ -112,8 +113,8 @@ impl Exchange<'_> {
         if in_flight.is_full(most) {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         }
-        let (limits, buffered) = (&self.serving.limits, &self.core.proxy.buffered);
-        let mut received = match receive(&head.headers, body, need, limits, buffered).await {
+        let (limits, proxy) = (&self.serving.limits, &*self.core.proxy);
+        let mut received = match receive(&head.headers, body, need, limits, proxy).await {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
@@ -127,7 +128,10 @@ impl Exchange<'_> {
             self.unread = Unread::Nothing;
         }
         let evaluation = match &received.judged {
-            Some(bytes) => self.judge_body(head, bytes.clone(), evaluation).await?,
+            Some(bytes) => {
+                let body = (bytes.clone(), received.decoded.take());
+                self.judge_body(head, body, evaluation).await?
+            }
             None => evaluation,
         };
         let (permit_to_forward, mut evaluation) = permit(evaluation)?;
@@ -195,15 +199,15 @@ impl Exchange<'_> {
         (evaluation, need)
     }
 
-    /// Judges a body that is here as a whole.
+    /// Judges a body that is here as a whole, as it came and without its codings.
     async fn judge_body(
         &mut self,
         head: &Parts,
-        bytes: Bytes,
+        body: (Bytes, Option<Arc<Decoded>>),
         evaluation: Evaluation,
     ) -> Result<Evaluation, Box<Refused>> {
         let now = clock::now();
-        let judged = judge::whole(&self.core.proxy, head, &self.client, bytes, evaluation).await;
+        let judged = judge::whole(&self.core.proxy, head, &self.client, body, evaluation).await;
         self.report.judged += clock::now().saturating_duration_since(now);
         judged.map_err(|evaluation| refused(Refusal::Overloaded, evaluation))
     }

@@ -16,20 +16,22 @@ use super::{Judges, Proxy, clock, framing};
 use crate::clients::Facts;
 use crate::engine::Evaluation;
 use crate::request::body::Unit;
+use crate::request::coding::Decoded;
 use crate::request::{BodyView, ClientIdentity, RequestView};
 
-/// Judges a body that is here as a whole; `None` where too many bodies wait to be judged.
+/// Judges a body that is here as a whole, as it came and without its content codings where it has any; `None` where too many bodies wait to be judged.
 pub(super) async fn whole(
     proxy: &Proxy,
     head: &Parts,
     client: &ClientIdentity,
-    bytes: Bytes,
+    body: (Bytes, Option<Arc<Decoded>>),
     mut evaluation: Evaluation,
 ) -> Result<Evaluation, Option<Evaluation>> {
     let now = clock::now();
-    if bytes.len() <= Judges::INLINE {
-        let body = BodyView::new(&head.headers, &bytes);
-        judge(head, &body, client, &mut evaluation, &*proxy.facts, now);
+    let (sent, decoded) = (&body.0, body.1.as_ref());
+    let longest = decoded.map_or(0, |decoded| decoded.bytes.len());
+    if sent.len().max(longest) <= Judges::INLINE {
+        judge_whole(head, &body, client, &mut evaluation, &*proxy.facts, now);
         return Ok(evaluation);
     }
     let Some(place) = proxy.judges.place() else {
@@ -37,11 +39,30 @@ pub(super) async fn whole(
     };
     let (head, client, facts) = (copy_of(head), client.clone(), Arc::clone(&proxy.facts));
     let job = move || {
-        let body = BodyView::new(&head.headers, &bytes);
-        judge(&head, &body, &client, &mut evaluation, &*facts, now);
+        judge_whole(&head, &body, &client, &mut evaluation, &*facts, now);
         evaluation
     };
     proxy.judges.run(place, job).await.ok_or(None)
+}
+
+fn judge_whole(
+    head: &Parts,
+    (sent, decoded): &(Bytes, Option<Arc<Decoded>>),
+    client: &ClientIdentity,
+    evaluation: &mut Evaluation,
+    facts: &dyn Facts,
+    now: Instant,
+) {
+    let Some(decoded) = decoded else {
+        let body = BodyView::new(&head.headers, sent);
+        return judge(head, &body, client, evaluation, facts, now);
+    };
+    let body = BodyView::decoded(&head.headers, decoded);
+    judge(head, &body, client, evaluation, facts, now);
+    // Who knows nothing of codings reads what was sent, not what it stands for.
+    if let Some(body) = BodyView::still_encoded(&head.headers, sent) {
+        judge(head, &body, client, evaluation, facts, now);
+    }
 }
 
 fn judge(

@@ -1,5 +1,7 @@
 //! Taking in a request's body: how much of it is read before the chain judges, and what streams on afterwards.
 
+mod encoded;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -9,9 +11,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
+use super::Proxy;
 use super::body::{Form, Progress, UpstreamBody};
-use super::buffered::{Buffered, Held};
-use super::config::{EncodedBody, LimitsConfig, OverBody, Uploads};
+use super::buffered::Held;
+use super::config::{LimitsConfig, OverBody, Uploads};
 use super::framing::Turn;
 use super::identity::Trust;
 use super::pace::Pace;
@@ -19,11 +22,14 @@ use super::respond::Refusal;
 use crate::engine::BodyNeed;
 use crate::request::BodyKind;
 use crate::request::body::{BEGINNING, Units, classify, is_encoded};
+use crate::request::coding::Decoded;
 
 /// A request's body as far as it has been read.
 pub(super) struct Received {
     /// What the chain is to judge; `None` where it judges nothing of the body.
     pub(super) judged: Option<Bytes>,
+    /// The same without its content codings, where it has any that were taken off.
+    pub(super) decoded: Option<Arc<Decoded>>,
     /// Why the body goes on without having been judged as the chain wanted, if it does.
     pub(super) unjudged: Option<Unjudged>,
     /// A form that is to be judged as it is sent on. There is nothing else then.
@@ -48,10 +54,13 @@ pub(super) enum Unjudged {
     Field,
 }
 
-/// What is to be sent on beside what is judged.
+/// What is to be sent on.
 enum Rest {
-    /// Nothing: all of the body is judged, but for these trailers.
-    Trailers(Option<HeaderMap>),
+    /// All of it is here.
+    Whole {
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+    },
     /// What was read, and what is still to come, at most `limit` bytes in all.
     Stream {
         read: Bytes,
@@ -66,17 +75,10 @@ pub(super) async fn receive(
     mut body: Incoming,
     need: BodyNeed,
     limits: &LimitsConfig,
-    buffered: &Arc<Buffered>,
+    proxy: &Proxy,
 ) -> Result<Received, Refusal> {
     if body.is_end_stream() {
-        return Ok(Received {
-            judged: None,
-            unjudged: None,
-            form: None,
-            held: None,
-            is_held: false,
-            rest: Rest::Trailers(None),
-        });
+        return Ok(Received::nothing());
     }
     if need == BodyNeed::None {
         return Ok(Received::untouched(Bytes::new(), body, u64::MAX, None));
@@ -87,10 +89,10 @@ pub(super) async fn receive(
         return Err(Refusal::TooLarge);
     }
     if is_encoded(headers) {
-        return encoded(body, limits);
+        return encoded::receive(headers, body, need, limits, proxy).await;
     }
     let deadline = Instant::now() + limits.body_time.get();
-    let mut reading = Reading::new(Held::nothing(buffered, limits.buffered.get()));
+    let mut reading = Reading::new(Held::nothing(&proxy.buffered, limits.buffered.get()));
     reading.up_to(&mut body, BEGINNING, deadline).await?;
     let beginning = reading.whole();
     let kind = classify(headers, &beginning);
@@ -117,15 +119,7 @@ pub(super) async fn receive(
             .up_to(&mut body, limit.saturating_add(1), deadline)
             .await?;
         if reading.ended && reading.length <= limit {
-            let judged = Some(reading.whole());
-            return Ok(Received {
-                judged,
-                unjudged: None,
-                form: None,
-                held: Some(reading.held),
-                is_held: false,
-                rest: Rest::Trailers(reading.trailers),
-            });
+            return reading.judge_and_stream(body, u64::MAX, None);
         }
     }
     if let Some(units) = units {
@@ -141,37 +135,34 @@ pub(super) async fn receive(
     }
 }
 
-/// A body with a `Content-Encoding`, which cannot be judged.
-fn encoded(body: Incoming, limits: &LimitsConfig) -> Result<Received, Refusal> {
-    match limits.encoded_body {
-        EncodedBody::Reject => Err(Refusal::Encoded),
-        EncodedBody::Pass => {
-            let (limit, why) = (limits.upload.get(), Some(Unjudged::Encoded));
-            Ok(Received::untouched(Bytes::new(), body, limit, why))
-        }
-    }
-}
-
 impl Received {
-    const fn untouched(
-        read: Bytes,
-        body: Incoming,
-        limit: u64,
-        unjudged: Option<Unjudged>,
-    ) -> Self {
+    /// No body.
+    const fn nothing() -> Self {
         Self {
             judged: None,
-            unjudged,
+            decoded: None,
+            unjudged: None,
             form: None,
             held: None,
             is_held: false,
+            rest: Rest::Whole {
+                bytes: Bytes::new(),
+                trailers: None,
+            },
+        }
+    }
+
+    fn untouched(read: Bytes, body: Incoming, limit: u64, unjudged: Option<Unjudged>) -> Self {
+        Self {
+            unjudged,
             rest: Rest::Stream { read, body, limit },
+            ..Self::nothing()
         }
     }
 
     /// Whether all of it was read.
     pub(super) const fn is_whole(&self) -> bool {
-        matches!(self.rest, Rest::Trailers(_))
+        matches!(self.rest, Rest::Whole { .. })
     }
 
     /// The body for the upstream, and how far it has come. Its trailers lose what `trust` takes from heads.
@@ -183,8 +174,7 @@ impl Received {
     ) -> (UpstreamBody, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let body = match self.rest {
-            Rest::Trailers(trailers) => {
-                let bytes = self.judged.unwrap_or_default();
+            Rest::Whole { bytes, trailers } => {
                 progress.add(bytes.len());
                 progress.end();
                 UpstreamBody::whole(bytes, trailers, trust)
@@ -314,21 +304,28 @@ impl Reading {
         if self.length as u64 > limit {
             return Err(Refusal::TooLarge);
         }
-        let read = self.whole();
-        let judged = Some(read.clone());
-        let (unjudged, rest) = if self.ended {
-            (None, Rest::Trailers(self.trailers))
-        } else {
-            (unjudged, Rest::Stream { read, body, limit })
-        };
+        let judged = Some(self.whole());
+        let unjudged = unjudged.filter(|_| !self.ended);
         Ok(Received {
             judged,
             unjudged,
-            form: None,
+            rest: self.rest(body, limit),
             held: Some(self.held),
-            is_held: false,
-            rest,
+            ..Received::nothing()
         })
+    }
+
+    /// What goes on: what was read and what is still to come.
+    fn rest(&mut self, body: Incoming, limit: u64) -> Rest {
+        let (read, trailers) = (self.whole(), self.trailers.take());
+        if self.ended {
+            Rest::Whole {
+                bytes: read,
+                trailers,
+            }
+        } else {
+            Rest::Stream { read, body, limit }
+        }
     }
 
     /// A form that is longer than may be judged as a whole.
@@ -349,12 +346,9 @@ impl Reading {
             over_long: limits.over_body,
         };
         Ok(Received {
-            judged: None,
-            unjudged: None,
             form: Some(Box::new(form)),
-            held: None,
             is_held: limits.uploads == Uploads::Hold,
-            rest: Rest::Trailers(None),
+            ..Received::nothing()
         })
     }
 }

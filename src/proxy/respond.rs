@@ -17,6 +17,7 @@ use super::framing::{Class, Refused};
 use crate::engine::Evidence;
 use crate::event::EventId;
 use crate::event::secrets::printable;
+use crate::request::coding::CodingError;
 
 /// Why a request is not answered by the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,10 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// Its body is longer than it may be.
     TooLarge,
-    /// Its body is encoded, and cannot be judged.
-    Encoded,
+    /// Its body has a content coding that is not taken.
+    Encoded(&'static str),
+    /// Its body is not what its content codings say, or becomes too much.
+    Undecodable(CodingError),
     /// Its body did not arrive in time.
     BodyTimeout,
     /// Its body broke off.
@@ -90,9 +93,9 @@ impl Refusal {
         match self {
             Self::Denied(status) | Self::Aborted(status) => *status,
             Self::Framing(refused) => of_class(refused.fault.class()).0,
-            Self::Malformed(_) | Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge | Self::Undecodable(CodingError::Ratio) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed(_) | Self::BodyBroken | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
+            Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -109,9 +112,9 @@ impl Refusal {
         match self {
             Self::Denied(_) | Self::Aborted(_) => "Access Denied",
             Self::Framing(refused) => of_class(refused.fault.class()).1,
-            Self::Malformed(_) | Self::BodyBroken => "Bad Request",
-            Self::TooLarge => "Payload Too Large",
-            Self::Encoded => "Unsupported Content-Encoding",
+            Self::TooLarge | Self::Undecodable(CodingError::Ratio) => "Payload Too Large",
+            Self::Malformed(_) | Self::BodyBroken | Self::Undecodable(_) => "Bad Request",
+            Self::Encoded(_) => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
             Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => "Service Unavailable",
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
@@ -128,7 +131,8 @@ impl Refusal {
             Self::Framing(refused) => refused.fault.rule(),
             Self::Malformed(_) => "malformed",
             Self::TooLarge => "body_too_large",
-            Self::Encoded => "encoded_body",
+            Self::Encoded(_) => "encoded_body",
+            Self::Undecodable(error) => error.rule(),
             Self::BodyTimeout => "body_time",
             Self::BodyBroken => "body_broken",
             Self::Overloaded => "overloaded",
@@ -149,9 +153,10 @@ impl Refusal {
             Self::Framing(refused) => refused.fault.message(),
             Self::Malformed(why) => why,
             Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
-            Self::Encoded => {
-                "The body has a Content-Encoding and cannot be judged; see `limits.encoded_body`."
+            Self::Encoded(_) => {
+                "The body has a Content-Encoding that is not taken; see `limits.encoded_body`."
             }
+            Self::Undecodable(error) => error.message(),
             Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
             Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
             Self::Overloaded => "Too many large bodies wait to be judged.",
@@ -183,7 +188,8 @@ impl Refusal {
             | Self::Framing(_)
             | Self::Busy => "request",
             Self::TooLarge
-            | Self::Encoded
+            | Self::Encoded(_)
+            | Self::Undecodable(_)
             | Self::BodyTimeout
             | Self::BodyBroken
             | Self::Full
@@ -214,7 +220,7 @@ impl Refusal {
             | Self::SilentUpstream(why) => why.clone(),
             Self::Framing(refused) => refused.evidence.clone(),
             Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
-            Self::Encoded => header(CONTENT_ENCODING),
+            Self::Encoded(_) | Self::Undecodable(_) => header(CONTENT_ENCODING),
             _ => printable(
                 format!("{} {:?}", head.method, head.version).as_bytes(),
                 Evidence::MAX_BYTES,
@@ -250,7 +256,7 @@ impl Refusal {
             Self::Framing(_)
                 | Self::Malformed(_)
                 | Self::TooLarge
-                | Self::Encoded
+                | Self::Encoded(_)
                 | Self::BodyTimeout
                 | Self::BodyBroken
                 | Self::Full
@@ -317,8 +323,8 @@ pub(super) fn refuse(
     headers.insert(X_REQUEST_ID, id_value(id));
     headers.extend(extra);
     match refusal {
-        Refusal::Encoded => {
-            drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+        Refusal::Encoded(taken) => {
+            drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(taken)))
         }
         Refusal::Overloaded | Refusal::Full | Refusal::Busy => {
             drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))

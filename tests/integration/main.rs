@@ -12,6 +12,7 @@
 mod ambiguity;
 mod answers;
 mod checks;
+mod coding;
 mod fault_mix;
 mod faults;
 mod forwarding;

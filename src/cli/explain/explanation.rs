@@ -13,8 +13,8 @@ use crate::event::secrets::{place_is_secret, presentable, presentable_part, prin
 use crate::request::ambiguity::kind;
 use crate::request::body::Ground;
 use crate::request::{
-    Ambiguity, BodyKind, BodyView, DecodeStep, IdentitySource, Origin, Place, RequestView, Source,
-    Standing,
+    Ambiguity, BodyKind, BodyView, Coding, DecodeStep, IdentitySource, Origin, Place, RequestView,
+    Source, Standing,
 };
 
 /// One judgement.
@@ -59,6 +59,9 @@ pub(super) struct Body {
     pub(super) grounds: Vec<Ground>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) charset: Option<&'static str>,
+    /// The content codings that were taken off before, first applied first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) codings: Vec<Coding>,
 }
 
 /// Something that two parsers would read differently.
@@ -149,6 +152,7 @@ impl Explanation {
                 declared: declared(seen),
                 grounds: body.grounds(),
                 charset: body.charset(),
+                codings: body.codings().iter().collect(),
             }),
             inputs: Values::of(seen, &origins, seen.bounds.inputs),
             detections: evaluation.steps().to_vec(),

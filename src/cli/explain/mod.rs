@@ -78,7 +78,11 @@ impl Explain {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
         let recorded = self.recorded()?;
-        let judge = Judge::new(loaded.policy, self.client, &loaded.settings.clients);
+        let (clients, limits) = (&loaded.settings.clients, &loaded.settings.limits);
+        let judge = Judge::new(loaded.policy, self.client, clients, limits);
+        if let Some(Err(why)) = judge.decoded(&recorded.request) {
+            anyhow::bail!("the proxy would refuse the request without judging it: {why}");
+        }
         let bounds = match session.format {
             Format::Json => JSON,
             Format::Text => Bounds {
@@ -160,7 +164,7 @@ mod tests {
         Chain, Context, DetectionError, Evidence, Finding, Link, Phase, Policy, PolicyConfig,
         RuleId, Score, ThreatDetection, Verdict, Weight,
     };
-    use crate::proxy::config::ClientsConfig;
+    use crate::proxy::config::{ClientsConfig, LimitsConfig};
     use crate::request::RequestView;
 
     /// Finds every header value that contains `attack`.
@@ -234,7 +238,8 @@ mod tests {
         let policy = Policy::new(Revision::default(), &PolicyConfig::default(), chain);
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
         let client = IpAddr::from([192, 0, 2, 1]);
-        Judge::new(policy, client, &ClientsConfig::default()).judge(
+        let (clients, limits) = (ClientsConfig::default(), LimitsConfig::default());
+        Judge::new(policy, client, &clients, &limits).judge(
             &request,
             |request, body, evaluation| {
                 let seen = Seen {

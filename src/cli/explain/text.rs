@@ -103,6 +103,9 @@ fn body(body: &Body, text: &mut String) -> Result<(), Error> {
         format!("declared as `{}`", body.declared.join("` and `"))
     };
     writeln!(text, "body           {} bytes, {declared}", body.bytes)?;
+    for coding in body.codings.iter().rev() {
+        writeln!(text, "  decoded from {}", word(coding))?;
+    }
     for ground in &body.grounds {
         let why = match ground.on {
             Word::TypeAndLook => "its type says so, and its bytes look so",

@@ -69,7 +69,12 @@ impl Test {
         let mut policy = loaded.policy;
         let was = policy.mode;
         policy.mode = Mode::Enforce;
-        let judge = Judge::new(policy, self.client, &loaded.settings.clients);
+        let judge = Judge::new(
+            policy,
+            self.client,
+            &loaded.settings.clients,
+            &loaded.settings.limits,
+        );
         if judge.client().standing == Standing::Trusted {
             let why = format!(
                 "nothing would be judged: {} is in `clients.trusted`; name another with `--client`",

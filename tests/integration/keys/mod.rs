@@ -68,6 +68,7 @@ effects! {
     "limits.buffered" => traffic::buffered,
     "limits.over_body" => traffic::over_body,
     "limits.encoded_body" => traffic::encoded_body,
+    "limits.decoded_ratio" => traffic::decoded_ratio,
     "limits.upload" => traffic::upload,
     "limits.uploads" => traffic::uploads,
     "limits.body_time" => timeouts::body_time,

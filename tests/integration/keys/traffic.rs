@@ -196,12 +196,37 @@ pub fn over_body() {
 }
 
 pub fn encoded_body() {
+    let encoded = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, text).unwrap();
+        encoder.finish().unwrap()
+    };
+    // The word is written twice, so that the second time is no plain text in what is sent.
+    let (innocent, attack) = (encoded(b"delicious"), encoded(b"mali mali malicious"));
+    let statuses = |body: &[u8]| {
+        let send = |proxy: &Proxy| {
+            let headers = [("Content-Encoding", "gzip"), ("Content-Type", "text/plain")];
+            proxy.request("POST", "/", &headers, body)
+        };
+        under("encoded_body", ["decode", "reject", "pass"], WORD, send)
+    };
+    assert_eq!(statuses(&innocent), [200, 415, 200]);
+    assert_eq!(statuses(&attack), [403, 415, 200]);
+    assert_eq!(statuses(b"delicious"), [400, 415, 200]);
+}
+
+pub fn decoded_ratio() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, &[b'x'; 200_000]).unwrap();
+    let body = encoder.finish().unwrap();
     let send = |proxy: &Proxy| {
         let headers = [("Content-Encoding", "gzip"), ("Content-Type", "text/plain")];
-        proxy.request("POST", "/", &headers, b"\x1f\x8b malicious")
+        proxy.request("POST", "/", &headers, &body)
     };
-    let statuses = under("encoded_body", ["reject", "pass"], WORD, send);
-    assert_eq!(statuses, [415, 200]);
+    assert_eq!(
+        under("decoded_ratio", ["100", "2000"], WORD, send),
+        [413, 200]
+    );
 }
 
 pub fn upload() {
