@@ -203,12 +203,18 @@ impl Codings {
     }
 }
 
-/// The names of the codings that a body's headers list, but for `identity`.
+/// The names of the codings that a body's headers list, but for `identity`. A header whose name is no `Content-Encoding`
+/// for us may be one for an application behind a gateway interface, where `Content_Encoding` folds to the same.
 pub(super) fn names(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let folds = |name: &str| {
+        name.len() == CONTENT_ENCODING.as_str().len()
+            && name.starts_with("content")
+            && name.ends_with("encoding")
+    };
     headers
-        .get_all(CONTENT_ENCODING)
         .iter()
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .filter(move |(name, _)| folds(name.as_str()))
+        .flat_map(|(_, line)| line.as_bytes().split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"))
 }

@@ -111,6 +111,18 @@ fn codings_are_named_in_every_spelling() {
         let found = found.map(|codings| codings.iter().collect::<Vec<_>>());
         assert_eq!(found.as_deref(), expected, "{lines:?}");
     }
+    for (name, expected) in [
+        ("content_encoding", 1),
+        ("content.encoding", 1),
+        ("content-encodings", 0),
+        ("x-content-encoding", 0),
+        ("content-type", 0),
+    ] {
+        let line = HeaderValue::from_static("gzip");
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), line)]);
+        let codings = Codings::of(&headers).expect("codings");
+        assert_eq!(codings.iter().count(), expected, "{name}");
+    }
 }
 
 #[test]
