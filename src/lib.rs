@@ -60,6 +60,9 @@
 //!   whose escapes have no end, nothing is believed.
 //! * **A value is 32 bytes.** A body can have one for every two of its bytes, so the view keeps records of numbers
 //!   (`request/values.rs`): ranges, marks, the way to a name. Names, places and plain forms are made when somebody asks.
+//! * **Content codings are undone beside a body, not in its place.** What the bytes stand for is judged, and so are the
+//!   bytes themselves, as an application reads them that does not decode; the bytes go on. Where two decoders would find
+//!   different things, neither is forwarded.
 //! * **Nobody says who he is.** Headers that tell of a request's way are read where the operator trusts who wrote them, and
 //!   written anew for the upstream; other copies go, in every spelling that folds to them. A PROXY protocol header names
 //!   the peer before anything else is asked.
