@@ -17,6 +17,7 @@
 )]
 
 use std::hint::black_box;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,11 +28,19 @@ use portcullis::config::environment::Process;
 use portcullis::config::load::Shared;
 use portcullis::engine::decide::decide;
 use portcullis::engine::{Policy, Registry};
+use portcullis::request::coding::{Budget, Codings, decode};
 use portcullis::request::{BodyView, ClientIdentity, RequestView};
 
 /// `limits.head` and `limits.body` at their defaults.
 const HEAD: usize = 32 << 10;
 const BODY: usize = 1 << 20;
+
+/// How much may become of an encoded body.
+const BUDGET: Budget = Budget {
+    output: BODY,
+    ratio: 100,
+    is_prefix: false,
+};
 
 fn main() {
     let only: Vec<String> = std::env::args()
@@ -132,6 +141,45 @@ fn shapes() -> Vec<(String, Make)> {
         }),
     );
     add(
+        "multipart: part headers",
+        Box::new(|length| {
+            let mut body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n".to_vec();
+            body.extend(fill(b"X-A: '\r\n", length - body.len()));
+            Shape::of_body("multipart/form-data; boundary=x", body)
+        }),
+    );
+    add(
+        "xml: attributes",
+        Box::new(|length| {
+            let attributes = (0..).map(|n| format!(" a{n}='\"'"));
+            let mut body = b"<x".to_vec();
+            body.extend(attributes.flat_map(String::into_bytes).take(length - 4));
+            body.extend_from_slice(b"/>");
+            Shape::of_body("application/xml", body)
+        }),
+    );
+    add(
+        "xml: elements",
+        Box::new(|length| Shape::of_body("application/xml", fill(b"<a>", length))),
+    );
+    for (coding, encode) in CODINGS {
+        add(
+            &format!("{coding}: blanks"),
+            Box::new(move |length| Shape::of_encoded(coding, encode(&vec![b' '; length * 64]))),
+        );
+        add(
+            &format!("{coding}: words"),
+            Box::new(move |length| Shape::of_encoded(coding, encode(&random(PRINT)[..length]))),
+        );
+        add(
+            &format!("{coding}: pieces"),
+            Box::new(move |length| {
+                let piece = encode(b"' or 1=1 --");
+                Shape::of_encoded(coding, piece.repeat(length / piece.len()))
+            }),
+        );
+    }
+    add(
         "head: cookies",
         Box::new(|length| {
             let mut shape = Shape::of_body("", Vec::new());
@@ -160,6 +208,30 @@ fn shapes() -> Vec<(String, Make)> {
     );
     shapes
 }
+
+type Encode = fn(&[u8]) -> Vec<u8>;
+
+/// What encodes a body, by its name.
+const CODINGS: [(&str, Encode); 4] = [
+    ("gzip", |text| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }),
+    ("deflate", |text| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }),
+    ("br", |text| {
+        let mut out = Vec::new();
+        let mut encoder = brotli::CompressorWriter::new(&mut out, 4096, 9, 22);
+        encoder.write_all(text).unwrap();
+        drop(encoder);
+        out
+    }),
+    ("zstd", |text| zstd::encode_all(text, 3).unwrap()),
+];
 
 /// Contents that fill one value.
 fn texts() -> Vec<(&'static str, Vec<u8>)> {
@@ -249,6 +321,12 @@ impl Shape {
         shape
     }
 
+    fn of_encoded(coding: &str, body: Vec<u8>) -> Self {
+        let mut shape = Self::of_body("text/plain", body);
+        shape.add("content-encoding", coding.as_bytes());
+        shape
+    }
+
     fn of_header(value: Vec<u8>) -> Self {
         let mut shape = Self::of_body("", Vec::new());
         let value: Vec<u8> = value
@@ -287,7 +365,21 @@ fn cost(policy: &Arc<Policy>, shape: &Shape) -> (f64, String) {
         let facts = Clients::new(100_000, [7; 16]);
         let begun = Instant::now();
         let view = RequestView::new(&Method::POST, &shape.target, &shape.headers, &client);
-        let body = BodyView::new(&shape.headers, &shape.body);
+        let codings = Codings::of(&shape.headers).unwrap();
+        let is_encoded = codings.iter().next().is_some();
+        let decoded = match is_encoded.then(|| decode(codings, &shape.body, BUDGET)) {
+            None => None,
+            Some(Ok(decoded)) => Some(decoded),
+            Some(Err(error)) => {
+                least = least.min(begun.elapsed());
+                outcome = format!("{error:?}");
+                continue;
+            }
+        };
+        let body = decoded.as_ref().map_or_else(
+            || BodyView::new(&shape.headers, &shape.body),
+            |decoded| BodyView::decoded(&shape.headers, decoded),
+        );
         let body = (!shape.body.is_empty()).then_some(&body);
         let evaluation = decide(policy, &view, body, &facts, Instant::now());
         least = least.min(begun.elapsed());

@@ -1,10 +1,14 @@
 //! How much work the costliest requests are: shapes that were found to cost most, judged by the default chain. Measured
 //! as time on the processor, so that others on the machine count less.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use portcullis::clients::Clients;
 use portcullis::engine::Registry;
+use portcullis::request::coding::{Budget, Codings, decode};
 
 use crate::judge::{Request, policy};
 
@@ -26,8 +30,11 @@ fn filled(unit: &str, length: usize) -> String {
 }
 
 /// What a value may consist of that is much work: what rules look for, what is decoded, and what looks like both.
-const UNITS: [&str; 40] = [
+const UNITS: [&str; 43] = [
     "a",
+    "'",
+    "\"",
+    "%",
     "a ",
     "a=b&",
     "a[b]=c&",
@@ -129,6 +136,33 @@ fn bodies() -> Vec<(String, Request)> {
             format!("--b\r\n{}", filled(unit, LENGTH)),
         );
     }
+    for unit in [
+        "<a>",
+        "<a b='c'>",
+        "<a b='&#x27;'/>",
+        "&#x26;#x26;",
+        "<![CDATA[",
+        "<!--",
+    ] {
+        add(
+            format!("XML of {unit:?}"),
+            "application/xml",
+            format!("<x>{}", filled(unit, LENGTH)),
+        );
+    }
+    let (attributes, keys): (String, String) = (0..90_000)
+        .map(|n| (format!(" a{n}=''"), format!("\"{n:x}\":1,")))
+        .unzip();
+    let attributes = format!("<x {attributes}/>");
+    add("XML attributes".into(), "application/xml", attributes);
+    let keys = format!("{{{}}}", keys.trim_end_matches(','));
+    add("JSON keys".into(), "application/json", keys);
+    let head = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n";
+    add(
+        "multipart of part headers".into(),
+        "multipart/form-data; boundary=b",
+        format!("{head}{}", filled("X-A: '\r\n", LENGTH)),
+    );
     let part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nselect <a\r\n";
     add(
         "multipart of many parts".into(),
@@ -188,6 +222,77 @@ fn heads() -> Vec<(String, Request)> {
     heads
 }
 
+type Encode<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
+/// What is much work to decode, with its codings: what becomes very long, and what is nothing but pieces.
+fn encoded() -> Vec<(String, &'static str, Vec<u8>)> {
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let br = |text: &[u8]| {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 9, 22)
+            .write_all(text)
+            .unwrap();
+        out
+    };
+    let zstd = |text: &[u8]| zstd::encode_all(text, 3).unwrap();
+    let blanks = vec![b' '; 64 << 20];
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    })
+    .take(LENGTH)
+    .collect();
+    // As dense as it may be: noise of a hundredth, and the same again and again.
+    let dense = noise[..LENGTH / 100].repeat(100);
+    let mut encoded: Vec<(String, &'static str, Vec<u8>)> = Vec::new();
+    let codings: [(&str, Encode<'_>); 3] = [("gzip", &gzip), ("br", &br), ("zstd", &zstd)];
+    for (name, encode) in codings {
+        encoded.push((format!("{name} of blanks"), name, encode(&blanks)));
+        encoded.push((format!("{name} of noise"), name, encode(&noise)));
+        encoded.push((format!("dense {name}"), name, encode(&dense)));
+        let line = encode(b"' or 1=1 -- ");
+        let lines = line.repeat(LENGTH / line.len());
+        encoded.push((format!("very many of {name}"), name, lines));
+        let part = encode(&noise[..1025]);
+        let parts = part.repeat(LENGTH / part.len());
+        encoded.push((format!("many of {name}"), name, parts));
+    }
+    encoded.push(("gzip of gzip".into(), "gzip, gzip", gzip(&gzip(&blanks))));
+    encoded.push(("br of gzip".into(), "gzip, br", br(&gzip(&dense))));
+    let mut flushed = DeflateEncoder::new(Vec::new(), Compression::best());
+    for line in noise.chunks(140) {
+        flushed.write_all(line).unwrap();
+        flushed.flush().unwrap();
+    }
+    encoded.push(("flushed".into(), "deflate", flushed.finish().unwrap()));
+    encoded
+}
+
+/// What it costs to decode each of them.
+fn costs_of_encoded() -> Vec<(Duration, String)> {
+    let budget = Budget {
+        output: 1 << 20,
+        ratio: 100,
+        is_prefix: false,
+    };
+    let cost = |(what, line, body): (String, &'static str, Vec<u8>)| {
+        let value = http::HeaderValue::from_static(line);
+        let headers = http::HeaderMap::from_iter([(http::header::CONTENT_ENCODING, value)]);
+        let codings = Codings::of(&headers).unwrap();
+        let before = on_processor();
+        drop(decode(codings, &body, budget));
+        (on_processor().saturating_sub(before), what)
+    };
+    encoded().into_iter().map(cost).collect()
+}
+
 #[test]
 #[ignore = "soak"]
 fn soak_no_request_is_more_work_than_it_may_be() {
@@ -200,6 +305,7 @@ fn soak_no_request_is_more_work_than_it_may_be() {
         drop(request.judged(&policy, &facts, now));
         costs.push((on_processor().saturating_sub(before), what));
     }
+    costs.extend(costs_of_encoded());
     costs.sort();
     for (cost, what) in costs.iter().rev().take(25) {
         println!("{cost:>10.1?}  {what}");
