@@ -187,15 +187,19 @@ impl Declared {
         }
     }
 
-    /// As what a body is taken apart that is encoded, as its beginning shows, by an application that does not decode it.
-    /// Bytes that look binary are text to nobody, but a form and a multipart body may begin with anything.
+    /// As what a body that is encoded is taken apart by an application that does not decode it; `None` if as nothing. Bytes
+    /// that look binary are no text to anybody, but a form and a multipart body may begin with anything.
     pub(super) fn reading_of_encoded(&self, beginning: &[u8]) -> Option<Reading> {
-        let mut reading = self.reading(beginning);
-        if look(beginning.get(..BEGINNING).unwrap_or(beginning)) == BodyKind::Opaque {
-            reading.json = false;
-            reading.text = false;
+        let beginning = beginning.get(..BEGINNING).unwrap_or(beginning);
+        if look(beginning) != BodyKind::Opaque {
+            return Some(self.reading(beginning));
         }
-        (reading.json || reading.form || reading.multipart || reading.text).then_some(reading)
+        (self.form || self.multipart).then(|| Reading {
+            kind: BodyKind::Opaque,
+            form: self.form,
+            multipart: self.multipart,
+            ..Reading::default()
+        })
     }
 }
 

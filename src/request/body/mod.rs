@@ -47,6 +47,7 @@ pub struct BodyView<'a> {
     boundary: Boundary,
     unit: Option<&'a Unit>,
     codings: Codings,
+    is_still_encoded: bool,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -93,6 +94,7 @@ impl<'a> BodyView<'a> {
             boundary,
             unit: None,
             codings: Codings::default(),
+            is_still_encoded: false,
             parsed: OnceCell::new(),
         }
     }
@@ -128,7 +130,11 @@ impl<'a> BodyView<'a> {
     pub fn still_encoded(headers: &HeaderMap, bytes: &'a [u8]) -> Option<Self> {
         let view = Self::new(headers, bytes);
         let reading = view.declared.reading_of_encoded(bytes)?;
-        Some(Self { reading, ..view })
+        Some(Self {
+            reading,
+            is_still_encoded: true,
+            ..view
+        })
     }
 
     /// The bytes as sent, or as they were before their codings.
@@ -201,6 +207,16 @@ impl<'a> BodyView<'a> {
                 values,
             };
         }
+        if self.is_still_encoded {
+            self.take_apart_encoded(&mut out);
+            return Parsed {
+                texts: Texts::Body {
+                    raw: self.bytes,
+                    layers,
+                },
+                values,
+            };
+        }
         if self.is_encoded && self.reading.kind != BodyKind::Empty {
             out.note("content_encoding", whole.clone());
         }
@@ -228,6 +244,22 @@ impl<'a> BodyView<'a> {
             },
             values,
         }
+    }
+
+    /// Adds what somebody finds in encoded bytes who does not decode them. What is odd about it tells nothing, since it is
+    /// not what it was written as.
+    fn take_apart_encoded(&self, out: &mut Collector<'_>) {
+        if self.reading.kind == BodyKind::Opaque {
+            if self.reading.multipart {
+                multipart::inputs(&self.boundary, out);
+            }
+            if self.reading.form {
+                pairs::inputs(0..self.bytes.len(), out);
+            }
+        } else {
+            self.take_apart(&self.reading, out);
+        }
+        out.forget(0);
     }
 
     /// Adds what is found by every syntax of a reading, and tells which of them the text is not written in.

@@ -543,3 +543,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_does_not_decode_finds_nothing_where_nothing_is_hidden() {
+    use crate::request::BodyView;
+    let text: String = (0..3000).map(|n| format!("{{\"number\":{n}}}\n")).collect();
+    for (name, encode) in ENCODERS {
+        let encoded = encode(text.as_bytes());
+        for kind in [
+            "application/json",
+            "application/xml",
+            "text/plain",
+            "application/graphql",
+            "application/x-ndjson",
+            "multipart/form-data; boundary=x",
+            "application/octet-stream",
+        ] {
+            let mut headers = headers(&[name]);
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            let view = BodyView::still_encoded(&headers, &encoded);
+            let values = view.as_ref().map_or(0, |view| view.inputs().iter().count());
+            assert_eq!(values, 0, "{name} {kind}");
+            assert!(view.is_none_or(|view| view.ambiguities().is_empty()));
+        }
+    }
+    // A comment in the header of gzip may hold a form.
+    let hidden = flate2::GzBuilder::new()
+        .comment("&a=b&")
+        .write(Vec::new(), Compression::default());
+    let hidden = hidden.finish().expect("room");
+    let mut headers = headers(&["gzip"]);
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(http::header::CONTENT_TYPE, form);
+    let view = BodyView::still_encoded(&headers, &hidden).expect("a form");
+    assert!(view.inputs().iter().any(|input| input.value() == b"b"));
+    assert!(view.ambiguities().is_empty());
+}
