@@ -9,6 +9,9 @@ use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
 /// The longest target that the parser behind the gate takes.
 const LONGEST_URI: ByteSize = ByteSize::kib(63);
 
+/// The longest excerpt of a request: `events.queue` of them may wait in memory.
+const LONGEST_EXCERPT: ByteSize = ByteSize::kib(64);
+
 /// Every mistake of meaning outside the detections, which check their own sections. `earlier` are the mistakes of
 /// structure: a section that has one is at its default, which must not be held against the others.
 #[must_use]
@@ -155,6 +158,11 @@ fn sizes(settings: &Settings, errors: &mut Vec<ConfigError>) {
             continue;
         };
         errors.push(wrong.under(key).under(section));
+    }
+    if events.excerpt > LONGEST_EXCERPT {
+        let wrong = ConfigError::new(format!("{} is too much", events.excerpt))
+            .help(format!("write at most {LONGEST_EXCERPT}"));
+        errors.push(wrong.under("excerpt").under("events"));
     }
     let rotate = events.rotate;
     if rotate > ByteSize::bytes(0) && rotate < ByteSize::kib(4) {

@@ -51,7 +51,8 @@ pub(super) struct Reloader {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What requests are served under, made of a configuration.
-pub(super) fn serving(settings: &Settings, policy: Policy, monitor: bool) -> Serving {
+pub(super) fn serving(settings: &Settings, mut policy: Policy, monitor: bool) -> Serving {
+    policy.excerpt = settings.events.excerpt.as_usize();
     Serving {
         policy: Arc::new(if monitor { policy.monitored() } else { policy }),
         limits: settings.limits.clone(),

@@ -3,6 +3,8 @@
 //! [`decide`] is the whole judgement of a request in one call, for `explain`, tests and the self-canary. The proxy takes
 //! the same steps one at a time, as head, body and answer arrive.
 
+mod excerpt;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +19,7 @@ use super::finding::{Finding, Score, Weight};
 use super::policy::{Block, OnError, Permit, Policy};
 use super::trace::{Answer, Step};
 use crate::clients::Facts;
+use crate::event::Excerpt;
 use crate::request::{BodyView, RequestView, ResponseView, Standing};
 
 /// The judgement of one request by one policy, so far.
@@ -35,6 +38,7 @@ pub struct Evaluation {
     block: Option<Block>,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
     trace: Option<Vec<Step>>,
+    excerpt: Option<Box<Excerpt>>,
 }
 
 /// One thing that was found or that went wrong, and whether it was acted upon.
@@ -110,6 +114,7 @@ impl Evaluation {
             block: None,
             answer_headers: Vec::new(),
             trace: None,
+            excerpt: None,
         }
     }
 
@@ -125,6 +130,7 @@ impl Evaluation {
         self.judge(Phase::RequestHeaders, facts, now, |detection, context| {
             detection.on_headers(request, context)
         });
+        self.keep_excerpt(request, None);
     }
 
     /// How much of the body the chain wants to see; [`BodyNeed::None`] once the request is refused. A detection that
@@ -183,6 +189,7 @@ impl Evaluation {
             },
         );
         self.known = 0..0;
+        self.keep_excerpt(request, Some(body));
     }
 
     /// Lets the chain judge the upstream's answer.
@@ -196,6 +203,7 @@ impl Evaluation {
         self.judge(Phase::ResponseHeaders, facts, now, |detection, context| {
             detection.on_response(request, response, context)
         });
+        self.keep_excerpt(request, None);
     }
 
     /// Leave to forward, or the refusal.

@@ -23,6 +23,8 @@ pub struct Policy {
     pub on_error: OnError,
     /// The detections.
     pub chain: Chain,
+    /// How much of a request its event keeps, in bytes (`events.excerpt`).
+    pub excerpt: usize,
 }
 
 /// The `policy:` section.
@@ -105,6 +107,7 @@ impl Policy {
             threshold: config.threshold,
             on_error: config.on_error,
             chain,
+            excerpt: 0,
         }
     }
 }

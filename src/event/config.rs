@@ -20,6 +20,9 @@ pub struct EventsConfig {
     pub keep: usize,
     /// Whether each request is written as a line of its own, too.
     pub access_log: bool,
+    /// How much of a request its event keeps, so that it can be judged again (`portcullis explain events.jsonl --id ID`):
+    /// target, headers and the beginning of the body, secrets masked. `0B` keeps nothing.
+    pub excerpt: ByteSize,
     /// How many events may wait to be written. More are dropped and counted; a request never waits.
     #[schemars(range(min = 1))]
     pub queue: usize,
@@ -44,6 +47,7 @@ impl Default for EventsConfig {
             rotate: ByteSize::mib(100),
             keep: 5,
             access_log: false,
+            excerpt: ByteSize::kib(2),
             queue: 8192,
         }
     }

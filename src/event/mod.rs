@@ -8,6 +8,7 @@ pub mod access;
 pub mod bus;
 pub mod config;
 mod evidence;
+mod excerpt;
 pub mod id;
 mod json;
 mod log;
@@ -22,6 +23,7 @@ use serde::Serialize;
 pub use access::AccessRecord;
 pub use bus::EventBus;
 pub use evidence::Evidence;
+pub use excerpt::Excerpt;
 pub use id::EventId;
 
 use crate::request::IdentitySource;
@@ -71,6 +73,9 @@ pub struct Event {
     /// Everything else that was found in the same request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<EventFinding>,
+    /// As much of the request as `events.excerpt` keeps of one that a detection found something in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<Excerpt>>,
     /// How long the judgement took, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
@@ -173,6 +178,7 @@ impl Event {
             status: None,
             message: message.into(),
             findings: Vec::new(),
+            request: None,
             duration_us: None,
             count: 1,
         }

@@ -129,6 +129,14 @@ pub fn names_secret(text: &[u8]) -> bool {
     !named(text).is_empty()
 }
 
+/// Whether a text names more secrets once it is decoded. What it names as it is written is masked there; what it does not
+/// would be shown.
+#[must_use]
+pub fn names_more(decoded: &[u8], raw: &[u8]) -> bool {
+    let count = named(decoded).len();
+    count > 0 && count > named(raw).len()
+}
+
 /// Bytes of an outsider as one line of harmless text of at most `max` input bytes: control characters, characters that are
 /// not seen or change how others are shown, and invalid UTF-8 are written as escapes; a cut is marked by `…`.
 #[must_use]
@@ -143,11 +151,11 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
 }
 
 /// How far around a part is looked for the name of a secret, in bytes.
-const AROUND: usize = 4096;
+pub(super) const AROUND: usize = 4096;
 
 /// Where secrets are that the text itself names, in order and apart: what follows a scheme of credentials (`Bearer …`), the
 /// name of a secret and `=` or `:`, or the user's name in a URL.
-fn named(text: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn named(text: &[u8]) -> Vec<Range<usize>> {
     let Some(expressions) = NAMED.as_ref() else {
         // They are constant, so they compile; but if we could not look for secrets, nothing may be shown.
         return std::iter::once(0..text.len()).collect();

@@ -113,6 +113,7 @@ impl Report {
             .filter(|seen| !std::ptr::eq(*seen, first))
             .map(listed)
             .collect();
+        event.request = evaluation.excerpt().cloned().map(Box::new);
         event.duration_us = Some(u64::try_from(self.judged.as_micros()).unwrap_or(u64::MAX));
         proxy.events.emit(event);
     }

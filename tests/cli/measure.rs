@@ -132,7 +132,7 @@ fn what_cannot_be_read_is_told_and_fails_and_the_rest_is_judged() {
         .run(&["test", "--corpus", "broken.jsonl"]);
     assert_eq!(ran.code, Some(2));
     for part in [
-        "error: broken.jsonl:1:2: missing field `path`\n",
+        "error: broken.jsonl:1: missing field `path`\n",
         "error: broken.jsonl:2:8: EOF while parsing a value\n",
         "error: broken.jsonl:9: a request target cannot hold a space",
     ] {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::explanation::Seen;
-use crate::event::secrets::{names_secret, place_is_secret};
+use crate::event::secrets::{names_more, names_secret, place_is_secret};
 use crate::request::{DecodeStep, Input, Origin, Place, PlaceKind};
 
 /// One value of the request.
@@ -93,8 +93,7 @@ fn value(input: &Input<'_>, seen: &Seen<'_, '_, '_>, found: &[Origin]) -> Value 
     let raw = seen.slice(&origin);
     // A secret that only a decoding names is no less secret before it.
     let is_secret = is_secret(&place, input.value());
-    let hides =
-        is_secret || !names_secret(raw) && input.forms().any(|form| names_secret(form.text));
+    let hides = is_secret || input.forms().any(|form| names_more(form.text, raw));
     let forms = input.forms().map(|form| {
         let whole = input.origin_of(&form, 0..form.text.len());
         Form {

@@ -56,14 +56,17 @@ pub(super) struct Explain {
     #[arg(long, short = 'd', value_name = "TEXT")]
     data: Option<String>,
 
-    /// Who sends it
-    #[arg(long, value_name = "IP", default_value = "192.0.2.1")]
-    client: IpAddr,
+    /// Who sends it. Default: whom an event names, or else 192.0.2.1
+    #[arg(long, value_name = "IP")]
+    client: Option<IpAddr>,
 
     /// How many values are listed: a number, or `all`. JSON has up to 10,000
     #[arg(long, value_name = "COUNT", default_value = "40")]
     limit: Limit,
 }
+
+/// An address that nobody has (RFC 5737).
+const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 /// How much JSON tells: programs do not tire, but what they read must end.
 const JSON: Bounds = Bounds {
@@ -78,8 +81,9 @@ impl Explain {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
         let recorded = self.recorded()?;
+        let client = self.client.or(recorded.client).unwrap_or(NOBODY);
         let (clients, limits) = (&loaded.settings.clients, &loaded.settings.limits);
-        let judge = Judge::new(loaded.policy, self.client, clients, limits);
+        let judge = Judge::new(loaded.policy, client, clients, limits);
         if let Some(Err(why)) = judge.decoded(&recorded.request) {
             anyhow::bail!("the proxy would refuse the request without judging it: {why}");
         }

@@ -1,6 +1,7 @@
-//! A request as one line of JSON: of a corpus, or of the event log.
+//! A request as one line of JSON: of a corpus, or of the event log, which keeps an excerpt of it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -9,6 +10,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Label, Recorded, Wrong};
+use crate::event::Excerpt;
+use crate::event::secrets::printable;
 use crate::request::raw::{RawRequest, WrongRequest};
 
 /// A line of a corpus. What is not named here is ignored.
@@ -22,12 +25,23 @@ struct Line {
     placement: Option<String>,
     method: Option<String>,
     #[serde(alias = "target", alias = "url")]
-    path: String,
+    path: Option<String>,
     #[serde(default)]
     headers: Headers,
     #[serde(default)]
     body: String,
     body_b64: Option<Base64>,
+    /// Of events only.
+    kind: Option<String>,
+    request: Option<Excerpt>,
+    client: Option<Client>,
+    decision: Option<String>,
+    rule: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Client {
+    ip: IpAddr,
 }
 
 /// Headers in order: a list of `[name, value]`, or an object.
@@ -40,14 +54,19 @@ pub(super) struct Base64(Vec<u8>);
 /// Whether the first line of a file is a JSON object by itself, or else begins one that is no HAR: a corpus whose first
 /// line is broken is a corpus nevertheless.
 pub(super) fn is_a_line(first: &[u8]) -> bool {
+    match is_request(first) {
+        Ok(is_request) => is_request,
+        Err(error) => !error.is_eof(),
+    }
+}
+
+/// Whether a JSON object is one request, and no HAR.
+pub(super) fn is_request(text: &[u8]) -> Result<bool, serde_json::Error> {
     #[derive(Deserialize)]
     struct Log {
         log: Option<serde::de::IgnoredAny>,
     }
-    match serde_json::from_slice::<Log>(first) {
-        Ok(object) => object.log.is_none(),
-        Err(error) => !error.is_eof(),
-    }
+    serde_json::from_slice::<Log>(text).map(|object| object.log.is_none())
 }
 
 /// Whether the line has the id `id`.
@@ -63,10 +82,15 @@ pub(super) fn read(text: &[u8]) -> Result<Recorded, Wrong> {
     // Without its end, so that what is missing is missed on this line.
     let line: Line =
         serde_json::from_slice(text.trim_ascii_end()).map_err(|error| Wrong::of_json(&error))?;
+    if let Some(kind) = &line.kind {
+        return event(&line, kind);
+    }
     let has_body = !line.body.is_empty() || line.body_b64.is_some();
     let usual = if has_body { "POST" } else { "GET" };
     let method = line.method.as_deref().unwrap_or(usual);
-    let mut recorded = head(method, &line.path, &line.headers)?;
+    let path = line.path.as_deref();
+    let path = path.ok_or_else(|| Wrong::new(1, 0, "missing field `path`"))?;
+    let mut recorded = head(method, path, &line.headers)?;
     recorded.request.body = match line.body_b64 {
         Some(body) => body.0,
         None => line.body.into_bytes(),
@@ -79,6 +103,51 @@ pub(super) fn read(text: &[u8]) -> Result<Recorded, Wrong> {
         placement: line.placement,
         ..recorded
     })
+}
+
+/// The request that an event keeps an excerpt of.
+fn event(line: &Line, kind: &str) -> Result<Recorded, Wrong> {
+    let Some(excerpt) = &line.request else {
+        let why = if kind == "access" {
+            "this is a line of the access log, which keeps nothing of the request"
+        } else {
+            "this event keeps nothing of its request: either `events.excerpt` was 0B, or it is not about one in which \
+             something was found"
+        };
+        return Err(Wrong::new(1, 0, why));
+    };
+    let headers = Headers(excerpt.headers.clone());
+    let mut recorded = head(&excerpt.method, &excerpt.target, &headers)?;
+    recorded.request.body = excerpt.body.clone().unwrap_or_default().into_bytes();
+    recorded.id.clone_from(&line.id);
+    recorded.client = line.client.as_ref().map(|client| client.ip);
+    let shown = |text: &Option<String>| {
+        let text = text.as_deref().unwrap_or("nothing");
+        printable(text.as_bytes(), 80)
+    };
+    recorded.notes.push(format!(
+        "This is an event: its decision was {} by {}.",
+        shown(&line.decision),
+        shown(&line.rule)
+    ));
+    if !excerpt.cut.is_empty() {
+        let cut = excerpt
+            .cut
+            .iter()
+            .map(|what| printable(what.as_bytes(), 20));
+        recorded.notes.push(format!(
+            "Not all of the request is kept (`events.excerpt`): {} cut, of a body of {} bytes. What lies beyond is not judged.",
+            cut.collect::<Vec<_>>().join(" and "),
+            excerpt.body_bytes
+        ));
+    }
+    if excerpt.masked > 0 {
+        recorded.notes.push(format!(
+            "Secrets were masked in {} places, and what may have been found in them is not found again.",
+            excerpt.masked
+        ));
+    }
+    Ok(recorded)
 }
 
 /// The head of a request from its parts. What is written down as a header and cannot be sent as one is left out, as no

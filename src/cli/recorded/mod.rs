@@ -20,6 +20,7 @@ mod pieces;
 mod shell;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::request::raw::{RawRequest, RawRequestError};
@@ -37,6 +38,8 @@ pub(super) struct Recorded {
     pub(super) category: Option<String>,
     pub(super) source: Option<String>,
     pub(super) placement: Option<String>,
+    /// Who sent it, where that is known.
+    pub(super) client: Option<IpAddr>,
     /// Headers that were left out, since they cannot be sent: why, each.
     pub(super) unsendable: Vec<String>,
     /// What a reader must know to understand an outcome that differs from the original's, a sentence each.
@@ -188,6 +191,7 @@ impl From<RawRequest> for Recorded {
             category: None,
             source: None,
             placement: None,
+            client: None,
             unsendable: Vec::new(),
             notes: Vec::new(),
         }

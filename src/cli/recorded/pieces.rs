@@ -158,7 +158,14 @@ pub(in crate::cli) enum OneError {
 /// The pieces of a text that has to be looked at as a whole.
 fn whole(at: At, text: Vec<u8>) -> Result<Pieces, FileError> {
     let begins = text.trim_ascii_start();
-    let pieces = if begins.starts_with(b"{") {
+    let pieces = if begins.starts_with(b"{") && line::is_request(begins).unwrap_or(false) {
+        // A request that somebody has laid out over several lines.
+        vec![Piece {
+            at,
+            format: Format::Line,
+            text,
+        }]
+    } else if begins.starts_with(b"{") {
         har::pieces(&at, &text)?
     } else if begins.starts_with(b"curl ") {
         vec![Piece {

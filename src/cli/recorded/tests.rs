@@ -88,7 +88,7 @@ fn a_broken_line_is_told_by_its_place_and_the_others_are_read() {
             2,
             "a:3:15: unknown variant `evil`, expected `malicious` or `legit`",
         ),
-        (3, "a:4:17: missing field `path`"),
+        (3, "a:4: missing field `path`"),
         (4, "a:5: a request target cannot hold a space"),
         (5, "a:6 GET / b=1 "),
         (6, "no base64"),
@@ -103,6 +103,38 @@ fn a_broken_line_is_told_by_its_place_and_the_others_are_read() {
     // A first line that is broken does not make the file something else.
     let read = self::read("{\"path\":}\n{\"path\":\"/2\"}\n");
     assert_eq!(read[1], "a:2 GET /2  ");
+}
+
+#[test]
+fn an_event_is_the_excerpt_that_it_keeps() {
+    let event = r#"{"schema":1,"id":"e1","kind":"threat","client":{"ip":"198.51.100.7"},"decision":"block","rule":"r.s","method":"POST","path":"/a",
+"request":{"method":"POST","target":"/a?b=[masked]","headers":[["x-a","1"]],"body":"c","body_bytes":9,"cut":["headers","body"],"masked":2}}"#;
+    let all = pieces(event).expect("laid out over two lines");
+    let recorded = all[0].read().expect("a request");
+    assert_eq!(told(&all[0]), "a:1 POST /a?b=[masked] x-a=1 c");
+    assert_eq!(recorded.client, Some([198, 51, 100, 7].into()));
+    assert_eq!(
+        recorded.notes,
+        [
+            "This is an event: its decision was block by r.s.",
+            "Not all of the request is kept (`events.excerpt`): headers and body cut, of a body of 9 bytes. What lies beyond is not judged.",
+            "Secrets were masked in 2 places, and what may have been found in them is not found again.",
+        ]
+    );
+    let log = event.replace('\n', " ");
+    assert!(pieces(&log).expect("a line")[0].is_called("e1"));
+    for (line, part) in [
+        (
+            r#"{"kind":"access","path":"/a"}"#,
+            "a:1: this is a line of the access log",
+        ),
+        (
+            r#"{"kind":"threat","path":"/a"}"#,
+            "a:1: this event keeps nothing of its request",
+        ),
+    ] {
+        assert!(read(line)[0].starts_with(part), "{}", read(line)[0]);
+    }
 }
 
 #[test]

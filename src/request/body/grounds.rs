@@ -128,6 +128,8 @@ mod tests {
             ("text/plain", b"{\"a\":1}", &[(Json, Look), (Text, NoType)]),
             ("image/png", b"{\"a\":1}", &[(Json, Look), (Text, NoType)]),
             ("", b"a=b", &[(Form, Look), (Text, NoType)]),
+            ("application/json", b"hello", &[(Json, Type), (Text, Look)]),
+            ("text/xml", b"<a/>", &[(Xml, TypeAndLook), (Text, NoType)]),
             (
                 "application/x-www-form-urlencoded",
                 b"a=b",

@@ -91,6 +91,28 @@ pub fn access_log() {
     }
 }
 
+pub fn excerpt() {
+    let upstream = Upstream::plain();
+    let kept = |settings: &str| {
+        let proxy = Proxy::start(&upstream, &events(settings));
+        let target = format!("/?q=malicious&r={}", "x".repeat(500));
+        let id = proxy.get(&target).id();
+        let mut kept = None;
+        wait_until("the event", || {
+            let events = proxy.events();
+            let event = events.iter().find(|event| event.id.to_string() == id);
+            kept = event.map(|event| event.request.clone());
+            event.is_some()
+        });
+        kept.flatten()
+    };
+    let whole = kept("excerpt: 8KiB").expect("an excerpt");
+    assert!(whole.cut.is_empty() && whole.target.len() > 500);
+    let part = kept("excerpt: 256B").expect("an excerpt");
+    assert_eq!((part.cut.len(), part.target.len()), (1, 128));
+    assert_eq!(kept("excerpt: 0B"), None);
+}
+
 pub fn queue() {
     let upstream = Upstream::plain();
     for (queue, drops) in [(1, true), (8192, false)] {

@@ -126,6 +126,7 @@ effects! {
     "events.rotate" => events::rotate,
     "events.keep" => events::keep,
     "events.access_log" => events::access_log,
+    "events.excerpt" => events::excerpt,
     "events.queue" => events::queue,
 }
 
