@@ -1,16 +1,22 @@
 //! What a configuration may mean, but hardly does: told as warnings, which stop nothing.
 
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
 use super::settings::Settings;
-use crate::config::{Cidr, ConfigError};
+use crate::config::{Cidr, ConfigError, Duration};
 use crate::event::config::{EventLog, EventsConfig};
 use crate::proxy::config::IdentityHeader;
 
-/// Everything doubtful outside the detections, which tell of their own sections.
-pub(super) fn doubts(settings: &Settings) -> Vec<ConfigError> {
+/// Everything doubtful outside the detections, which tell of their own sections. Relative paths start from `base`.
+pub(super) fn doubts(settings: &Settings, base: &Path) -> Vec<ConfigError> {
     let mut doubts = Vec::new();
     listen(settings, &mut doubts);
     clients(settings, &mut doubts);
+    limits(settings, &mut doubts);
     events(settings, &mut doubts);
+    doubts.extend(log(&settings.events, base));
     doubts
 }
 
@@ -74,6 +80,48 @@ fn clients(settings: &Settings, doubts: &mut Vec<ConfigError>) {
     };
     let doubt = ConfigError::new(identity);
     doubts.push(doubt.under("identity").under("clients"));
+}
+
+/// The least rate is asked for over each such span of waiting, so a short one leaves no time to catch up: what was meant
+/// as a shorter wait is a higher rate for whoever sends in bursts.
+fn limits(settings: &Settings, doubts: &mut Vec<ConfigError>) {
+    const SHORT: Duration = Duration::seconds(5);
+    let limits = &settings.limits;
+    for (key, span) in [
+        ("body_time", limits.body_time),
+        ("write_time", limits.write_time),
+    ] {
+        if span < SHORT && span > Duration::seconds(0) {
+            let doubt = ConfigError::new(format!(
+                "{span} is short: whoever pauses for as long is cut off, and `body_rate` is asked for over each such span"
+            ));
+            doubts.push(doubt.under(key).under("limits"));
+        }
+    }
+}
+
+/// Whether the event log could be opened, without opening it: `check` must leave nothing behind.
+fn log(events: &EventsConfig, base: &Path) -> Option<ConfigError> {
+    let EventLog::File(path) = &events.log else {
+        return None;
+    };
+    let path = base.join(path);
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let may_write = |path: &Path| access(path, Access::WRITE_OK);
+    let why = if path.is_dir() {
+        "it is a folder".into()
+    } else if path.exists() {
+        may_write(&path).err()?.to_string()
+    } else if !folder.is_dir() {
+        format!("there is no folder `{}`", folder.display())
+    } else {
+        may_write(folder).err()?.to_string()
+    };
+    let doubt = ConfigError::new(format!("the event log cannot be written: {why}"));
+    Some(doubt.under("log").under("events"))
 }
 
 fn events(settings: &Settings, doubts: &mut Vec<ConfigError>) {

@@ -82,7 +82,7 @@ pub fn load(
     };
     let compiled = compile(&settings, registry, &mut load, revision);
     let (named, mut warnings) = load.finish();
-    warnings.extend(document.warnings(doubts(&settings)));
+    warnings.extend(document.warnings(doubts(&settings, &base)));
     files.extend(&named);
     errors.extend(overwritten(&settings, &base, &files));
     let policy = match compiled {

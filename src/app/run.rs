@@ -123,10 +123,13 @@ impl Signals {
 /// Diagnostics go to standard error, filtered by `PORTCULLIS_LOG` (as in `info` or `portcullis=debug`), as text or, with
 /// `PORTCULLIS_LOG_FORMAT=json`, as JSON lines.
 fn start_logging() {
-    let filter = Process
+    let asked = Process
         .variable("PORTCULLIS_LOG")
         .unwrap_or_else(|_| "info".into());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, wrong) = match log_filter(&asked) {
+        Ok(filter) => (filter, None),
+        Err(wrong) => (EnvFilter::new("info"), Some(wrong)),
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -142,6 +145,9 @@ fn start_logging() {
             .with_ansi(std::io::stderr().is_terminal())
             .try_init()
     };
+    if let Some(wrong) = wrong {
+        tracing::warn!("PORTCULLIS_LOG is not understood, and `info` holds: {wrong}.");
+    }
     // What a panic says may quote a request. Where it happened says as much to whoever mends it; the event of a
     // detection that panicked has the text, with secrets masked.
     std::panic::set_hook(Box::new(|panic| {
@@ -151,4 +157,64 @@ fn start_logging() {
             .unwrap_or_default();
         tracing::error!(place, "A task panicked.");
     }));
+}
+
+/// The filter that `PORTCULLIS_LOG` asks for. A word that is no level would be the name of a module, and of one that we do
+/// not have, so that nothing were told any more.
+fn log_filter(asked: &str) -> Result<EnvFilter, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+    for directive in asked.split(',').map(str::trim) {
+        let (target, level) = match directive.split_once('=') {
+            Some((target, level)) => (target, level),
+            None if directive.is_empty() || is_level(directive) => continue,
+            None => (directive, "trace"),
+        };
+        // What stands in brackets or braces chooses spans; the filter's own parser knows those.
+        let module = target.split(['[', ':']).next().unwrap_or_default();
+        let is_known = directive.contains('=') || module == env!("CARGO_PKG_NAME");
+        if !is_known || !is_level(level) {
+            let word = if is_known { level } else { directive };
+            let word = crate::event::secrets::printable(word.as_bytes(), 40);
+            return Err(format!(
+                "`{word}` is no level; the levels are {}, for all or as in `portcullis=debug`",
+                LEVELS.join(", ")
+            ));
+        }
+    }
+    EnvFilter::try_new(asked).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_level_is_told() {
+        for asked in [
+            "info",
+            "DEBUG",
+            "",
+            "portcullis=debug",
+            "warn,portcullis::proxy=trace",
+            "hyper=off",
+            "portcullis",
+        ] {
+            log_filter(asked).expect(asked);
+        }
+        for (asked, word) in [
+            ("lots", "lots"),
+            ("portcullis=lots", "lots"),
+            ("info,verbose", "verbose"),
+            ("3", "3"),
+        ] {
+            let wrong = log_filter(asked).expect_err(asked);
+            assert!(
+                wrong.starts_with(&format!(
+                    "`{word}` is no level; the levels are off, error, warn"
+                )),
+                "{wrong}"
+            );
+        }
+    }
 }

@@ -26,7 +26,7 @@ enum Verb {
     List,
     /// Show the documentation of a detection, or one rule
     Show {
-        /// A detection (`rate_limit`), or a rule (`sql_injection.union_select`)
+        /// A detection (`rate_limit`), a rule (`sql_injection.union_select`), or a group of rules (`sql_injection`)
         name: String,
     },
 }
@@ -153,6 +153,12 @@ fn show(session: &Session, policy: &Policy, name: &str) -> anyhow::Result<()> {
     };
     let qualified = |of: &Listed, rule: &RuleInfo| format!("{}.{}", of.detection, rule.id);
     let found = rules().find(|(of, rule)| rule.id.as_str() == name || qualified(of, rule) == name);
+    let group: Vec<_> = rules()
+        .filter(|(_, rule)| rule.id.as_str().split('.').next() == Some(name))
+        .collect();
+    if found.is_none() && !group.is_empty() {
+        return show_group(session, name, &group);
+    }
     let Some((of, rule)) = found else {
         let names: Vec<&str> = listed
             .iter()
@@ -181,4 +187,20 @@ fn show(session: &Session, policy: &Policy, name: &str) -> anyhow::Result<()> {
             ))?)
         }
     }
+}
+
+/// The rules whose names begin alike, as `sql_injection.union_select` and its siblings.
+fn show_group(session: &Session, name: &str, group: &[(&Listed, &RuleInfo)]) -> anyhow::Result<()> {
+    if session.format == Format::Json {
+        let rules = group.iter().map(|(of, rule)| {
+            serde_json::json!({ "detection": of.detection, "state": of.state, "rule": rule })
+        });
+        return output::print_json(&rules.collect::<Vec<_>>());
+    }
+    let detection = group.first().map_or("", |(of, _)| of.detection);
+    let mut text = format!("{name}: {} rules of {detection}\n", group.len());
+    for (_, rule) in group {
+        writeln!(text, "  {}", line(rule))?;
+    }
+    Ok(output::print(&text)?)
 }

@@ -91,7 +91,7 @@ impl Excerpt {
         making.target(request);
         making.headers(request);
         match text {
-            Some(text) => making.body(text),
+            Some(text) => making.body(text, body.map_or(0, BodyView::offset)),
             None if body.is_some() => making.cut("body"),
             None => {}
         }
@@ -191,10 +191,11 @@ impl Making<'_> {
         }
     }
 
-    fn body(&mut self, text: &str) {
+    /// A body, or a piece of one that begins at `offset`.
+    fn body(&mut self, text: &str, offset: u64) {
         let (text, is_cut) = self.masked(Source::Body, text, self.left);
         self.excerpt.body = Some(text);
-        if is_cut {
+        if is_cut || offset > 0 {
             self.cut("body");
         }
     }

@@ -242,3 +242,40 @@ fn json_says_why_a_body_is_read_as_it_is() {
         "application/x-www-form-urlencoded"
     );
 }
+
+/// What an event keeps is judged again, and where it differs from the request is said.
+#[test]
+fn an_event_is_judged_again() {
+    let words = "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: word, words: [evil] }] }\n";
+    let event = r#"{"schema":1,"id":"e1","time":"2026-01-01T00:00:00Z","kind":"threat","client":{"ip":"198.51.100.7","source":"peer","peer":"198.51.100.7"},"decision":"block","rule":"word","method":"GET","path":"/","request":{"method":"GET","target":"/?q=evil&token=[masked]","headers":[["host","h"]],"body_bytes":0,"cut":["headers"],"masked":1},"count":1}"#;
+    let log = format!("{event}\n{{\"id\":\"e2\",\"kind\":\"reload\"}}\n");
+    let place = Place::new()
+        .with("rules.yaml", words)
+        .with("event.json", event)
+        .with("events.jsonl", &log);
+    for arguments in [
+        &["explain", "event.json"][..],
+        &["explain", "events.jsonl", "--id", "e1"],
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        for part in [
+            "decision       block: 403 by malicious_payload\n",
+            "client         198.51.100.7 (peer)",
+            "note           This is an event: its decision was block by word.\n",
+            "note           Not all of the request is kept (`events.excerpt`): headers cut",
+            "note           Secrets were masked in 1 places",
+        ] {
+            assert!(ran.out.contains(part), "{part}\n{}", ran.out);
+        }
+    }
+    let ran = place.run(&["explain", "event.json", "--client", "192.0.2.9"]);
+    assert!(ran.out.contains("client         192.0.2.9"), "{}", ran.out);
+    let none = place.run(&["explain", "events.jsonl", "--id", "e2"]);
+    assert_eq!(none.code, Some(2));
+    assert!(
+        none.err.contains("keeps nothing of its request"),
+        "{}",
+        none.err
+    );
+}
