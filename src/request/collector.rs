@@ -58,14 +58,14 @@ impl<'c> Collector<'c> {
         }
     }
 
-    /// Collects from the body once more, its charset decoded. There is one such text.
-    pub(super) const fn layer<'l>(&'l mut self, layer: &'l Layer) -> Collector<'l> {
+    /// Collects from the body once more, in the n-th of its other charsets.
+    pub(super) fn layer<'l>(&'l mut self, number: usize, layer: &'l Layer) -> Collector<'l> {
         Collector {
             bytes: layer.text.as_slice(),
             values: self.values,
             kind: self.kind,
             source: self.source,
-            text: 1,
+            text: u16::try_from(number + 1).unwrap_or(u16::MAX),
             offsets: Some(&layer.offsets),
         }
     }

@@ -142,6 +142,8 @@ pub enum DecodeStep {
     Brotli,
     /// Content coding `zstd` (RFC 8878).
     Zstd,
+    /// A byte for each character (ISO 8859, windows-125x) → UTF-8.
+    Charset,
 }
 
 /// Something that two parsers would read differently.

@@ -78,6 +78,17 @@ impl OffsetMap {
         self.end(decoded, self.after(decoded))
     }
 
+    /// The map of what is left of a text without its first `len` bytes.
+    pub(super) fn without(&self, len: usize) -> Self {
+        let after = self.after(len);
+        let mut left = Self::identity();
+        left.add(0, self.begin(len, after), self.run(len, after));
+        for mark in self.marks.iter().skip(after) {
+            left.add(mark.decoded() - len, mark.raw(), mark.run());
+        }
+        left
+    }
+
     /// The index of the first mark beyond `decoded`.
     fn after(&self, decoded: usize) -> usize {
         self.marks.partition_point(|mark| mark.decoded() <= decoded)

@@ -76,6 +76,8 @@ pub(super) struct Layer {
     /// Leads offsets of `text` to offsets of the body.
     pub(super) offsets: OffsetMap,
     pub(super) step: DecodeStep,
+    /// The name of the charset.
+    pub(super) charset: &'static str,
 }
 
 /// A header line.
@@ -152,11 +154,15 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    fn layer(&self, record: &Record) -> Option<&Layer> {
+    pub(super) fn layers(&self) -> &[Layer] {
         match &self.texts {
-            Texts::Body { layers, .. } => layers.get(usize::from(record.text).checked_sub(1)?),
-            Texts::Head { .. } => None,
+            Texts::Body { layers, .. } => layers,
+            Texts::Head { .. } => &[],
         }
+    }
+
+    fn layer(&self, record: &Record) -> Option<&Layer> {
+        self.layers().get(usize::from(record.text).checked_sub(1)?)
     }
 
     fn origin(&self, record: &Record, range: Range<usize>) -> Origin {

@@ -57,11 +57,11 @@ pub(super) struct Body {
     /// The types that the sender declares.
     pub(super) declared: Vec<String>,
     pub(super) grounds: Vec<Ground>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) charset: Option<&'static str>,
     /// The content codings that were taken off before, first applied first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) codings: Vec<Coding>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) charsets: Vec<&'static str>,
 }
 
 /// Something that two parsers would read differently.
@@ -151,8 +151,8 @@ impl Explanation {
                 read_as: body.kind(),
                 declared: declared(seen),
                 grounds: body.grounds(),
-                charset: body.charset(),
                 codings: body.codings().iter().collect(),
+                charsets: body.charsets().collect(),
             }),
             inputs: Values::of(seen, &origins, seen.bounds.inputs),
             detections: evaluation.steps().to_vec(),

@@ -116,7 +116,7 @@ fn body(body: &Body, text: &mut String) -> Result<(), Error> {
         };
         writeln!(text, "  read as {:<12} {why}", word(&ground.read_as))?;
     }
-    if let Some(charset) = body.charset {
+    for charset in &body.charsets {
         writeln!(text, "  read in {charset:<12} beside the bytes as they are")?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::BodyKind;
+use super::charset::Transcoding;
 use super::graphql::looks_like_document;
 use super::label::Charset;
 use super::look::{after_blanks, is_unreadable, look, xml_encoding};
@@ -45,6 +46,8 @@ pub(super) struct Declared {
     rare_charset: bool,
     /// UTF-16 by name, most significant byte first or not.
     utf16: Option<bool>,
+    /// A charset with a byte for each character.
+    single_byte: Option<&'static encoding_rs::Encoding>,
     /// Which of what is declared contradicts itself, by the names of its ambiguities.
     contradictions: [Option<&'static str>; 2],
 }
@@ -60,8 +63,8 @@ pub(super) struct Reading {
     pub(super) graphql: bool,
     pub(super) lines: bool,
     pub(super) text: bool,
-    /// Also as UTF-16, most significant byte first or not.
-    pub(super) utf16: Option<bool>,
+    /// Also in these charsets.
+    pub(super) transcodings: Vec<Transcoding>,
     /// Whether headers or bytes say that the text is in an encoding that we do not read.
     pub(super) rare_charset: bool,
 }
@@ -88,6 +91,9 @@ impl Declared {
                 let label = if is_extended { extended(text) } else { text };
                 // What follows a comma is another type.
                 let label = label.split(|&byte| byte == b',').next();
+                self.single_byte = self
+                    .single_byte
+                    .or(label.and_then(Transcoding::single_byte));
                 self.add_charset(label.and_then(Charset::of));
             }
         }
@@ -159,7 +165,11 @@ impl Declared {
             _ if look == BodyKind::Opaque => BodyKind::Text,
             _ => look,
         };
-        let xml_charset = xml_encoding(beginning).and_then(Charset::of);
+        let xml_label = xml_encoding(beginning);
+        let xml_charset = xml_label.and_then(Charset::of);
+        let single_byte = self
+            .single_byte
+            .or(xml_label.and_then(Transcoding::single_byte));
         Reading {
             kind,
             json: self.json || (look == BodyKind::Json && !self.lines),
@@ -180,7 +190,7 @@ impl Declared {
                     look,
                     BodyKind::Text | BodyKind::Xml | BodyKind::Graphql | BodyKind::Opaque
                 ),
-            utf16: utf16(beginning).or(self.utf16),
+            transcodings: Transcoding::candidates(utf16(beginning), self.utf16, single_byte),
             rare_charset: self.rare_charset
                 || is_unreadable(beginning)
                 || xml_charset == Some(Charset::Unreadable),

@@ -93,14 +93,10 @@ impl BodyView<'_> {
         grounds
     }
 
-    /// The charset that the body is read in beside its bytes, where there is one.
-    #[must_use]
-    pub const fn charset(&self) -> Option<&'static str> {
-        match self.reading.utf16 {
-            Some(true) => Some("utf-16be"),
-            Some(false) => Some("utf-16le"),
-            None => None,
-        }
+    /// The charsets that the body is read in beside its bytes.
+    pub fn charsets(&self) -> impl Iterator<Item = &'static str> {
+        let layers = self.parsed().layers().iter();
+        layers.map(|layer| layer.charset)
     }
 }
 
@@ -109,7 +105,7 @@ mod tests {
     use http::header::CONTENT_TYPE;
     use http::{HeaderMap, HeaderValue};
 
-    use super::BodyKind::{Form, Json, Multipart, Opaque, Text, Xml};
+    use super::BodyKind::{Form, Json, Multipart, Opaque, Text};
     use super::Word::{Look, NoType, Otherwise, Type, TypeAndLook};
     use super::*;
 

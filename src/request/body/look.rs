@@ -70,8 +70,8 @@ pub(super) fn looks_binary(bytes: &[u8]) -> bool {
     odd > bytes.len() / 10
 }
 
-/// Whether bytes are UTF-16, by their mark or because every second of the first eight is NUL; and whether the most
-/// significant byte comes first.
+/// Whether bytes are UTF-16, by their mark, or because every second of the first eight is NUL, or the second of what begins
+/// a document (behind which there may be any letters); and whether the most significant byte comes first.
 pub(super) fn utf16(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [0xff, 0xfe, ..] => return Some(false),
@@ -82,12 +82,17 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<bool> {
     if pairs.len() < 2 {
         return None;
     }
-    if pairs.iter().all(|&[high, low]| high == 0 && is_text(low)) {
-        Some(true)
-    } else if pairs.iter().all(|&[low, high]| high == 0 && is_text(low)) {
-        Some(false)
-    } else {
-        None
+    let begins_document = |byte| matches!(byte, b'<' | b'{' | b'[' | b'"');
+    match *pairs {
+        [[0, begin], [high, low], ..] if begins_document(begin) && [high, low] != [0, 0] => {
+            Some(true)
+        }
+        [[begin, 0], [low, high], ..] if begins_document(begin) && [high, low] != [0, 0] => {
+            Some(false)
+        }
+        _ if pairs.iter().all(|&[high, low]| high == 0 && is_text(low)) => Some(true),
+        _ if pairs.iter().all(|&[low, high]| high == 0 && is_text(low)) => Some(false),
+        _ => None,
     }
 }
 

@@ -29,6 +29,7 @@ use super::decode::Syntax;
 use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::pairs;
 use super::values::{Inputs, Parsed, Texts, Values};
+use charset::Transcoding;
 use classify::{Declared, Reading};
 use multipart::Boundary;
 
@@ -228,12 +229,16 @@ impl<'a> BodyView<'a> {
             contradictions.for_each(|kind| out.note(kind, whole.clone()));
         }
         let mut invalid = self.take_apart(&self.reading, &mut out);
-        if let Some(big_endian) = self.reading.utf16 {
-            out.note("utf16", whole.clone());
-            let layer = charset::from_utf16(self.bytes, big_endian);
-            let text = layer.text.strip_prefix(b"\xef\xbb\xbf");
-            let reading = self.declared.reading(text.unwrap_or(&layer.text));
-            invalid.only_if(self.take_apart(&reading, &mut out.layer(&layer)));
+        for transcoding in &self.reading.transcodings {
+            if let Transcoding::Utf16 { .. } = transcoding {
+                out.note("utf16", whole.clone());
+            }
+            let Some(layer) = transcoding.decode(self.bytes) else {
+                continue;
+            };
+            let reading = self.declared.reading(&layer.text);
+            let mut out = out.layer(layers.len(), &layer);
+            invalid.only_if(self.take_apart(&reading, &mut out));
             layers.push(layer);
         }
         invalid.note(whole, &mut out);
@@ -272,8 +277,9 @@ impl<'a> BodyView<'a> {
             let before = out.notes();
             is_json = json::inputs(whole.clone(), out);
             invalid.json = !is_json && self.declared.json;
-            if !is_json && !self.declared.json {
-                // A body that only looked like JSON is odd in no way if it is none.
+            // A body that only looked like JSON is odd in no way if it is none, nor is one in the wrong charset.
+            let is_odd = self.declared.json && self.reading.transcodings.is_empty();
+            if !is_json && !is_odd {
                 out.forget(before);
             }
             as_text |= !is_json;
