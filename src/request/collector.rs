@@ -19,9 +19,9 @@ const MAX_NAMED: usize = MAX_VALUES / 4;
 /// A value that has decoded forms costs as much as that many others.
 const DECODED: usize = 10;
 
-/// How many ambiguities of one head or body are kept, and beyond that the first of each kind; one full of them is as
-/// ambiguous with a hundred.
-const MAX_NOTES: usize = 100;
+/// How many ambiguities of a kind are kept of one head or body; one full of them is as ambiguous with a hundred. Of a kind,
+/// so that many harmless ones do not hide the one that is not.
+const MAX_NOTES: u32 = 100;
 
 /// The values and ambiguities of a text in the making.
 pub(super) struct Collector<'c> {
@@ -156,9 +156,7 @@ impl<'c> Collector<'c> {
 
     /// Adds an ambiguity.
     pub(super) fn note(&mut self, kind: &'static str, range: Range<usize>) {
-        let notes = &self.values.ambiguities;
-        // A sender must not crowd out what weighs more by what weighs nothing.
-        if notes.len() < MAX_NOTES || notes.iter().all(|noted| noted.kind != kind) {
+        if self.values.count(kind) {
             let range = match self.offsets {
                 Some(offsets) => offsets.raw(range.start)..offsets.raw(range.end),
                 None => range,
@@ -176,7 +174,13 @@ impl<'c> Collector<'c> {
 
     /// Forgets the ambiguities behind the first `notes`.
     pub(super) fn forget(&mut self, notes: usize) {
-        self.values.ambiguities.truncate(notes);
+        let from = notes.min(self.notes());
+        for note in self.values.ambiguities.drain(from..) {
+            let kinds = &mut self.values.kinds;
+            if let Some((_, count)) = kinds.iter_mut().find(|(kind, _)| *kind == note.kind) {
+                *count -= 1;
+            }
+        }
     }
 
     /// How many values there are, each counted by what it costs.
@@ -265,6 +269,20 @@ impl<'c> Collector<'c> {
     }
 }
 
+impl Values {
+    /// Counts an ambiguity, and tells whether it is to be kept. There are some dozens of kinds at most.
+    fn count(&mut self, kind: &'static str) -> bool {
+        let counted = self.kinds.iter_mut().find(|(known, _)| *known == kind);
+        let Some((_, count)) = counted else {
+            self.kinds.push((kind, 1));
+            return true;
+        };
+        let is_kept = *count < MAX_NOTES;
+        *count += u32::from(is_kept);
+        is_kept
+    }
+}
+
 /// How many values and names there were.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
@@ -275,4 +293,32 @@ pub(super) struct Progress {
 /// Offsets and numbers are kept in 32 bits: everything that is taken apart has been buffered, and is far shorter than 4 GiB.
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_notes_of_one_kind_do_not_hide_another() {
+        let (begun, parsed) = Collector::parse(b"abc", |out| {
+            (0..1000).for_each(|_| out.note("json_comment", 0..1));
+            out.note("duplicate_key", 1..2);
+            let begun = out.notes();
+            out.note("duplicate_key", 2..3);
+            out.note("json_bom", 2..3);
+            out.forget(begun);
+            (0..1000).for_each(|_| out.note("duplicate_key", 2..3));
+            begun
+        });
+        let count = |kind| {
+            let notes = parsed.values.ambiguities.iter();
+            notes.filter(|note| note.kind == kind).count()
+        };
+        assert_eq!(begun, 101);
+        assert_eq!(
+            ["json_comment", "duplicate_key", "json_bom"].map(count),
+            [100, 100, 0]
+        );
+    }
 }

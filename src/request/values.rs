@@ -48,6 +48,8 @@ pub(super) struct Values {
     pub(super) nodes: Vec<Node>,
     pub(super) forms: Vec<Forms>,
     pub(super) ambiguities: Vec<Ambiguity>,
+    /// How many of each kind.
+    pub(super) kinds: Vec<(&'static str, u32)>,
 }
 
 /// The values of a head or a body, with the texts that they are written in.
