@@ -80,6 +80,10 @@
 //!   revisions by the hash of what they were made of.
 //! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one
 //!   more carries everything else. Bodies over 64 KiB are judged on a bounded pool.
+//! * **A form of any length is judged before it goes on.** One that is too long to be judged whole is cut into units
+//!   (`request/body/multipart/units.rs`); its stream to the upstream has each judged before it hands it on
+//!   (`proxy/body/judged.rs`). So a permit holds for what was judged until then, and is taken back by breaking off: the
+//!   upstream never gets the end. Only a file that is one by every parser's reading, and no text, goes on unread.
 //! * **Who waits for whom is measured, not time alone.** A client is held to a rate (`pace.rs`) only while it is waited
 //!   for, in both directions; so a slow upstream costs nobody a connection, and an upload lives as long as it comes on.
 //! * **A connection that idles rests** (`rest.rs`): hyper and its buffers are taken down, and built again for the next

@@ -59,3 +59,75 @@ pub(super) fn quoted_printable(form: &Form<'_>) -> Option<Decoded> {
     }
     Some(form.next(&[DecodeStep::QuotedPrintable], rewrite.finish()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::marks::Marks;
+    use super::*;
+
+    type Decoder = fn(&Form<'_>) -> Option<Decoded>;
+
+    fn decode(decoder: Decoder, text: &[u8]) -> Vec<u8> {
+        let form = Form::raw(text, Marks::of(text));
+        decoder(&form).map_or_else(|| text.to_vec(), |decoded| decoded.text)
+    }
+
+    #[test]
+    fn base64_is_read_as_mail_reads_it() {
+        for (text, decoded) in [
+            ("PHNjcmlwdD4=", "<script>"),
+            ("PHNj\r\ncmlw\r\n dD4=", "<script>"),
+            ("PHNjcmlwdD4", "<script>"),
+            ("PA==PA==", "<<"),
+            ("fn5-_w==", "~~~\u{ff}"),
+            ("fn5+/w==", "~~~\u{ff}"),
+            ("P", ""),
+            ("*", ""),
+        ] {
+            let decoded: Vec<u8> = decoded.chars().map(|c| c as u8).collect();
+            assert_eq!(decode(base64, text.as_bytes()), decoded, "{text}");
+        }
+        assert_eq!(decode(base64, b""), b"");
+    }
+
+    #[test]
+    fn quoted_printable_is_read_as_mail_reads_it() {
+        for (text, decoded) in [
+            ("=3Cscript=3e", "<script>"),
+            ("a=\r\nb=\nc", "abc"),
+            ("a=3", "a=3"),
+            ("a=zz=", "a=zz="),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(
+                decode(quoted_printable, text.as_bytes()),
+                decoded.as_bytes(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_decoded_leads_back_to_its_spelling() {
+        let text = b"QUJD\r\nREVG";
+        let decoded = base64(&Form::raw(text, Marks::of(text))).unwrap();
+        assert_eq!(decoded.text, b"ABCDEF");
+        let spelling = decoded.offsets.raw(3)..decoded.offsets.raw(6);
+        assert_eq!(&text[spelling], b"\r\nREVG");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(text in proptest::collection::vec(any::<u8>(), 0..60)) {
+            for decoder in [base64 as Decoder, quoted_printable] {
+                let form = Form::raw(&text, Marks::of(&text));
+                if let Some(decoded) = decoder(&form) {
+                    prop_assert!(decoded.text.len() <= text.len());
+                    prop_assert!(decoded.offsets.raw(decoded.text.len()) <= text.len());
+                }
+            }
+        }
+    }
+}

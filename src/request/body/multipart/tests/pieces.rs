@@ -366,6 +366,52 @@ fn work(piece: &str, times: usize) -> [usize; 3] {
     [asked, values.len(), notes.len()]
 }
 
+/// How many units there are of a body of this piece repeated that comes in pieces of so many bytes, and of how many bytes
+/// all together.
+fn units_of(piece: &str, times: usize, size: usize) -> [usize; 2] {
+    let body = [b"--x\r\n", FILE.as_bytes(), piece.repeat(times).as_bytes()].concat();
+    let (units, _) = cut(&body, &[size], 20_000).unwrap();
+    let judged: usize = units.iter().map(|unit| unit.bytes().len()).sum();
+    // A window begins with the end of the one before.
+    assert!(
+        judged <= body.len() + body.len() / 8 + 8192,
+        "{piece:?}: {judged} of {}",
+        body.len()
+    );
+    [units.len(), judged]
+}
+
+#[test]
+fn floods_that_stream_make_units_in_proportion_to_their_length() {
+    let field = "\r\n--x\r\nContent-Disposition: form-data; name=a\r\n\r\nv";
+    let file = format!("\r\n--x\r\n{FILE}text");
+    for piece in [
+        field,
+        &file,
+        "--x",
+        "\r\n--xy",
+        "\r\n--x\r\n",
+        "text ",
+        "\r\n",
+        "\r\n--x--",
+        "\0",
+    ] {
+        for size in [1, 1400] {
+            let once = units_of(piece, 1000, size);
+            for factor in [2, 10] {
+                let more = units_of(piece, 1000 * factor, size);
+                // What is short is no window yet.
+                for ((more, once), least) in more.iter().zip(once).zip([50, 8192]) {
+                    assert!(
+                        *more <= factor * once + least,
+                        "{piece:?}: {once} then {more}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn floods_make_work_in_proportion_to_their_length() {
     let field = "\r\n--x\r\nContent-Disposition: form-data; name=a\r\n\r\nv";
