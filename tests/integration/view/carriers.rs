@@ -209,7 +209,7 @@ pub const CARRIERS: &[Carrier] = &[
         lines,
         |value| multipart(b"Content-Disposition: form-data; name=q", value, "\n"),
     ),
-    value("a file that is text", Body, "q", lines, |value| {
+    value("a file that is text", Body, "q", text_lines, |value| {
         multipart(b"Content-Disposition: form-data; name=\"q\"; filename=\"a.txt\"\r\nContent-Type: text/plain", value, "\r\n")
     }),
     value(
@@ -362,6 +362,12 @@ fn quoted_printable(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Lines that end nothing.
 fn lines(bytes: &[u8]) -> Option<Vec<u8>> {
     (!bytes.contains(&b'\n')).then(|| bytes.to_vec())
+}
+
+/// The same of a text: a file that is none is not read.
+fn text_lines(bytes: &[u8]) -> Option<Vec<u8>> {
+    std::str::from_utf8(bytes).ok()?;
+    lines(bytes)
 }
 
 fn quoted(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -109,5 +109,5 @@ fn a_word_is_found_wherever_and_however_it_is_written() {
     }
     let shown: Vec<_> = wrong.iter().take(20).collect();
     assert!(wrong.is_empty(), "{} of {number}: {shown:#?}", wrong.len());
-    assert_eq!((CARRIERS.len(), ENCODINGS.len(), number), (47, 36, 1670));
+    assert_eq!((CARRIERS.len(), ENCODINGS.len(), number), (47, 36, 1669));
 }
