@@ -4,6 +4,7 @@
 
 mod carriers;
 mod encodings;
+mod long;
 
 use portcullis::request::{Input, PlaceKind};
 
