@@ -132,7 +132,7 @@ fn hides(input: &Input<'_>, raw: &[u8], limit: usize) -> bool {
 /// The body as text, where it is one: whatever else it is, nobody could say which of its bytes are secrets.
 fn text_of<'v>(request: &RequestView<'_>, body: &'v BodyView<'_>) -> Option<&'v str> {
     let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
-    if is_encoded || body.kind() == BodyKind::Opaque || body.charset().is_some() {
+    if is_encoded || body.kind() == BodyKind::Opaque || body.charsets().next().is_some() {
         return None;
     }
     let text = std::str::from_utf8(body.bytes()).ok()?;

@@ -105,7 +105,7 @@ mod tests {
     use http::header::CONTENT_TYPE;
     use http::{HeaderMap, HeaderValue};
 
-    use super::BodyKind::{Form, Json, Multipart, Opaque, Text};
+    use super::BodyKind::{Form, Json, Multipart, Opaque, Text, Xml};
     use super::Word::{Look, NoType, Otherwise, Type, TypeAndLook};
     use super::*;
 
