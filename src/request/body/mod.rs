@@ -7,6 +7,7 @@
 
 mod charset;
 mod classify;
+mod encoded;
 pub(super) mod graphql;
 mod grounds;
 mod json;
@@ -259,7 +260,7 @@ impl<'a> BodyView<'a> {
                 multipart::inputs(&self.boundary, out);
             }
             if self.reading.form {
-                pairs::inputs(0..self.bytes.len(), out);
+                encoded::form(out);
             }
         } else {
             self.take_apart(&self.reading, out);
