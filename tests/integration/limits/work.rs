@@ -306,7 +306,7 @@ fn soak_no_request_is_more_work_than_it_may_be() {
         costs.push((on_processor().saturating_sub(before), what));
     }
     assert!(costs.len() > 250);
-    assert_none_is_too_much(costs);
+    println!("{}", told(costs));
 }
 
 #[test]
@@ -314,19 +314,19 @@ fn soak_no_request_is_more_work_than_it_may_be() {
 fn soak_no_encoded_body_is_more_work_to_decode_than_it_may_be() {
     let costs = costs_of_encoded();
     assert!(costs.len() > 15);
-    assert_none_is_too_much(costs);
+    println!("{}", told(costs));
 }
 
-fn assert_none_is_too_much(mut costs: Vec<(Duration, String)>) {
+/// The costliest of them, and how many cost more than promised. None may be another order of work.
+fn told(mut costs: Vec<(Duration, String)>) -> String {
     costs.sort();
-    for (cost, what) in costs.iter().rev().take(25) {
-        println!("{cost:>10.1?}  {what}");
-    }
     let above = costs.iter().filter(|(cost, _)| *cost > PROMISED).count();
-    println!(
-        "{above} of {} shapes cost more than {PROMISED:?}",
-        costs.len()
-    );
+    let lines = costs.iter().rev().take(25);
+    let lines: String = lines
+        .map(|(cost, what)| format!("{cost:>10.1?}  {what}\n"))
+        .collect();
     let (most, what) = costs.last().unwrap();
-    assert!(*most < PROMISED * SLACK, "{what}: {most:?}");
+    assert!(*most < PROMISED * SLACK, "{what}: {most:?}\n{lines}");
+    let count = costs.len();
+    format!("{lines}{above} of {count} shapes cost more than {PROMISED:?}")
 }
