@@ -89,7 +89,8 @@ impl Excerpt {
             left: limit,
         };
         making.target(request);
-        making.headers(request);
+        let is_decoded = text.is_some() && body.is_some_and(is_decoded);
+        making.headers(request, is_decoded);
         match text {
             Some(text) => making.body(text, body.map_or(0, BodyView::offset)),
             None if body.is_some() => making.cut("body"),
@@ -132,11 +133,20 @@ fn hides(input: &Input<'_>, raw: &[u8], limit: usize) -> bool {
 /// The body as text, where it is one: whatever else it is, nobody could say which of its bytes are secrets.
 fn text_of<'v>(request: &RequestView<'_>, body: &'v BodyView<'_>) -> Option<&'v str> {
     let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
-    if is_encoded || body.kind() == BodyKind::Opaque || body.charsets().next().is_some() {
+    if is_encoded && !is_decoded(body)
+        || body.kind() == BodyKind::Opaque
+        || body.charsets().next().is_some()
+    {
         return None;
     }
     let text = std::str::from_utf8(body.bytes()).ok()?;
     (!text.contains('\0')).then_some(text)
+}
+
+/// Whether the content codings of a body were taken off; what is kept is what was in them, without saying that it is
+/// encoded.
+fn is_decoded(body: &BodyView<'_>) -> bool {
+    body.codings().iter().next().is_some()
 }
 
 impl Making<'_> {
@@ -149,7 +159,7 @@ impl Making<'_> {
         }
     }
 
-    fn headers(&mut self, request: &RequestView<'_>) {
+    fn headers(&mut self, request: &RequestView<'_>, is_decoded: bool) {
         let mut left = self.left / 2;
         let mut is_any_cut = false;
         for (index, (name, value)) in request.headers().iter().enumerate() {
@@ -157,6 +167,9 @@ impl Making<'_> {
                 break;
             };
             let source = Source::Header(index);
+            if is_decoded && name == CONTENT_ENCODING {
+                continue;
+            }
             let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
                 is_any_cut = true;
                 continue;
@@ -274,6 +287,7 @@ mod tests {
 
     use super::*;
     use crate::request::ClientIdentity;
+    use crate::request::coding::{Budget, Codings, decode};
 
     fn excerpt(target: &str, headers: &[(&str, &[u8])], body: &[u8], limit: usize) -> Excerpt {
         let mut map = HeaderMap::new();
@@ -413,6 +427,31 @@ mod tests {
         let kept = excerpt("/", &[("x-a", b"\xff"), ("x-b", b"1")], b"", 2048);
         assert_eq!(kept.headers, [("x-b".into(), "1".into())]);
         assert_eq!(kept.cut, ["headers"]);
+    }
+
+    /// What was judged is what was in it, and that is what can be judged again.
+    #[test]
+    fn a_compressed_body_is_kept_as_what_is_in_it() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, b"a=b&password=hunter2").expect("written");
+        let packed = packed.finish().expect("packed");
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert("x-a", HeaderValue::from_static("1"));
+        let budget = Budget {
+            output: 1000,
+            ratio: 100,
+            is_prefix: false,
+        };
+        let codings = Codings::of(&headers).expect("known");
+        let decoded = decode(codings, &packed, budget).expect("in order");
+        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+        let request = RequestView::new(&Method::POST, "/", &headers, &client);
+        let body = BodyView::decoded(&headers, &decoded);
+        let kept = Excerpt::of(&request, Some(&body), 2048).expect("an excerpt");
+        assert_eq!(kept.body.as_deref(), Some("a=b&password=[masked]"));
+        assert_eq!(kept.headers, [("x-a".into(), "1".into())]);
+        assert!(kept.cut.is_empty(), "{kept:?}");
     }
 
     proptest::proptest! {

@@ -180,7 +180,8 @@ fn declared(seen: &Seen<'_, '_, '_>) -> Vec<String> {
 }
 
 fn odd(ambiguity: &Ambiguity, seen: &Seen<'_, '_, '_>) -> Odd {
-    let is_whole = ambiguity.origin.range == (0..seen.source(&ambiguity.origin).len());
+    let range = &ambiguity.origin.range;
+    let is_whole = range.is_empty() || *range == (0..seen.source(&ambiguity.origin).len());
     let raw = (!is_whole)
         .then(|| seen.show_part(&ambiguity.origin, seen.is_in_secret(&ambiguity.origin)));
     Odd {

@@ -123,9 +123,12 @@ fn body(body: &Body, text: &mut String) -> Result<(), Error> {
 }
 
 fn inputs(values: &Values, paint: Paint, text: &mut String) -> Result<(), Error> {
-    title(&format!("values ({})", values.count), paint, text)?;
+    let what = "where each is, its raw bytes, and what decodings make of them";
+    title(&format!("values ({}): {what}", values.count), paint, text)?;
+    let longest = values.shown.iter().map(|of| of.place.chars().count()).max();
+    let width = longest.unwrap_or(0).clamp(28, WIDEST_PLACE);
     for of in &values.shown {
-        value(of, paint, text)?;
+        value(of, width, paint, text)?;
     }
     let more = values.count - values.shown.len();
     if values.count == 0 {
@@ -143,13 +146,16 @@ fn inputs(values: &Values, paint: Paint, text: &mut String) -> Result<(), Error>
     Ok(())
 }
 
-fn value(value: &Value, paint: Paint, text: &mut String) -> Result<(), Error> {
+/// How wide the column of places may be; few are longer.
+const WIDEST_PLACE: usize = 48;
+
+fn value(value: &Value, width: usize, paint: Paint, text: &mut String) -> Result<(), Error> {
     let role = if value.found_in {
         Role::Bad
     } else {
         Role::Name
     };
-    let place = format!("{:<28}", value.place);
+    let place = format!("{:<width$}", value.place);
     let at = format!("{:<18}", origin(&value.origin));
     writeln!(
         text,
@@ -159,7 +165,7 @@ fn value(value: &Value, paint: Paint, text: &mut String) -> Result<(), Error> {
         value.raw
     )?;
     for form in value.forms.iter().filter(|form| !form.steps.is_empty()) {
-        let steps = format!("    {:<26}", steps(&form.steps));
+        let steps = format!("    {:<1$}", steps(&form.steps), width - 4);
         let at = form.origin.as_ref().map(origin).unwrap_or_default();
         let at = format!("{at:<18}");
         writeln!(
@@ -174,12 +180,8 @@ fn value(value: &Value, paint: Paint, text: &mut String) -> Result<(), Error> {
 }
 
 fn ambiguity(odd: &Odd, paint: Paint, text: &mut String) -> Result<(), Error> {
-    writeln!(
-        text,
-        "  {:<20} {}",
-        paint.of(Role::Odd, odd.kind),
-        odd.message
-    )?;
+    writeln!(text, "  {}", paint.of(Role::Odd, odd.kind))?;
+    writeln!(text, "    {}", odd.message)?;
     match &odd.raw {
         Some(raw) => writeln!(text, "    raw       {raw}  {}", origin(&odd.origin)),
         None => Ok(()),
@@ -234,10 +236,12 @@ fn found(finding: &Found, paint: Paint, text: &mut String) -> Result<(), Error> 
         paint.of(Role::Name, place)
     )?;
     writeln!(text, "    {}", finding.message)?;
-    if let Some(evidence) = &finding.evidence {
+    if let Some(evidence) = finding.evidence.as_ref().filter(|text| !text.is_empty()) {
         writeln!(text, "    evidence  {evidence}")?;
     }
-    if let (Some(at), Some(raw)) = (&finding.origin, &finding.raw) {
+    if let (Some(at), Some(raw)) = (&finding.origin, &finding.raw)
+        && !at.range.is_empty()
+    {
         let decoded = if finding.steps.is_empty() {
             String::new()
         } else {

@@ -183,8 +183,10 @@ impl Measured {
         }
         self.unsendable += usize::from(!recorded.unsendable.is_empty());
         let label = recorded.label.unwrap_or(choice.label);
+        // A body whose content coding is broken or a bomb never gets as far as the chain.
+        let is_unreadable = matches!(judge.decoded(&recorded.request), Some(Err(_)));
         judge.judge(&recorded.request, |request, _, evaluation| {
-            let is_refused = evaluation.outcome() == Outcome::Block;
+            let is_refused = is_unreadable || evaluation.outcome() == Outcome::Block;
             self.count(label, is_refused, evaluation);
             let is_right = is_refused == (label == Label::Malicious);
             let (rates, wrong) = match label {

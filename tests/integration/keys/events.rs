@@ -109,7 +109,8 @@ pub fn excerpt() {
     let whole = kept("excerpt: 8KiB").expect("an excerpt");
     assert!(whole.cut.is_empty() && whole.target.len() > 500);
     let part = kept("excerpt: 256B").expect("an excerpt");
-    assert_eq!((part.cut.len(), part.target.len()), (1, 128));
+    assert!(part.cut.contains(&"target".into()), "{:?}", part.cut);
+    assert_eq!(part.target.len(), 128);
     assert_eq!(kept("excerpt: 0B"), None);
 }
 
