@@ -19,14 +19,30 @@ pub(super) const SIGNS: Marks = CONTROL
     .or(Marks::of_byte(b'\n'));
 
 /// Whether a text of these marks may have any filler.
-pub(super) const fn may_be_in(marks: Marks) -> bool {
-    const fn has(marks: Marks, byte: u8) -> bool {
-        marks.meets(Marks::of_byte(byte))
-    }
+pub(super) fn may_be_in(text: &[u8], marks: Marks) -> bool {
+    let has = |byte| marks.meets(Marks::of_byte(byte));
     marks.meets(CONTROL.or(NON_ASCII))
-        || (has(marks, b'*') && has(marks, b'/'))
-        || (has(marks, b'!') && has(marks, b'<') && has(marks, b'-'))
-        || (has(marks, b'\n') && (has(marks, b'#') || has(marks, b'-')))
+        || (has(b'*') && has(b'/') && has_comment(text))
+        || (has(b'!') && has(b'<') && has(b'-'))
+        || (has(b'\n') && (has(b'#') || has(b'-')))
+}
+
+/// Whether a text has a comment of C's kind that ends, or one that MySQL runs. Every `Accept` has the signs of one.
+fn has_comment(text: &[u8]) -> bool {
+    let mut is_open = false;
+    for at in memchr::memchr_iter(b'*', text) {
+        let behind = text.get(at + 1);
+        if is_open && behind == Some(&b'/') {
+            return true;
+        }
+        if at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'/') {
+            if behind == Some(&b'!') {
+                return true;
+            }
+            is_open = true;
+        }
+    }
+    false
 }
 
 /// Comments and unusual blanks → one space, what is not seen → nothing; of what runs in a comment of MySQL, only the signs

@@ -89,7 +89,7 @@ pub struct Decoded {
 #[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
     let may_change = (marks.meets(SIGNS.or(filler::SIGNS))
-        && (marks.meets(SIGNS) || filler::may_be_in(marks)))
+        && (marks.meets(SIGNS) || filler::may_be_in(text, marks)))
         || (syntax == Syntax::Xml && marks.meets(LESS))
         || syntax.is_encoding()
         || token::may_hide(text);

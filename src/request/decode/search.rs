@@ -217,7 +217,7 @@ impl<'t> Search<'t> {
         if only_script_is_left && marks.meets(NON_ASCII) {
             self.add_branch(at, compatibility::decode, Chain::Branch);
         }
-        if by.is_none() && filler::may_be_in(marks) {
+        if by.is_none() && filler::may_be_in(self.form(at).text, marks) {
             self.add_branch(at, filler::decode, Chain::Branch);
         }
     }

@@ -14,6 +14,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::super::collector::Collector;
 use super::super::decode::{self, Syntax};
@@ -48,16 +51,20 @@ pub(super) fn in_json(range: Range<usize>, out: &mut Collector<'_>) {
 
 /// Adds what is in the documents that are values `query` of the pairs at `range`.
 pub(in super::super) fn in_pairs(range: Range<usize>, out: &mut Collector<'_>) {
-    const KEY: &[u8] = b"query=";
-    let mut at = range.start;
-    let pairs = out.text(&range).split(|&byte| byte == b'&');
-    let values = pairs.filter_map(|pair| {
-        let value = at + KEY.len()..at + pair.len();
-        at += pair.len() + 1;
-        pair.starts_with(KEY).then_some(value)
+    let text = out.text(&range);
+    let found = QUERY.find_iter(text);
+    let starts = found.filter(|at| *at == 0 || text.get(at - 1) == Some(&b'&'));
+    let values = starts.map(|at| {
+        let value = at + QUERY.needle().len();
+        let rest = text.get(value..).unwrap_or_default();
+        let len = memchr::memchr(b'&', rest).unwrap_or(rest.len());
+        range.start + value..range.start + value + len
     });
     documents(values, Syntax::Form, out);
 }
+
+/// The key of a document, with its sign.
+static QUERY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"query="));
 
 /// Adds what is in those values that are documents.
 fn documents(values: impl Iterator<Item = Range<usize>>, syntax: Syntax, out: &mut Collector<'_>) {
