@@ -50,7 +50,9 @@ pub(super) fn begins_as_text(run: &[u8]) -> bool {
     for (place, quad) in head.chunks_mut(3).zip(quads) {
         let (bytes, written) = read(quad);
         // Nearly every run that hides nothing is told by its first bytes.
-        if len == 0 && matches!(bytes, [0x01..0x09 | 0x0e..0x20 | 0x7f..0xc2, ..]) {
+        if bytes.iter().take(written).any(|byte| is_never_text(*byte))
+            || (len == 0 && matches!(bytes, [0x80..0xc2, ..]))
+        {
             return false;
         }
         for (place, byte) in place.iter_mut().zip(bytes.iter().take(written)) {
@@ -59,6 +61,11 @@ pub(super) fn begins_as_text(run: &[u8]) -> bool {
         len += written;
     }
     head.get(..len).is_some_and(token::begins_as_text)
+}
+
+/// Whether a byte is of no text, in whatever it is written.
+const fn is_never_text(byte: u8) -> bool {
+    matches!(byte, 0x01..=0x08 | 0x0b | 0x0c | 0x0e..=0x1f | 0x7f)
 }
 
 /// Where the token ends that begins with a run of letters: behind its padding; behind further lines, where it is broken
@@ -124,11 +131,13 @@ pub(super) fn pieces(text: &[u8], range: Range<usize>) -> impl Iterator<Item = P
 
 /// The bytes that up to four letters write, and how many they are. One letter alone writes none.
 fn read(letters: &[u8]) -> ([u8; 3], usize) {
-    let mut bits = 0;
-    for position in 0..4 {
-        let digit = letters.get(position).and_then(|byte| digit(*byte));
-        bits = bits << 6 | u32::from(digit.unwrap_or(0));
-    }
+    let bits = |byte: u8| u32::from(digit(byte).unwrap_or(0));
+    let bits = match *letters {
+        [a, b, c, d] => bits(a) << 18 | bits(b) << 12 | bits(c) << 6 | bits(d),
+        [a, b, c] => bits(a) << 18 | bits(b) << 12 | bits(c) << 6,
+        [a, b] => bits(a) << 18 | bits(b) << 12,
+        _ => 0,
+    };
     let [_, a, b, c] = bits.to_be_bytes();
     ([a, b, c], letters.len().saturating_sub(1).min(3))
 }

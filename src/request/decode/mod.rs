@@ -89,7 +89,9 @@ pub struct Decoded {
 #[inline]
 pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
     let may_change = (marks.meets(SIGNS.or(filler::SIGNS))
-        && (marks.meets(SIGNS) || filler::may_be_in(text, marks)))
+        && (marks.meets(ESCAPES)
+            || (marks.meets(PLUS) && (syntax.has_plus() || utf7::may_be_in(text)))
+            || filler::may_be_in(text, marks)))
         || (syntax == Syntax::Xml && marks.meets(LESS))
         || syntax.is_encoding()
         || token::may_hide(text);
@@ -143,13 +145,17 @@ const BACKSLASH: Marks = Marks::of_byte(b'\\');
 const NON_ASCII: Marks = Marks::of_byte(0x80).or(Marks::OVERLONG);
 
 /// The bytes that begin an escape. Nearly all values have none, so asking for them must cost next to nothing.
-const SIGNS: Marks = PERCENT
-    .or(PLUS)
-    .or(AMPERSAND)
-    .or(BACKSLASH)
-    .or(Marks::OVERLONG);
+const SIGNS: Marks = ESCAPES.or(PLUS);
+
+/// Those of them that begin nothing else in most values that have them.
+const ESCAPES: Marks = PERCENT.or(AMPERSAND).or(BACKSLASH).or(Marks::OVERLONG);
 
 impl Syntax {
+    /// Whether a plus may stand for a space.
+    const fn has_plus(self) -> bool {
+        matches!(self, Self::Form | Self::Cookie)
+    }
+
     /// Whether nothing of the text is to be read as it stands.
     const fn is_encoding(self) -> bool {
         matches!(

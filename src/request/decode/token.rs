@@ -230,28 +230,46 @@ pub(super) fn begins_as_text(bytes: &[u8]) -> bool {
 
 fn written_in(bytes: &[u8]) -> Option<Written> {
     let head = bytes.get(..HEAD).unwrap_or(bytes);
-    if head.iter().all(|byte| is_printable(*byte)) {
-        return Some(Written::Utf8);
-    }
-    let (units, _) = head.as_chunks::<2>();
-    for big_endian in [false, true] {
-        if units
-            .iter()
-            .all(|unit| ascii(*unit, big_endian).is_some_and(is_printable))
-        {
-            return Some(Written::Utf16 { big_endian });
+    let (mut has_nul, mut is_ascii) = (false, true);
+    for byte in head {
+        match byte {
+            0 => has_nul = true,
+            0x80.. => is_ascii = false,
+            byte if is_printable(*byte) => {}
+            _ => return None,
         }
     }
-    let text = head.utf8_chunks().next()?;
-    // The last character may be cut off.
-    let is_text = text.invalid().len() < 4
-        && text.valid().len() + text.invalid().len() == head.len()
-        && (text.invalid().is_empty() || head.len() == HEAD)
-        && !text
-            .valid()
-            .chars()
-            .any(|character| character.is_control() && !matches!(character, '\t' | '\n' | '\r'));
-    is_text.then_some(Written::Utf8)
+    match (has_nul, is_ascii) {
+        (false, true) => Some(Written::Utf8),
+        (false, false) => is_utf8(head).then_some(Written::Utf8),
+        (true, true) => in_utf16(head),
+        (true, false) => None,
+    }
+}
+
+/// Whether bytes begin as UTF-8 without control characters. The last character may be cut off.
+fn is_utf8(head: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() && head.len() == HEAD => {
+            let valid = head.get(..error.valid_up_to()).map(std::str::from_utf8);
+            valid.and_then(Result::ok).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !valid
+        .chars()
+        .any(|character| matches!(character, '\u{80}'..='\u{9f}'))
+}
+
+fn in_utf16(head: &[u8]) -> Option<Written> {
+    let (units, _) = head.as_chunks::<2>();
+    let orders = [false, true].into_iter();
+    let mut fits = orders.filter(|big_endian| {
+        let mut characters = units.iter().map(|unit| ascii(*unit, *big_endian));
+        characters.all(|character| character.is_some_and(is_printable))
+    });
+    fits.next().map(|big_endian| Written::Utf16 { big_endian })
 }
 
 const fn is_printable(byte: u8) -> bool {

@@ -6,6 +6,11 @@ use super::super::input::{DecodeStep, Form};
 use super::super::offsets::Rewrite;
 use super::{Decoded, base64};
 
+/// Whether a text may have any. A plus is common in types and dates.
+pub(super) fn may_be_in(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'+', text).any(|at| text.get(at + 1) == Some(&b'A'))
+}
+
 /// `+ADw-` → `<` (RFC 2152). Only what writes printable ASCII counts, which nobody writes so who does not hide it; all else
 /// that follows a plus is left alone.
 pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
