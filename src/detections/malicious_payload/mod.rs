@@ -9,7 +9,7 @@
 //! And requests that mean different things to different readers, the rules `ambiguity.*`: how they are written can hide a
 //! payload from one who looks for it. What honest programs write counts little or nothing. What nobody can read as the
 //! application may is refused with 400 by itself, even where `builtin` is off: a charset in which letters are other bytes,
-//! a part of a form with two names, a value that is encoded more than five times over.
+//! a part of a form with two names, a value that is encoded more than six times over.
 //!
 //! Each rule has a score; the scores of different rules add up, and the policy refuses at its threshold. A rule that
 //! matches in several places of the head, or of the body, is reported and counted once for each of these two, at the
