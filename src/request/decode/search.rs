@@ -213,13 +213,14 @@ impl<'t> Search<'t> {
         if only_script_is_left && marks.meets(BACKSLASH) {
             self.add_branch(at, css::decode, Chain::Branch);
         }
-        self.tokens(at);
         if only_script_is_left && marks.meets(NON_ASCII) {
             self.add_branch(at, compatibility::decode, Chain::Branch);
         }
         if by.is_none() && filler::may_be_in(self.form(at).text, marks) {
             self.add_branch(at, filler::decode, Chain::Branch);
         }
+        // Last, since a sender can have as many of them as he likes.
+        self.tokens(at);
     }
 
     /// Adds what becomes of a form if another escape is undone first than in its chain.

@@ -115,12 +115,12 @@ impl<'t> Tokens<'t> {
                 }
             }
         }
-        self.padded_run(start)
+        self.padded_run()
     }
 
-    /// The short run at the end of the text whose padding gives it away, none of it before `start`.
-    fn padded_run(&self, start: usize) -> Option<Range<usize>> {
-        let rest = self.text.get(start..)?;
+    /// The short run at the end of the text whose padding gives it away.
+    fn padded_run(&self) -> Option<Range<usize>> {
+        let rest = self.text.get(self.at..)?;
         let unpadded = match rest {
             [unpadded @ .., b'=', b'='] | [unpadded @ .., b'='] => unpadded,
             _ => return None,
@@ -130,7 +130,7 @@ impl<'t> Tokens<'t> {
             .rev()
             .take_while(|byte| base64::is_letter(**byte))
             .count();
-        let end = start + unpadded.len();
+        let end = self.at + unpadded.len();
         (run >= SHORTEST_PADDED).then(|| end - run..end)
     }
 

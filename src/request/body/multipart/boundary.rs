@@ -3,6 +3,8 @@
 //! A boundary is simple, and every parser reads a simple one alike. Where it is written oddly, they differ: in which of two
 //! they take, whether single quotes belong to it, where an unquoted one ends. Then a body is taken apart by each reading.
 
+use std::ops::Range;
+
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
@@ -80,14 +82,17 @@ impl Boundary {
         let begins = value.get(..10).unwrap_or_default();
         self.is_else |= !begins.eq_ignore_ascii_case(b"multipart/");
         let mut is_first = self.readings.is_empty();
+        let mut own = Vec::new();
         for param in params(value, 0..value.len()) {
-            let name = value.get(param.name).unwrap_or_default();
+            let name = value.get(param.name.clone()).unwrap_or_default();
             let is_named = |by: &[u8]| name.eq_ignore_ascii_case(by);
             if is_named(b"boundary") {
                 if !is_first {
                     self.is_odd("multipart_boundary_repeated");
                 }
                 is_first = false;
+                own.push(param.name.start..param.value.end);
+                self.look_within(name, value.get(param.value.clone()).unwrap_or_default());
                 let is_quoted = param
                     .value
                     .start
@@ -101,9 +106,30 @@ impl Boundary {
                     !matches!(charset, Some(Charset::Plain) | None) || is_named(b"charset*");
             } else if name.to_ascii_lowercase().starts_with(b"boundary*") {
                 // RFC 2231: few parsers read it, and those that do not find no boundary or another one.
-                self.is_odd("multipart_boundary_odd");
+                self.is_odd("multipart_boundary_repeated");
                 self.push(value.get(param.value).unwrap_or_default());
             }
+        }
+        if !self.is_else {
+            self.look_elsewhere(value, &own);
+        }
+    }
+
+    /// Looks for the word in the boundary itself: PHP looks for it in small letters first.
+    fn look_within(&mut self, name: &[u8], boundary: &[u8]) {
+        if name != b"boundary" && memchr::memmem::find(boundary, b"boundary").is_some() {
+            self.is_odd("multipart_boundary_repeated");
+        }
+    }
+
+    /// Looks for the word outside of the parameters that are it: PHP takes what follows the first equals sign behind it,
+    /// wherever it stands.
+    fn look_elsewhere(&mut self, value: &[u8], own: &[Range<usize>]) {
+        const WORD: &[u8] = b"boundary";
+        let mut words = value.windows(WORD.len()).enumerate();
+        let is_own = |at: usize| own.iter().any(|range| range.contains(&at));
+        if words.any(|(at, word)| word.eq_ignore_ascii_case(WORD) && !is_own(at)) {
+            self.is_odd("multipart_boundary_repeated");
         }
     }
 
@@ -149,8 +175,11 @@ impl Boundary {
         }
     }
 
-    /// The first oddity stands.
+    /// The first oddity stands, but gives way to the one that leaves nothing certain.
     fn is_odd(&mut self, note: &'static str) {
+        if note == "multipart_boundary_repeated" {
+            self.note = Some(note);
+        }
         self.note.get_or_insert(note);
     }
 }

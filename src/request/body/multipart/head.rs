@@ -176,7 +176,9 @@ impl Head {
     /// No browser writes one since RFC 7578 advised against it, and few applications read it: whoever does reads another
     /// text than the others.
     fn transfer_encoding(&mut self, value: Range<usize>, out: &mut Collector<'_>) {
-        let text = out.text(&value);
+        // Some read what stands before the parameters, which there should be none of.
+        let text = out.text(&value).split(|byte| *byte == b';').next();
+        let text = text.unwrap_or_default().trim_ascii();
         let is_plain = [&b"7bit"[..], b"8bit", b"binary"]
             .iter()
             .any(|plain| text.eq_ignore_ascii_case(plain));
@@ -300,7 +302,7 @@ impl Written {
                 _ => Self::Oddly,
             },
             b"=" if !bytes.is_empty()
-                && !bytes.starts_with(b"'")
+                && quotes_are_plain(slice(key.clone()), bytes)
                 && bytes.iter().all(|byte| is_token(*byte)) =>
             {
                 Self::Plainly
@@ -308,6 +310,13 @@ impl Written {
             _ => Self::Oddly,
         }
     }
+}
+
+/// Whether the single quotes in a value without double ones say the same to everybody: to PHP, one begins a text that may
+/// run on beyond the value. There are none, or the two of RFC 8187, which nothing can stand between that ends a value.
+fn quotes_are_plain(key: &[u8], value: &[u8]) -> bool {
+    let quotes = memchr::memchr_iter(b'\'', value).count();
+    quotes == 0 || (key.ends_with(b"*") && quotes == 2 && !value.starts_with(b"'"))
 }
 
 /// Whether a token may have this byte (RFC 9110, 5.6.2).

@@ -386,3 +386,30 @@ fn filler_and_look_alikes_are_taken_away() {
         assert!(more.is_empty(), "{honest}: {more:?}");
     }
 }
+
+#[test]
+fn a_padded_token_is_found_however_long_it_is() {
+    for text in ["' OR 1=1--", "' OR 1=1", "../../../etc/a", "<b>1</b>"] {
+        let token = STANDARD.encode(text);
+        if !token.ends_with('=') {
+            continue;
+        }
+        for raw in [token.clone(), format!("x {token}"), format!("a={token}")] {
+            assert_eq!(found(&raw, text), Some(vec![DecodeStep::Base64]), "{raw}");
+        }
+    }
+}
+
+#[test]
+fn tokens_do_not_crowd_out_what_the_value_itself_says() {
+    let decoy = |number: u8| STANDARD.encode(format!("%2541 hello number {number}"));
+    let decoys = (0..6).map(decoy).collect::<Vec<_>>().join(" ");
+    for (raw, text) in [
+        ("＜script＞alert(1)", "<script>alert(1)"),
+        ("<scr\0ipt>", "<script>"),
+    ] {
+        let raw = format!("{raw} {decoys}");
+        let text = format!("{text} {decoys}");
+        assert!(found(&raw, &text).is_some(), "{raw}");
+    }
+}

@@ -264,8 +264,19 @@ fn a_boundary_is_followed_by_every_reading_of_it() {
         (
             "x; boundary*=y",
             &["x", "y"],
-            Some("multipart_boundary_odd"),
+            Some("multipart_boundary_repeated"),
         ),
+        (
+            "x; y=\"boundary=z\"",
+            &["x"],
+            Some("multipart_boundary_repeated"),
+        ),
+        (
+            "'x'; xboundary=z",
+            &["'x'", "x"],
+            Some("multipart_boundary_repeated"),
+        ),
+        ("a-boundary-of-mine", &["a-boundary-of-mine"], None),
         (
             &"b".repeat(71),
             &[&"b".repeat(71)],
@@ -277,6 +288,20 @@ fn a_boundary_is_followed_by_every_reading_of_it() {
         assert_eq!(texts(&boundary), readings, "{declared}");
         assert_eq!(boundary.note(), note, "{declared}");
         assert_eq!(boundary.certain().is_some(), note.is_none(), "{declared}");
+    }
+    // PHP looks for the word anywhere, and for small letters first.
+    for declared in [
+        "multipart/form-data; xboundary=y; boundary=x",
+        "multipart/form-data; y=boundary; boundary=x",
+        "multipart/form-data; Boundary=x; y=boundary=z",
+        "multipart/form-data; Boundary=xboundary=z",
+    ] {
+        let odd = Boundary::of(&headers(declared));
+        assert_eq!(
+            odd.note(),
+            Some("multipart_boundary_repeated"),
+            "{declared}"
+        );
     }
     let mut twice = headers("multipart/form-data; boundary=x");
     twice.append(
