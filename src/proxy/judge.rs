@@ -95,8 +95,8 @@ fn copy_of(head: &Parts) -> Parts {
 /// The judgement of a request whose body streams: shared by the body, which goes on as it is judged, and by who waits for
 /// the answer.
 ///
-/// The answer may begin, and even end, before the body has. What is found after that is told when nobody has to do with
-/// the body any more, however that came.
+/// The answer may begin, and even end, before the body has; or the client may go before there is one. What nobody else
+/// told then is told when nobody has to do with the body any more, however that came.
 #[derive(Debug)]
 pub(super) struct Judgement {
     proxy: Arc<Proxy>,
@@ -112,12 +112,13 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// The judgement of a request of which the head was judged.
+    /// The judgement of a request of which the head was judged. If nobody asks for it any more, `report` tells what was found.
     pub(super) fn new(
         proxy: &Arc<Proxy>,
         head: &Parts,
         client: &ClientIdentity,
         evaluation: Evaluation,
+        report: Report,
     ) -> Arc<Self> {
         Arc::new(Self {
             proxy: Arc::clone(proxy),
@@ -126,7 +127,7 @@ impl Judgement {
             progress: Arc::default(),
             evaluation: Arc::new(Mutex::new(Some(evaluation))),
             spent: AtomicU64::new(0),
-            late: std::sync::Mutex::default(),
+            late: std::sync::Mutex::new(Some(report)),
         })
     }
 
@@ -187,13 +188,13 @@ impl Judgement {
         Duration::from_micros(self.spent.swap(0, Ordering::Relaxed))
     }
 
-    /// What is found from now on is told by `report`, when the body has ended.
-    pub(super) fn tell_late(&self, report: Report) {
+    /// What is found from now on is told by `report`, when the body has ended; `None` where whoever asks tells everything.
+    pub(super) fn tell_late(&self, report: Option<Report>) {
         let mut late = self
             .late
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *late = Some(report);
+        *late = report;
     }
 
     /// What is told if something went on unjudged; once.

@@ -414,6 +414,8 @@ enum Early {
     Answers,
     /// Closes the connection.
     Dies,
+    /// Reads, and never answers.
+    OnlyReads,
 }
 
 /// An upstream of that kind: its address, how many bytes it has read, and the end of what it read.
@@ -436,9 +438,11 @@ fn early(what: Early) -> (SocketAddr, Arc<AtomicUsize>, Arc<Mutex<Vec<u8>>>) {
             if matches!(what, Early::Dies) {
                 continue;
             }
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly")
-                .unwrap();
+            if matches!(what, Early::Answers) {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly")
+                    .unwrap();
+            }
             let mut buffer = vec![0; 1 << 16];
             while let Ok(length @ 1..) = stream.read(&mut buffer) {
                 count.fetch_add(length, Ordering::SeqCst);
@@ -489,6 +493,43 @@ fn what_is_found_after_an_early_answer_is_told_and_breaks_the_rest_off() {
             });
             assert_eq!(proxy.events().len(), 1);
         }
+    }
+}
+
+#[test]
+fn what_was_found_is_told_once_when_the_client_goes_before_the_answer() {
+    let (address, _, end) = early(Early::OnlyReads);
+    let rules =
+        format!("policy: {{ mode: monitor }}\nlimits: {{ body: 200KiB, over_body: pass }}\n{WORD}");
+    let proxy = Proxy::start_with(address, &rules, portcullis::engine::Registry::default());
+    let long = part("name=\"long\"", &b"delicious ".repeat(30_000));
+    // With a finding, and with a field too long to be judged.
+    for (body, rule) in [
+        (long_form(Some(0)), "word"),
+        (
+            form(&[part("name=\"a\"", b"1"), long]),
+            "field_prefix_judged",
+        ),
+    ] {
+        let before = proxy.events().len();
+        end.lock().unwrap().clear();
+        let mut client = proxy.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: {TYPE}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.send(&body);
+        wait_until("all of it to arrive", || {
+            end.lock().unwrap().ends_with(b"7MA4--\r\n")
+        });
+        drop(client);
+        wait_until("it to be told", || proxy.events().len() > before);
+        std::thread::sleep(Duration::from_millis(100));
+        let events = &proxy.events()[before..];
+        assert_eq!(events.len(), 1, "{events:#?}");
+        assert_eq!(events[0].rule.as_deref(), Some(rule));
+        let would = rule == "word";
+        assert_eq!(events[0].decision == Decision::WouldBlock, would);
     }
 }
 

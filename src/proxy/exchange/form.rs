@@ -24,10 +24,13 @@ impl Exchange<'_> {
         is_held: bool,
         evaluation: Evaluation,
     ) -> Result<Response<ClientBody>, Box<Refused>> {
-        let judgement = Judgement::new(&self.core.proxy, head, &self.client, evaluation);
+        let (proxy, rest) = (&self.core.proxy, self.report.rest());
+        let judgement = Judgement::new(proxy, head, &self.client, evaluation, rest);
         self.unread = Unread::Streaming(Arc::clone(&judgement.progress));
         let sent = self.send_form(head, form, is_held, &judgement).await;
         let mut so_far = judgement.so_far().await;
+        // From here to the answer nothing waits, so the client cannot go in between.
+        judgement.tell_late(None);
         self.report.judged += judgement.spent();
         if let Some(unjudged) = judgement.unjudged() {
             self.report.unjudged(&self.core.proxy, unjudged, head);
@@ -48,7 +51,7 @@ impl Exchange<'_> {
         }
         self.report.findings(&self.core.proxy, evaluation, head);
         if !judgement.progress.has_ended() {
-            judgement.tell_late(self.report.rest());
+            judgement.tell_late(Some(self.report.rest()));
         }
         Ok(self.answer(response, lease, progress, evaluation))
     }
