@@ -162,6 +162,8 @@ impl Units {
             Part::Passes { .. } if come > 0 && !(self.has_ended && come == self.held.len()) => {
                 Some(Next::Pass(self.take(come)))
             }
+            // As the last of what passes: whoever sends it on asks no further.
+            Part::Text { .. } if self.has_ended && self.held.len() == WINDOW => None,
             Part::Text { .. } if come >= WINDOW => Some(self.window(WINDOW)),
             Part::File { is_text: true, .. } if come < WINDOW => None,
             Part::File { .. } if come >= FILE_HEAD => self.begin_file(content),

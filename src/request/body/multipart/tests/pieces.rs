@@ -281,7 +281,12 @@ fn what_some_parser_takes_for_a_part_within_a_binary_file_is_judged() {
 
 #[test]
 fn the_last_bytes_of_a_file_that_nothing_ends_do_not_go_on_before_it_is_noted() {
-    for file in [vec![0; 100_000], b"text ".repeat(20_000)] {
+    for file in [
+        vec![0; 100_000],
+        b"text ".repeat(20_000),
+        // As long as what is judged at a time of a text.
+        vec![b'x'; 2 * 48 * 1024],
+    ] {
         let body = [b"--x\r\n", FILE.as_bytes(), &file].concat();
         let (units, gone) = cut(&body, &[1000], 1 << 20).unwrap();
         assert_eq!(gone, body);
