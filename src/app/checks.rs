@@ -142,6 +142,12 @@ fn sizes(settings: &Settings, errors: &mut Vec<ConfigError>) {
             ByteSize::bytes(u64::MAX),
         ),
         (
+            ["limits", "held"],
+            limits.held,
+            ByteSize::bytes(1),
+            ByteSize::bytes(u64::MAX),
+        ),
+        (
             ["limits", "upload"],
             limits.upload,
             ByteSize::bytes(1),

@@ -124,6 +124,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         connections: Arc::default(),
         in_flight: InFlight::default(),
         buffered: Arc::default(),
+        on_disk: Arc::default(),
         tally: Tally::default(),
     });
     let (stage, watched) = watch::channel(Stage::Serving);

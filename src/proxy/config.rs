@@ -99,6 +99,9 @@ pub struct LimitsConfig {
     /// finding in a later one breaks the request off at the upstream, which never gets its end) or `hold` (only when all of it
     /// was judged; until then it is on disk, in a file without a name in the folder that `TMPDIR` names, or /tmp).
     pub uploads: Uploads,
+    /// How many bytes of bodies `uploads: hold` may keep on disk at a time, of all requests together; a request beyond it
+    /// gets a 503.
+    pub held: ByteSize,
     /// How long a client may take to send a body that is judged whole, and how long it may pause within one that streams.
     pub body_time: Duration,
     /// The least bytes a second that a client must send of a body that streams, and take of its answer: on average over
@@ -198,6 +201,7 @@ impl Default for LimitsConfig {
             decoded_ratio: 100,
             upload: ByteSize::mib(100),
             uploads: Uploads::Stream,
+            held: ByteSize::mib(10 * 1024),
             body_time: Duration::seconds(60),
             body_rate: ByteSize::bytes(500),
             write_time: Duration::seconds(60),

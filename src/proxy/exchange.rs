@@ -16,6 +16,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::{ClientBody, HoldError, Meter, Progress, UpstreamBody, hold};
+use super::buffered::Held;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Turn, Turns};
 use super::judge;
@@ -164,9 +165,16 @@ impl Exchange<'_> {
         is_held: bool,
     ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
         if is_held {
-            (body, progress) = hold(body).await.map_err(|error| match error {
+            let (proxy, limits) = (&self.core.proxy, &self.serving.limits);
+            let on_disk = Held::nothing(&proxy.on_disk, limits.held.get());
+            let in_memory = Held::nothing(&proxy.buffered, limits.buffered.get());
+            let held = hold(body, on_disk, in_memory).await;
+            (body, progress) = held.map_err(|error| match error {
                 HoldError::Body(error) => Refusal::of_unsent_body(error),
                 HoldError::Disk(error) => Refusal::Unheld(error.to_string()),
+                HoldError::NoRoom => {
+                    Refusal::Unheld("more bytes than `limits.held` would be on disk".into())
+                }
             })?;
         }
         // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.

@@ -64,6 +64,8 @@ pub struct Proxy {
     pub in_flight: InFlight,
     /// What is held of bodies to be judged.
     pub buffered: Arc<buffered::Buffered>,
+    /// What is held of bodies on disk.
+    pub on_disk: Arc<buffered::Buffered>,
     /// What is told a few times a second only.
     pub tally: Tally,
 }

@@ -16,6 +16,7 @@ use http_body::{Body, Frame};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{BodyError, Progress, UpstreamBody};
+use crate::proxy::buffered::Held;
 
 /// How much is written, or read, at a time.
 const PIECE: usize = 256 * 1024;
@@ -27,6 +28,8 @@ pub(in crate::proxy) enum HoldError {
     Body(BodyError),
     /// The disk did.
     Disk(io::Error),
+    /// Too much is on disk already.
+    NoRoom,
 }
 
 /// A body on disk.
@@ -37,11 +40,16 @@ pub(in crate::proxy) struct Spooled {
     left: u64,
     trailers: Option<HeaderMap>,
     progress: Arc<Progress>,
+    /// What it takes on disk, which it does to its end.
+    _on_disk: Held,
 }
 
-/// Takes in all of a body, and gives the same body as it goes on from disk.
+/// Takes in all of a body, and gives the same body as it goes on from disk. What it takes there, and in memory on its way,
+/// is counted.
 pub(in crate::proxy) async fn hold(
     mut body: UpstreamBody,
+    mut taken: Held,
+    mut in_memory: Held,
 ) -> Result<(UpstreamBody, Arc<Progress>), HoldError> {
     let mut file = on_disk(tempfile::tempfile).await?;
     let (mut length, mut trailers) = (0, None);
@@ -51,7 +59,12 @@ pub(in crate::proxy) async fn hold(
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             Some(Err(error)) => return Err(HoldError::Body(error)),
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => pieces.extend_from_slice(&data),
+                Ok(data) => {
+                    if !in_memory.grow(data.len()) {
+                        return Err(HoldError::Body(BodyError::Full));
+                    }
+                    pieces.extend_from_slice(&data);
+                }
                 Err(frame) => trailers = frame.into_trailers().ok(),
             },
             None => has_ended = true,
@@ -59,8 +72,13 @@ pub(in crate::proxy) async fn hold(
         has_ended |= body.is_end_stream();
         if pieces.len() >= PIECE || has_ended {
             let piece = pieces.split().freeze();
-            length += piece.len() as u64;
+            let written = piece.len();
+            if !taken.grow(written) {
+                return Err(HoldError::NoRoom);
+            }
+            length += written as u64;
             file = on_disk(move || file.write_all(&piece).map(|()| file)).await?;
+            in_memory.shrink(written);
         }
     }
     file = on_disk(move || file.rewind().map(|()| file)).await?;
@@ -71,6 +89,7 @@ pub(in crate::proxy) async fn hold(
         left: length,
         trailers,
         progress: Arc::clone(&progress),
+        _on_disk: taken,
     };
     Ok((UpstreamBody::Spooled(Box::new(spooled)), progress))
 }
@@ -144,7 +163,12 @@ mod tests {
                 None,
                 &Trust::new(&ClientsConfig::default()),
             );
-            let Ok((mut body, progress)) = hold(body).await else {
+            let (disk, memory) = (Arc::default(), Arc::default());
+            let (taken, in_memory) = (
+                Held::nothing(&disk, length as u64),
+                Held::nothing(&memory, u64::MAX),
+            );
+            let Ok((mut body, progress)) = hold(body, taken, in_memory).await else {
                 panic!("a body that can be kept");
             };
             assert_eq!(body.size_hint().exact(), Some(length as u64));
@@ -156,6 +180,24 @@ mod tests {
             assert!(back == bytes && body.is_end_stream() && progress.has_ended());
             assert_eq!(progress.bytes(), length as u64);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_on_disk_and_on_its_way_there_is_bounded_and_given_back() {
+        let (disk, memory) = (Arc::default(), Arc::default());
+        let held = async |most_on_disk, most_in_memory| {
+            let trust = Trust::new(&ClientsConfig::default());
+            let body = UpstreamBody::whole(vec![0; 1000].into(), None, &trust);
+            let taken = Held::nothing(&disk, most_on_disk);
+            hold(body, taken, Held::nothing(&memory, most_in_memory)).await
+        };
+        let first = held(1999, 1000).await;
+        assert!(first.is_ok(), "what is on disk is not in memory any more");
+        assert!(matches!(held(1999, 1000).await, Err(HoldError::NoRoom)));
+        let full = held(1999, 999).await;
+        assert!(matches!(full, Err(HoldError::Body(BodyError::Full))));
+        drop(first);
+        assert!(held(1999, 1000).await.is_ok());
     }
 
     #[tokio::test]

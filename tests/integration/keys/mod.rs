@@ -71,6 +71,7 @@ effects! {
     "limits.decoded_ratio" => traffic::decoded_ratio,
     "limits.upload" => traffic::upload,
     "limits.uploads" => traffic::uploads,
+    "limits.held" => traffic::held,
     "limits.body_time" => timeouts::body_time,
     "limits.body_rate" => timeouts::body_rate,
     "limits.write_time" => timeouts::write_time,

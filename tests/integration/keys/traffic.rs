@@ -258,3 +258,30 @@ pub fn uploads() {
         assert_eq!(upstream.count() - before, begun, "{value}");
     }
 }
+
+pub fn held() {
+    let upstream = Upstream::plain();
+    let yaml = format!("limits: {{ body: 2KiB, uploads: hold, held: 1MiB }}\n{WORD}");
+    let proxy = Proxy::start(&upstream, &yaml);
+    let file = vec![0; 600_000];
+    let send = || proxy.post("/", "application/octet-stream", &file);
+    let mut first = proxy.connect();
+    wait_until("the room to be taken", || {
+        // Until the first is in, there is room for the second, and then none for the first.
+        first = proxy.connect();
+        first.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream\r\nContent-Length: 600000\r\n\r\n");
+        first.send(&file[..599_999]);
+        std::thread::sleep(Duration::from_millis(20));
+        let shed = send();
+        if shed.status == 200 {
+            return false;
+        }
+        assert_eq!(shed.status, 503);
+        let event = proxy.event(&shed.id());
+        assert_eq!(event.rule.as_deref(), Some("upload_not_held"));
+        true
+    });
+    first.send("x");
+    assert_eq!(first.response().status, 200);
+    wait_until("the room to be given back", || send().status == 200);
+}
