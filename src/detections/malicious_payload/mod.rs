@@ -34,7 +34,9 @@
 //! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
 //! a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is a body of
 //! more than about half a MiB that shows the signs of most attacks all over and has to be looked at in several forms: it
-//! would keep a core busy for more than a tenth of a second. The headers that only steer the connection and random nonces (`Connection`,
+//! would keep a core busy for more than a tenth of a second. A form beyond `limits.body` is judged in pieces, and each may
+//! make as much work as a body of its own: what such a form can cost is bounded by `limits.upload` alone. The headers
+//! that only steer the connection and random nonces (`Connection`,
 //! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no
 //! application reads them as values.
 
