@@ -44,6 +44,8 @@ struct Making<'v> {
     left: usize,
 }
 
+    /// Where secrets were looked for ends; what is behind that in a text is not shown, however short masks made it.
+    limit: usize,
 impl Excerpt {
     /// The excerpt of a request, of at most `limit` bytes: the target has half of them, the headers half of what is left
     /// then, the body the rest. `None` where there is no room for anything.
@@ -89,6 +91,7 @@ impl Excerpt {
             left: limit,
         };
         making.target(request);
+            limit,
         let is_decoded = text.is_some() && body.is_some_and(is_decoded);
         making.headers(request, is_decoded);
         match text {
@@ -217,11 +220,14 @@ impl Making<'_> {
         self.excerpt.cut.push(what.into());
     }
 
-    /// The first `most` bytes of a text with what it hides masked, and whether something was cut off.
+    /// The first `most` bytes of a text with what it hides masked, and whether something was cut off. A mask is shorter
+    /// than what it hides; so it ends where secrets were no longer looked for, too.
     fn masked(&mut self, source: Source, text: &str, most: usize) -> (String, bool) {
         let of_source = self.secrets.iter().filter(|(of, _)| *of == source);
+        let end = text.floor_char_boundary(self.limit);
         let mut hidden: Vec<Range<usize>> = of_source.map(|(_, range)| range.clone()).collect();
-        hidden.extend(named(text, most, &hidden));
+        hidden.extend(named(text, end, &hidden));
+        hidden.retain(|secret| secret.start < end);
         hidden.sort_by_key(|secret| secret.start);
         hidden.dedup_by(|next, last| {
             let overlaps = next.start < last.end;
@@ -241,8 +247,8 @@ impl Making<'_> {
             self.excerpt.masked += 1;
             at = secret.end;
         }
-        let is_cut = add(&mut shown, text, at..text.len(), most);
-        (shown, is_cut)
+        let is_cut = add(&mut shown, text, at..end, most);
+        (shown, is_cut || at.max(end) < text.len())
     }
 }
 
@@ -257,10 +263,10 @@ fn add(shown: &mut String, text: &str, part: Range<usize>, most: usize) -> bool 
     !left_out.is_empty()
 }
 
-/// Where a text itself names secrets, as far as it is shown; not where that is masked already but for its quotes.
-fn named(text: &str, most: usize, hidden: &[Range<usize>]) -> Vec<Range<usize>> {
+/// Where a text itself names secrets, as far as `end`; not where that is masked already but for its quotes.
+fn named(text: &str, end: usize, hidden: &[Range<usize>]) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
-    let looked_at = secrets::AROUND.saturating_add(most);
+    let looked_at = secrets::AROUND.saturating_add(end);
     let found = secrets::named(bytes.get(..looked_at).unwrap_or(bytes));
     let is_quote = |range: Range<usize>| {
         let around = bytes.get(range).unwrap_or_default();
@@ -390,6 +396,67 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_says_what_was_cut() {
+    /// A mask is shorter than what it hides, and must not draw what is behind into what is shown.
+    #[test]
+    fn nothing_is_shown_from_beyond_where_secrets_were_looked_for() {
+        let long = |length: usize| "x".repeat(length);
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let plain = ("content-type", "text/plain");
+        for (header, body, shown) in [
+            (
+                ("cookie", format!("a={}; remember_me=hunter2", long(3000))),
+                String::new(),
+                "a=[masked]",
+            ),
+            (
+                ("referer", format!("http://h/?token={}hunter2", long(7000))),
+                String::new(),
+                "http://h/?token=[masked]",
+            ),
+            (
+                (form.0, form.1.into()),
+                format!("q=<script>&token={}&password=hunter2", long(7000)),
+                "q=<script>&token=[masked]",
+            ),
+            (
+                (plain.0, plain.1.into()),
+                format!("token: {}hunter2", long(8000)),
+                "token: [masked]",
+            ),
+            (
+                (plain.0, plain.1.into()),
+                format!("token: {} and hunter2", long(2100)),
+                "token: [masked]",
+            ),
+        ] {
+            let is_body = !body.is_empty();
+            let kept = excerpt(
+                "/",
+                &[(header.0, header.1.as_bytes())],
+                body.as_bytes(),
+                2048,
+            );
+            assert!(!format!("{kept:?}").contains("hunter2"), "{kept:?}");
+            let (text, cut) = if is_body {
+                (kept.body.as_deref().unwrap_or_default(), "body")
+            } else {
+                (kept.headers[0].1.as_str(), "headers")
+            };
+            assert_eq!(text, shown);
+            assert!(kept.masked > 0, "{kept:?}");
+            assert_eq!(kept.cut, [cut], "{kept:?}");
+        }
+        // What is masked to its end is whole, and what is short enough goes on behind a mask.
+        for (body, shown) in [
+            (format!("a=b&token={}", long(3000)), "a=b&token=[masked]"),
+            (format!("token={}&a=b", long(1000)), "token=[masked]&a=b"),
+        ] {
+            let kept = excerpt("/", &[(form.0, form.1.as_bytes())], body.as_bytes(), 2048);
+            assert_eq!(kept.body.as_deref(), Some(shown));
+            assert!(kept.cut.is_empty(), "{kept:?}");
+        }
+    }
+
         let long = vec![b'x'; 5000];
         let target = format!("/{}", "y".repeat(5000));
         for limit in [1, 16, 100, 2048] {
