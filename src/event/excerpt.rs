@@ -8,10 +8,12 @@
 
 use std::ops::Range;
 
-use http::header::{CONTENT_ENCODING, COOKIE};
+use http::header::COOKIE;
 use serde::{Deserialize, Serialize};
 
 use super::secrets::{self, MASK};
+use crate::request::body::is_encoded;
+use crate::request::coding::is_content_encoding;
 use crate::request::{BodyKind, BodyView, Input, RequestView, Source};
 
 /// A request, cut and masked.
@@ -42,10 +44,10 @@ struct Making<'v> {
     secrets: Vec<(Source, Range<usize>)>,
     excerpt: &'v mut Excerpt,
     left: usize,
-}
-
     /// Where secrets were looked for ends; what is behind that in a text is not shown, however short masks made it.
     limit: usize,
+}
+
 impl Excerpt {
     /// The excerpt of a request, of at most `limit` bytes: the target has half of them, the headers half of what is left
     /// then, the body the rest. `None` where there is no room for anything.
@@ -89,9 +91,9 @@ impl Excerpt {
             secrets,
             excerpt: &mut excerpt,
             left: limit,
+            limit,
         };
         making.target(request);
-            limit,
         let is_decoded = text.is_some() && body.is_some_and(is_decoded);
         making.headers(request, is_decoded);
         match text {
@@ -135,8 +137,7 @@ fn hides(input: &Input<'_>, raw: &[u8], limit: usize) -> bool {
 
 /// The body as text, where it is one: whatever else it is, nobody could say which of its bytes are secrets.
 fn text_of<'v>(request: &RequestView<'_>, body: &'v BodyView<'_>) -> Option<&'v str> {
-    let is_encoded = request.headers().contains_key(CONTENT_ENCODING);
-    if is_encoded && !is_decoded(body)
+    if is_encoded(request.headers()) && !is_decoded(body)
         || body.kind() == BodyKind::Opaque
         || body.charsets().next().is_some()
     {
@@ -170,7 +171,7 @@ impl Making<'_> {
                 break;
             };
             let source = Source::Header(index);
-            if is_decoded && name == CONTENT_ENCODING {
+            if is_decoded && is_content_encoding(name) {
                 continue;
             }
             let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
@@ -223,8 +224,8 @@ impl Making<'_> {
     /// The first `most` bytes of a text with what it hides masked, and whether something was cut off. A mask is shorter
     /// than what it hides; so it ends where secrets were no longer looked for, too.
     fn masked(&mut self, source: Source, text: &str, most: usize) -> (String, bool) {
-        let of_source = self.secrets.iter().filter(|(of, _)| *of == source);
         let end = text.floor_char_boundary(self.limit);
+        let of_source = self.secrets.iter().filter(|(of, _)| *of == source);
         let mut hidden: Vec<Range<usize>> = of_source.map(|(_, range)| range.clone()).collect();
         hidden.extend(named(text, end, &hidden));
         hidden.retain(|secret| secret.start < end);
@@ -289,6 +290,7 @@ fn named(text: &str, end: usize, hidden: &[Range<usize>]) -> Vec<Range<usize>> {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use http::header::CONTENT_ENCODING;
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     use super::*;
@@ -394,8 +396,6 @@ mod tests {
         assert_eq!(kept.masked, 0, "{kept:?}");
     }
 
-    #[test]
-    fn it_is_bounded_and_says_what_was_cut() {
     /// A mask is shorter than what it hides, and must not draw what is behind into what is shown.
     #[test]
     fn nothing_is_shown_from_beyond_where_secrets_were_looked_for() {
@@ -457,6 +457,8 @@ mod tests {
         }
     }
 
+    #[test]
+    fn it_is_bounded_and_says_what_was_cut() {
         let long = vec![b'x'; 5000];
         let target = format!("/{}", "y".repeat(5000));
         for limit in [1, 16, 100, 2048] {
@@ -480,10 +482,12 @@ mod tests {
     fn what_is_no_text_is_left_out() {
         let png = ("content-type", &b"image/png"[..]);
         let gzip = ("content-encoding", &b"gzip"[..]);
+        let folds = ("content_encoding", &b"gzip"[..]);
         let utf16 = ("content-type", &b"text/plain; charset=utf-16le"[..]);
         for (headers, body) in [
             (vec![png], &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..]),
             (vec![gzip], b"a=b"),
+            (vec![folds], b"a=b"),
             (vec![utf16], b"a\0=\0b\0"),
             (vec![], b"a=\xff"),
         ] {
@@ -502,23 +506,26 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         std::io::Write::write_all(&mut packed, b"a=b&password=hunter2").expect("written");
         let packed = packed.finish().expect("packed");
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        headers.insert("x-a", HeaderValue::from_static("1"));
-        let budget = Budget {
-            output: 1000,
-            ratio: 100,
-            is_prefix: false,
-        };
-        let codings = Codings::of(&headers).expect("known");
-        let decoded = decode(codings, &packed, budget).expect("in order");
-        let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
-        let request = RequestView::new(&Method::POST, "/", &headers, &client);
-        let body = BodyView::decoded(&headers, &decoded);
-        let kept = Excerpt::of(&request, Some(&body), 2048).expect("an excerpt");
-        assert_eq!(kept.body.as_deref(), Some("a=b&password=[masked]"));
-        assert_eq!(kept.headers, [("x-a".into(), "1".into())]);
-        assert!(kept.cut.is_empty(), "{kept:?}");
+        let folds = HeaderName::from_static("content_encoding");
+        for name in [CONTENT_ENCODING, folds] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static("gzip"));
+            headers.insert("x-a", HeaderValue::from_static("1"));
+            let budget = Budget {
+                output: 1000,
+                ratio: 100,
+                is_prefix: false,
+            };
+            let codings = Codings::of(&headers).expect("known");
+            let decoded = decode(codings, &packed, budget).expect("in order");
+            let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());
+            let request = RequestView::new(&Method::POST, "/", &headers, &client);
+            let body = BodyView::decoded(&headers, &decoded);
+            let kept = Excerpt::of(&request, Some(&body), 2048).expect("an excerpt");
+            assert_eq!(kept.body.as_deref(), Some("a=b&password=[masked]"));
+            assert_eq!(kept.headers, [("x-a".into(), "1".into())]);
+            assert!(kept.cut.is_empty(), "{kept:?}");
+        }
     }
 
     proptest::proptest! {

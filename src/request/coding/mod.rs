@@ -18,8 +18,8 @@ mod zstd;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 
 use super::input::DecodeStep;
@@ -203,20 +203,24 @@ impl Codings {
     }
 }
 
-/// The names of the codings that a body's headers list, but for `identity`. A header whose name is no `Content-Encoding`
-/// for us may be one for an application behind a gateway interface, where `Content_Encoding` folds to the same.
+/// The names of the codings that a body's headers list, but for `identity`.
 pub(super) fn names(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let folds = |name: &str| {
-        name.len() == CONTENT_ENCODING.as_str().len()
-            && name.starts_with("content")
-            && name.ends_with("encoding")
-    };
     headers
         .iter()
-        .filter(move |(name, _)| folds(name.as_str()))
+        .filter(|(name, _)| is_content_encoding(name))
         .flat_map(|(_, line)| line.as_bytes().split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a header names content codings. One whose name is no `Content-Encoding` for us may be one for an application
+/// behind a gateway interface, where `Content_Encoding` folds to the same.
+#[must_use]
+pub fn is_content_encoding(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.len() == CONTENT_ENCODING.as_str().len()
+        && name.starts_with("content")
+        && name.ends_with("encoding")
 }
 
 // === impl Budget ===

@@ -119,7 +119,7 @@ fn codings_are_named_in_every_spelling() {
         ("content-type", 0),
     ] {
         let line = HeaderValue::from_static("gzip");
-        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), line)]);
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), line)]);
         let codings = Codings::of(&headers).expect("codings");
         assert_eq!(codings.iter().count(), expected, "{name}");
     }
