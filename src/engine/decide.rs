@@ -19,8 +19,8 @@ use super::finding::{Finding, Score, Weight};
 use super::policy::{Block, OnError, Permit, Policy};
 use super::trace::{Answer, Step};
 use crate::clients::Facts;
-use crate::event::Excerpt;
 use crate::request::{BodyView, RequestView, ResponseView, Standing};
+use excerpt::Kept;
 
 /// The judgement of one request by one policy, so far.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Evaluation {
     block: Option<Block>,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
     trace: Option<Vec<Step>>,
-    excerpt: Option<Box<Excerpt>>,
+    excerpt: Kept,
 }
 
 /// One thing that was found or that went wrong, and whether it was acted upon.
@@ -114,7 +114,7 @@ impl Evaluation {
             block: None,
             answer_headers: Vec::new(),
             trace: None,
-            excerpt: None,
+            excerpt: Kept::default(),
         }
     }
 
@@ -189,7 +189,7 @@ impl Evaluation {
             },
         );
         self.known = 0..0;
-        self.keep_excerpt(request, Some(body));
+        self.keep_excerpt(request, Some((body, made)));
     }
 
     /// Lets the chain judge the upstream's answer.
