@@ -2,26 +2,53 @@
 //! request alone. So nothing is counted, and no request is refused for what came before it.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::clients::Clients;
 use crate::config::Cidr;
-use crate::engine::decide::decide;
-use crate::engine::{Evaluation, Policy};
+use crate::engine::{BodyNeed, Evaluation, Policy};
 use crate::proxy::clock;
-use crate::proxy::config::{ClientsConfig, EncodedBody, LimitsConfig};
-use crate::request::body::is_encoded;
-use crate::request::coding::{Budget, Codings, Decoded, decode};
+use crate::proxy::config::{ClientsConfig, EncodedBody, LimitsConfig, OverBody};
+use crate::request::body::{BEGINNING, Units, classify, is_encoded};
+use crate::request::coding::{Budget, CodingError, Codings, Decoded, decode};
 use crate::request::raw::RawRequest;
-use crate::request::{BodyView, ClientIdentity, RequestView, Standing};
+use crate::request::{BodyKind, BodyView, ClientIdentity, RequestView, Standing};
 
 /// Who judges, and whose requests.
 #[derive(Debug)]
 pub(super) struct Judge {
     policy: Arc<Policy>,
     client: ClientIdentity,
-    /// Under what the content codings of bodies are taken off, if they are.
-    coding: Option<Budget>,
+    limits: LimitsConfig,
+}
+
+/// What the proxy does with a body without asking the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unasked {
+    /// It refuses it, with this status, and why.
+    Refused(u16, &'static str),
+    /// It lets it pass, and why.
+    Passed(&'static str),
+}
+
+/// A request that was judged.
+pub(super) struct Judged<'v, 'r, 'b> {
+    pub(super) request: &'v RequestView<'r>,
+    /// The body, as it was judged; in the reading in which something was found, if in any.
+    pub(super) body: Option<&'v BodyView<'b>>,
+    pub(super) evaluation: &'v Evaluation,
+    /// Why the chain was not asked about the body, if it was not.
+    pub(super) unasked: Option<Unasked>,
+    /// Which observations were made in another reading of the body.
+    pub(super) elsewhere: Range<usize>,
+}
+
+/// As much of a body as the chain is asked about, and without its content codings where they are taken off.
+struct Taken<'r> {
+    sent: &'r [u8],
+    decoded: Option<Decoded>,
+    unasked: Option<Unasked>,
 }
 
 impl Judge {
@@ -46,24 +73,71 @@ impl Judge {
         Self {
             policy: Arc::new(policy),
             client,
-            coding: (limits.encoded_body == EncodedBody::Decode).then(|| Budget {
-                output: limits.body.as_usize(),
-                ratio: limits.decoded_ratio,
-                is_prefix: false,
-            }),
+            limits: limits.clone(),
         }
     }
 
-    /// The body without its content codings, or why the proxy would refuse it; `None` where it would take none off.
-    pub(super) fn decoded(&self, request: &RawRequest) -> Option<Result<Decoded, &'static str>> {
-        let budget = self
-            .coding
-            .filter(|_| is_encoded(&request.headers) && !request.body.is_empty())?;
-        let Ok(codings) = Codings::of(&request.headers) else {
-            return Some(Err("The body has a Content-Encoding that is not taken."));
+    /// What the proxy takes of a body for the chain to judge, by its length and its content codings. A form that streams
+    /// is taken whole.
+    fn take<'r>(&self, request: &'r RawRequest) -> Taken<'r> {
+        let (headers, body, limits) = (&request.headers, &*request.body, &self.limits);
+        let (longest, upload) = (limits.body.as_usize(), limits.upload.as_usize());
+        let taken = |sent, decoded, unasked| Taken {
+            sent,
+            decoded,
+            unasked,
         };
-        let decoded = decode(codings, &request.body, budget);
-        Some(decoded.map_err(|error| error.message()))
+        let is_decoded = is_encoded(headers) && limits.encoded_body == EncodedBody::Decode;
+        let is_free = !is_encoded(headers) && {
+            let beginning = body.get(..BEGINNING).unwrap_or(body);
+            match classify(headers, beginning) {
+                BodyKind::Opaque => true,
+                BodyKind::Multipart => Units::of(headers, beginning, longest).is_some(),
+                _ => false,
+            }
+        };
+        let most = if is_free { upload } else { longest };
+        let over = match limits.over_body {
+            _ if body.len() > upload.max(longest) => Some(Unasked::Refused(413, TOO_LONG)),
+            _ if body.len() <= most => None,
+            OverBody::Reject => Some(Unasked::Refused(413, TOO_LONG)),
+            _ if is_free => Some(Unasked::Refused(413, TOO_LONG)),
+            OverBody::Pass => Some(Unasked::Passed(LONG)),
+            OverBody::InspectPrefix => None,
+        };
+        let sent = body.get(..most).unwrap_or(body);
+        if over.is_some() || !is_decoded {
+            return taken(sent, None, over);
+        }
+        let Ok(codings) = Codings::of(headers) else {
+            let why = "The body has a Content-Encoding that is not taken.";
+            return taken(sent, None, Some(Unasked::Refused(415, why)));
+        };
+        let budget = Budget {
+            output: longest,
+            ratio: limits.decoded_ratio,
+            is_prefix: sent.len() < body.len(),
+        };
+        match decode(codings, sent, budget) {
+            Err(error) => {
+                let status = if error == CodingError::Ratio {
+                    413
+                } else {
+                    400
+                };
+                let refused = Unasked::Refused(status, error.message());
+                taken(sent, None, Some(refused))
+            }
+            Ok(decoded) => {
+                let unasked = match limits.over_body {
+                    _ if decoded.is_whole => None,
+                    OverBody::Reject => Some(Unasked::Refused(413, TOO_LONG)),
+                    OverBody::Pass => Some(Unasked::Passed(LONG)),
+                    OverBody::InspectPrefix => None,
+                };
+                taken(sent, Some(decoded), unasked)
+            }
+        }
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -78,23 +152,79 @@ impl Judge {
     pub(super) fn judge<R>(
         &self,
         request: &RawRequest,
-        see: impl FnOnce(&RequestView<'_>, Option<&BodyView<'_>>, &Evaluation) -> R,
+        see: impl FnOnce(&Judged<'_, '_, '_>) -> R,
     ) -> R {
-        let RawRequest {
-            method,
-            target,
-            headers,
-            body,
-        } = request;
-        let view = RequestView::new(method, target, headers, &self.client);
-        let decoded = self.decoded(request).and_then(Result::ok);
-        let body_view = decoded.as_ref().map_or_else(
-            || BodyView::new(headers, body),
+        let headers = &request.headers;
+        let view = RequestView::new(&request.method, &request.target, headers, &self.client);
+        let taken = self.take(request);
+        let body = taken.decoded.as_ref().map_or_else(
+            || BodyView::new(headers, taken.sent),
             |decoded| BodyView::decoded(headers, decoded),
         );
-        let body_view = (!body.is_empty()).then_some(&body_view);
-        let facts = Clients::scratch();
-        let evaluation = decide(&self.policy, &view, body_view, &facts, clock::now());
-        see(&view, body_view, &evaluation)
+        // Who knows nothing of codings reads what was sent.
+        let encoded = taken.decoded.as_ref();
+        let encoded = encoded.and_then(|_| BodyView::still_encoded(headers, taken.sent));
+        let (facts, now) = (Clients::scratch(), clock::now());
+        let mut evaluation = Evaluation::begin(&self.policy, &view).traced();
+        evaluation.on_headers(&view, &facts, now);
+        let is_wanted =
+            evaluation.body_need(&view, &facts, now) != BodyNeed::None && !request.body.is_empty();
+        let unasked = taken.unasked.filter(|_| is_wanted);
+        let (mut shown, mut elsewhere) = (&body, 0..0);
+        if is_wanted && unasked.is_none() {
+            let before = evaluation.observations().len();
+            evaluation.on_body(&view, &body, &facts, now);
+            let between = evaluation.observations().len();
+            if let Some(encoded) = encoded.as_ref().filter(|_| evaluation.permit().is_ok()) {
+                evaluation.on_body(&view, encoded, &facts, now);
+                let after = evaluation.observations().len();
+                if between == before && after > between {
+                    shown = encoded;
+                } else {
+                    elsewhere = between..after;
+                }
+            }
+        }
+        see(&Judged {
+            request: &view,
+            body: (!request.body.is_empty()).then_some(shown),
+            evaluation: &evaluation,
+            unasked,
+            elsewhere,
+        })
+    }
+}
+
+/// Why a body is refused for its length.
+const TOO_LONG: &str = "The body is longer than `limits.body` or `limits.upload` allows.";
+
+/// Why a body passes that nobody judged.
+const LONG: &str = "The body is longer than `limits.body`, and `limits.over_body` lets it pass without being judged.";
+
+// === impl Judged ===
+
+impl Judged<'_, '_, '_> {
+    /// The status with which the proxy refuses the body by itself, if it does.
+    pub(super) const fn refusal(&self) -> Option<u16> {
+        match self.unasked {
+            Some(Unasked::Refused(status, _)) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// What a reader must know of how the body was judged, a sentence each.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        match self.unasked {
+            Some(Unasked::Refused(_, why)) => notes.push(format!(
+                "The proxy refuses it without asking the chain about its body: {why}"
+            )),
+            Some(Unasked::Passed(why)) => notes.push(why.into()),
+            None => {}
+        }
+        if !self.elsewhere.is_empty() {
+            notes.push("Some of it was found in the body as it was sent, with its codings on; so it is told without its bytes.".into());
+        }
+        notes
     }
 }

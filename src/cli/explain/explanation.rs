@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::inputs::{Values, is_secret};
+use crate::cli::judge::Judged;
 use crate::engine::Mode;
 use crate::engine::decide::{Evaluation, Observation, Observed, Outcome};
 use crate::engine::trace::Step;
@@ -13,8 +14,8 @@ use crate::event::secrets::{place_is_secret, presentable, presentable_part, prin
 use crate::request::ambiguity::kind;
 use crate::request::body::Ground;
 use crate::request::{
-    Ambiguity, BodyKind, BodyView, Coding, DecodeStep, IdentitySource, Origin, Place, RequestView,
-    Source, Standing,
+    Ambiguity, BodyKind, BodyView, Coding, DecodeStep, IdentitySource, Origin, Place, Source,
+    Standing,
 };
 
 /// One judgement.
@@ -114,25 +115,34 @@ pub(super) struct Bounds {
 }
 
 /// A request that was judged, and how much of it is told.
-pub(super) struct Seen<'v, 'r, 'b> {
-    pub(super) request: &'v RequestView<'r>,
-    pub(super) body: Option<&'v BodyView<'b>>,
+pub(super) struct Seen<'s, 'v, 'r, 'b> {
+    pub(super) judged: &'s Judged<'v, 'r, 'b>,
     pub(super) bounds: Bounds,
 }
 
 impl Explanation {
     pub(super) fn new(
         configuration: String,
-        seen: &Seen<'_, '_, '_>,
-        evaluation: &Evaluation,
-        notes: Vec<String>,
+        seen: &Seen<'_, '_, '_, '_>,
+        mut notes: Vec<String>,
     ) -> Self {
+        let evaluation = seen.judged.evaluation;
         let policy = evaluation.policy();
-        let (request, client) = (seen.request, seen.request.client());
+        let refused = seen.judged.refusal();
+        notes.extend(seen.judged.notes());
+        let (request, client) = (seen.judged.request, seen.judged.request.client());
         let observations = evaluation.observations();
-        let of_body = seen.body.map(BodyView::ambiguities).unwrap_or_default();
+        let of_body = seen
+            .judged
+            .body
+            .map(BodyView::ambiguities)
+            .unwrap_or_default();
         let ambiguities = request.ambiguities().iter().chain(of_body);
-        let findings: Vec<Found> = observations.iter().map(|of| found(of, seen)).collect();
+        let findings: Vec<Found> = observations
+            .iter()
+            .enumerate()
+            .map(|(index, of)| found(of, seen, seen.judged.elsewhere.contains(&index)))
+            .collect();
         let origins: Vec<Origin> = findings.iter().filter_map(|of| of.origin.clone()).collect();
         Self {
             configuration,
@@ -146,7 +156,7 @@ impl Explanation {
                 standing: client.standing,
                 counted_as: client.counting_address(),
             },
-            body: seen.body.map(|body| Body {
+            body: seen.judged.body.map(|body| Body {
                 bytes: body.bytes().len(),
                 read_as: body.kind(),
                 declared: declared(seen),
@@ -161,25 +171,38 @@ impl Explanation {
             score: evaluation.score().0,
             would_be_score: evaluation.would_be_score().0,
             threshold: policy.threshold.0,
-            decision: evaluation.outcome(),
-            refusal: evaluation.permit().err().map(|block| Refusal {
-                detection: block.detection.to_string(),
-                status: block.status.as_u16(),
-            }),
+            decision: refused.map_or_else(|| evaluation.outcome(), |_| Outcome::Block),
+            refusal: refusal(evaluation, refused),
             notes,
         }
     }
 }
 
-fn declared(seen: &Seen<'_, '_, '_>) -> Vec<String> {
-    let types = seen.request.headers().get_all(http::header::CONTENT_TYPE);
+/// Who refuses the request: the chain, or the proxy by itself, with this status.
+fn refusal(evaluation: &Evaluation, by_proxy: Option<u16>) -> Option<Refusal> {
+    if let Some(status) = by_proxy {
+        let detection = "proxy".into();
+        return Some(Refusal { detection, status });
+    }
+    evaluation.permit().err().map(|block| Refusal {
+        detection: block.detection.to_string(),
+        status: block.status.as_u16(),
+    })
+}
+
+fn declared(seen: &Seen<'_, '_, '_, '_>) -> Vec<String> {
+    let types = seen
+        .judged
+        .request
+        .headers()
+        .get_all(http::header::CONTENT_TYPE);
     let shown = types
         .iter()
         .map(|value| printable(value.as_bytes(), seen.bounds.text));
     shown.collect()
 }
 
-fn odd(ambiguity: &Ambiguity, seen: &Seen<'_, '_, '_>) -> Odd {
+fn odd(ambiguity: &Ambiguity, seen: &Seen<'_, '_, '_, '_>) -> Odd {
     let range = &ambiguity.origin.range;
     let is_whole = range.is_empty() || *range == (0..seen.source(&ambiguity.origin).len());
     let raw = (!is_whole)
@@ -192,7 +215,8 @@ fn odd(ambiguity: &Ambiguity, seen: &Seen<'_, '_, '_>) -> Odd {
     }
 }
 
-fn found(observation: &Observation, seen: &Seen<'_, '_, '_>) -> Found {
+/// An observation; without its bytes where it was made `elsewhere` than in the reading of the body that is shown.
+fn found(observation: &Observation, seen: &Seen<'_, '_, '_, '_>, elsewhere: bool) -> Found {
     let mut told = Found {
         detection: observation.detection.to_string(),
         enforced: observation.enforced,
@@ -215,6 +239,9 @@ fn found(observation: &Observation, seen: &Seen<'_, '_, '_>) -> Found {
             told.score = finding.weight.score().map(|score| score.0);
             told.evidence = Some(finding.evidence.text.clone());
             told.steps.clone_from(&finding.evidence.steps);
+            if elsewhere {
+                return told;
+            }
             told.origin.clone_from(&finding.evidence.origin);
             told.raw = finding.evidence.origin.as_ref().map(|origin| {
                 let secret = is_secret(&finding.place, seen.slice(origin));
@@ -227,7 +254,7 @@ fn found(observation: &Observation, seen: &Seen<'_, '_, '_>) -> Found {
 
 // === impl Seen ===
 
-impl Seen<'_, '_, '_> {
+impl Seen<'_, '_, '_, '_> {
     pub(super) fn slice(&self, origin: &Origin) -> &[u8] {
         self.source(origin)
             .get(origin.range.clone())
@@ -237,16 +264,16 @@ impl Seen<'_, '_, '_> {
     /// The raw text that an origin points into.
     fn source(&self, origin: &Origin) -> &[u8] {
         let bytes = match origin.source {
-            Source::Body => self.body.map(BodyView::bytes),
-            Source::Target | Source::Header(_) => self.request.source(origin.source),
+            Source::Body => self.judged.body.map(BodyView::bytes),
+            Source::Target | Source::Header(_) => self.judged.request.source(origin.source),
         };
         bytes.unwrap_or_default()
     }
 
     /// Whether bytes lie in a value that must not be shown.
     fn is_in_secret(&self, origin: &Origin) -> bool {
-        let of_body = self.body.map(BodyView::inputs);
-        let all = self.request.inputs();
+        let of_body = self.judged.body.map(BodyView::inputs);
+        let all = self.judged.request.inputs();
         let mut all = all
             .iter()
             .chain(of_body.iter().flat_map(|inputs| inputs.iter()));

@@ -41,9 +41,9 @@ pub(super) struct Values {
 impl Values {
     /// At most `most` values in their order. Where there are more, those go first in which nothing was found and nothing
     /// decoded.
-    pub(super) fn of(seen: &Seen<'_, '_, '_>, found: &[Origin], most: usize) -> Self {
-        let head = seen.request.inputs();
-        let of_body = seen.body.map(|body| body.inputs());
+    pub(super) fn of(seen: &Seen<'_, '_, '_, '_>, found: &[Origin], most: usize) -> Self {
+        let head = seen.judged.request.inputs();
+        let of_body = seen.judged.body.map(|body| body.inputs());
         let all = || {
             head.iter()
                 .chain(of_body.iter().flat_map(|inputs| inputs.iter()))
@@ -87,7 +87,7 @@ fn is_found_in(input: &Input<'_>, found: &[Origin]) -> bool {
     })
 }
 
-fn value(input: &Input<'_>, seen: &Seen<'_, '_, '_>, found: &[Origin]) -> Value {
+fn value(input: &Input<'_>, seen: &Seen<'_, '_, '_, '_>, found: &[Origin]) -> Value {
     let place = input.place();
     let origin = input.origin();
     let raw = seen.slice(&origin);

@@ -84,9 +84,6 @@ impl Explain {
         let client = self.client.or(recorded.client).unwrap_or(NOBODY);
         let (clients, limits) = (&loaded.settings.clients, &loaded.settings.limits);
         let judge = Judge::new(loaded.policy, client, clients, limits);
-        if let Some(Err(why)) = judge.decoded(&recorded.request) {
-            anyhow::bail!("the proxy would refuse the request without judging it: {why}");
-        }
         let bounds = match session.format {
             Format::Json => JSON,
             Format::Text => Bounds {
@@ -97,13 +94,9 @@ impl Explain {
         let unsendable = recorded.unsendable.iter();
         let left_out = unsendable.map(|why| format!("A header was left out: {why}."));
         let notes = left_out.chain(recorded.notes.iter().cloned()).collect();
-        let explanation = judge.judge(&recorded.request, |request, body, evaluation| {
-            let seen = Seen {
-                request,
-                body,
-                bounds,
-            };
-            Explanation::new(session.source.to_string(), &seen, evaluation, notes)
+        let explanation = judge.judge(&recorded.request, |judged| {
+            let seen = Seen { judged, bounds };
+            Explanation::new(session.source.to_string(), &seen, notes)
         });
         match session.format {
             Format::Text => {
@@ -243,20 +236,13 @@ mod tests {
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
         let client = IpAddr::from([192, 0, 2, 1]);
         let (clients, limits) = (ClientsConfig::default(), LimitsConfig::default());
-        Judge::new(policy, client, &clients, &limits).judge(
-            &request,
-            |request, body, evaluation| {
-                let seen = Seen {
-                    request,
-                    body,
-                    bounds: Bounds {
-                        inputs: 40,
-                        text: SHOWN,
-                    },
-                };
-                Explanation::new("a test".into(), &seen, evaluation, Vec::new())
-            },
-        )
+        Judge::new(policy, client, &clients, &limits).judge(&request, |judged| {
+            let bounds = Bounds {
+                inputs: 40,
+                text: SHOWN,
+            };
+            Explanation::new("a test".into(), &Seen { judged, bounds }, Vec::new())
+        })
     }
 
     #[test]

@@ -183,10 +183,14 @@ impl Measured {
         }
         self.unsendable += usize::from(!recorded.unsendable.is_empty());
         let label = recorded.label.unwrap_or(choice.label);
-        // A body whose content coding is broken or a bomb never gets as far as the chain.
-        let is_unreadable = matches!(judge.decoded(&recorded.request), Some(Err(_)));
-        judge.judge(&recorded.request, |request, _, evaluation| {
-            let is_refused = is_unreadable || evaluation.outcome() == Outcome::Block;
+        judge.judge(&recorded.request, |judged| {
+            let (request, evaluation) = (judged.request, judged.evaluation);
+            // A body that is too long, or whose content coding is broken, never gets as far as the chain.
+            let is_unasked = judged.refusal().is_some();
+            let is_refused = is_unasked || evaluation.outcome() == Outcome::Block;
+            if is_unasked {
+                *self.refused_by.entry("proxy".into()).or_default() += 1;
+            }
             self.count(label, is_refused, evaluation);
             let is_right = is_refused == (label == Label::Malicious);
             let (rates, wrong) = match label {

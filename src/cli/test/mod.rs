@@ -1,7 +1,7 @@
 //! `portcullis test`: how much of recorded traffic the configuration judges rightly.
 //!
-//! Each request is judged by itself (see [`Judge`]): by the chain alone, without the proxy's limits and without its framing
-//! gate, which would refuse some of the attacks before any detection is asked. A request is *refused* if the chain would
+//! Each request is judged by itself (see [`Judge`]): by the chain, and by the limits of bodies, but without the proxy's
+//! framing gate, which would refuse some of the attacks before any detection is asked. A request is *refused* if the chain would
 //! refuse it in `enforce` mode, so that a configuration can be measured before it is enforced.
 
 mod bound;
