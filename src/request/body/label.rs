@@ -5,6 +5,8 @@
 //! that the application sees (UTF-7, UTF-32, EBCDIC, ISO 2022, and names that nobody knows), so nothing that we could
 //! say of the body would be worth anything.
 
+use encoding_rs::Encoding;
+
 /// What is to be made of a named encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {
@@ -32,6 +34,14 @@ impl Charset {
         if name.is_empty() || name == "binary" {
             return None;
         }
+        let spelled: Vec<u8> = label
+            .iter()
+            .copied()
+            .filter(|byte| !matches!(byte, b'"' | b'\\'))
+            .collect();
+        if Encoding::for_label(&spelled).is_some_and(Encoding::is_ascii_compatible) {
+            return Some(Self::Plain);
+        }
         let name = name.strip_prefix("cs").unwrap_or(&name);
         Some(match name {
             "utf16" | "utf16be" | "unicodefffe" => Self::Utf16 { big_endian: true },
@@ -44,7 +54,7 @@ impl Charset {
     }
 }
 
-/// Whether an encoding writes ASCII as ASCII. In those of East Asia the second byte of a character may look like a letter
+/// Whether an encoding writes ASCII as ASCII that the web does not know, or not in this spelling. In those of East Asia the second byte of a character may look like a letter
 /// or a backslash; what we read then has more in it than what the application reads, and never less.
 fn is_plain(name: &str) -> bool {
     /// Names that end in a number, and all numbers will do.
@@ -144,6 +154,19 @@ mod tests {
             "csShiftJIS",
             "utf8mb4",
             "IBM850",
+            // As the web names them.
+            "csISOLatin1",
+            "csISOLatinCyrillic",
+            "cp819",
+            "cyrillic",
+            "greek8",
+            "iso-ir-100",
+            "asmo-708",
+            "dos-874",
+            "\"ks_c_5601-1989\"",
+            "sun_eu_greek",
+            "x-mac-ukrainian",
+            "x-user-defined",
         ] {
             assert_eq!(
                 Charset::of(label.as_bytes()),
@@ -189,7 +212,9 @@ mod tests {
             "scsu",
             "bocu-1",
             "cesu-8x",
-            "x-user-defined",
+            "iso-2022-cn",
+            "csiso2022jp",
+            "replacement",
             "nonsense",
             "utf-8000",
             "iso-8859-1234",
