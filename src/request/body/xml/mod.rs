@@ -8,6 +8,7 @@
 //! its parser read files and ask other hosts. Text that stands on both sides of an element (`a<b/>c`) is two values.
 
 mod attributes;
+mod doctype;
 mod path;
 
 use std::borrow::Cow;
@@ -186,7 +187,7 @@ impl Reader<'_, '_> {
 
     fn doctype(&mut self, piece: Range<usize>) -> Result<(), Exhausted> {
         let text = self.out.text(&piece);
-        for kind in doctype_kinds(text) {
+        for kind in doctype::kinds(text) {
             self.out.note(kind, piece.clone());
         }
         self.aside("!DOCTYPE", piece)
@@ -284,7 +285,7 @@ impl Reader<'_, '_> {
                 .is_some_and(|start| start.eq_ignore_ascii_case(sign))
         };
         if begins(b"<!DOCTYPE") || begins(b"<!ENTITY") {
-            for kind in doctype_kinds(text) {
+            for kind in doctype::kinds(text) {
                 self.out.note(kind, rest.clone());
             }
         }
@@ -327,22 +328,6 @@ impl Reader<'_, '_> {
         let begin = range.start + (text.len() - text.trim_ascii_start().len());
         begin..begin + text.trim_ascii().len()
     }
-}
-
-/// What is to be noted of a DOCTYPE. That of HTML says nothing and asks for nothing.
-fn doctype_kinds(text: &[u8]) -> impl Iterator<Item = &'static str> {
-    let has = |word: &[u8]| memchr::memmem::find(text, word).is_some();
-    let name = text.get(b"<!DOCTYPE".len()..).unwrap_or_default();
-    let is_html = name
-        .strip_suffix(b">")
-        .is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(b"html"));
-    [
-        (!is_html).then_some("xml_doctype"),
-        has(b"<!ENTITY").then_some("xml_entity"),
-        (has(b"SYSTEM") || has(b"PUBLIC")).then_some("xml_external"),
-    ]
-    .into_iter()
-    .flatten()
 }
 
 #[cfg(test)]

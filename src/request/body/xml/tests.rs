@@ -117,6 +117,43 @@ fn a_doctype_is_noted_and_so_is_what_it_declares() {
         ),
         ("<!DOCTYPE html><html></html>", &[]),
         ("<!doctype HTML ><p>", &[]),
+        (
+            "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\"><html/>",
+            &[],
+        ),
+        (
+            "<!doctype HTML public '-//W3C//DTD HTML 4.01//EN'\n'https://www.w3.org/TR/html4/strict.dtd' ><p>",
+            &[],
+        ),
+        (
+            "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\"><p>",
+            &[],
+        ),
+        // What those did not write may say and ask for anything.
+        (
+            "<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML' 'http://b.example/'><html/>",
+            &["xml_doctype", "xml_external"],
+        ),
+        (
+            "<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML' 'http://www.w3.org.b.example/'><html/>",
+            &["xml_doctype", "xml_external"],
+        ),
+        (
+            "<!DOCTYPE html PUBLIC '-//B//DTD' 'http://www.w3.org/'><html/>",
+            &["xml_doctype", "xml_external"],
+        ),
+        (
+            "<!DOCTYPE html SYSTEM 'http://www.w3.org/'><html/>",
+            &["xml_doctype", "xml_external"],
+        ),
+        (
+            "<!DOCTYPE a PUBLIC '-//W3C//DTD XHTML' 'http://www.w3.org/'><a/>",
+            &["xml_doctype", "xml_external"],
+        ),
+        (
+            "<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML' 'http://www.w3.org/' [<!ENTITY b SYSTEM 'c'>]><a/>",
+            &["xml_doctype", "xml_entity", "xml_external"],
+        ),
         ("<a>&lt;!DOCTYPE b></a>", &[]),
         ("<a><![CDATA[<!DOCTYPE b>]]></a>", &[]),
         ("<a b='<!DOCTYPE c>'/>", &[]),
