@@ -215,7 +215,12 @@ impl Head {
         let Param { name: key, value } = param;
         let written = Written::of(&key, &value, end, out.bytes);
         if written == Written::Escaped {
-            self.note("multipart_escaped_quote", value.clone(), out);
+            if out.text(&key) == b"filename" && self.is_name_to_all(&value, end, out.bytes) {
+                // A file to everybody, whatever it is called.
+                out.note("multipart_escaped_quote", value.clone());
+            } else {
+                self.note("multipart_escaped_quote", value.clone(), out);
+            }
         } else if written == Written::Oddly {
             self.note("multipart_odd_parameter", key.start..value.end, out);
         }
@@ -253,6 +258,19 @@ impl Head {
                 out.key(field, value, Syntax::Text);
             }
         }
+    }
+
+    /// Whether a file name with a backslash in it is some name to every parser: to those that take `\"` for the end of it, to
+    /// those that take only that for a quote, and to those that drop what stands before the last backslash. What such a
+    /// quote may open or end must be nothing but the name, so the field's name precedes it and no parameter follows.
+    fn is_name_to_all(&self, value: &Range<usize>, end: usize, text: &[u8]) -> bool {
+        let name = text.get(value.clone()).unwrap_or_default();
+        if name.ends_with(b"\\") {
+            return false;
+        }
+        let is_last = || text.get(value.end..end).map(<[u8]>::trim_ascii_end) == Some(b"\"");
+        memchr::memmem::find(name, b"\\\"").is_none()
+            || (!name.starts_with(b"\\") && !name.contains(&b';') && self.names == 1 && is_last())
     }
 
     /// A file name as RFC 8187 writes it, which RFC 7578 forbids: to some parsers it is the name, to others it is not there.

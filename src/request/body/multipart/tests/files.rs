@@ -30,6 +30,10 @@ fn only_what_everybody_takes_for_a_file_is_not_judged_whole() {
         // As .NET writes it.
         "form-data; name=a; filename=b.png; filename*=utf-8''b.png",
         "form-data; name=a; filename=\"=?utf-8?B?w6Q=?=\"; filename*=utf-8''%C3%A4",
+        // Some other name to some parsers, but a name to all.
+        "form-data; name=\"a\"; filename=\"C:\\dir\\b.png\"",
+        "form-data; filename=\"b\\c.png\"; name=\"a\"",
+        "form-data; name=\"a\"; filename=\"b\\\"c.png\"",
     ] {
         for more in [
             "",
@@ -57,7 +61,13 @@ fn only_what_everybody_takes_for_a_file_is_not_judged_whole() {
         "form-data; name=\"a; filename=b.png",
         "form-data; name=\"a\\\"; filename=\"b.png\"",
         "form-data; name=\"a\"; filename=\"b\\\"; x=\".png\"",
-        "form-data; name=\"a\"; filename=\"b\\c.png\"",
+        "form-data; name=\"a\"; filename=\"b\\\"; filename=\"",
+        "form-data; name=\"a\"; filename=\"b\\\"c\"; x=\"; filename=\"",
+        "form-data; filename=\"b\\\"c\"; name=\"a\"",
+        "form-data; name=\"a\"; filename=\"\\\"b.png\"",
+        "form-data; name=\"a\"; filename=\"b\\\\\"",
+        "form-data; name=\"a\"; filename=\"b\\\"c",
+        "form-data; name=\"a\\b\"; filename=\"b.png\"",
         "form-data; name=\"a\"; filename='b.png'",
         "form-data; name='a'; filename=\"b.png\"",
         "form-data; name=\"a\"; filename=\"b\" c.png",
