@@ -217,31 +217,54 @@ impl Declared {
 fn kind_of(piece: &[u8]) -> BodyKind {
     /// Beginnings of types whose bodies are no text. A type that is not here is text until its bytes look otherwise
     /// *and* it is; so the list errs by being short.
-    const BINARY: [&str; 24] = [
+    const BINARY: [&str; 15] = [
         "image/",
         "video/",
         "audio/",
         "font/",
         "model/",
+        "binary/",
         "application/octet-stream",
         "application/pdf",
-        "application/zip",
-        "application/gzip",
-        "application/x-gzip",
-        "application/x-tar",
-        "application/x-7z",
-        "application/x-bzip",
-        "application/x-protobuf",
-        "application/protobuf",
         "application/vnd.google.protobuf",
-        "application/grpc",
-        "application/wasm",
-        "application/msgpack",
-        "application/x-msgpack",
-        "application/cbor",
         "application/vnd.ms-",
         "application/vnd.openxmlformats-",
-        "binary/",
+        "application/vnd.oasis.opendocument.",
+        "application/vnd.apache.",
+        "application/vnd.android.",
+        "application/vnd.rar",
+    ];
+    /// What archives, databases, programs and serialized records are called, whoever named their type: with and without
+    /// `x-` and `vnd.`, alone and behind a `+`.
+    const FORMATS: [&[u8]; 28] = [
+        b"zip",
+        b"gzip",
+        b"tar",
+        b"7z",
+        b"bzip",
+        b"bzip2",
+        b"xz",
+        b"zstd",
+        b"rar",
+        b"archive",
+        b"compressed",
+        b"epub",
+        b"sqlite",
+        b"sqlite3",
+        b"parquet",
+        b"avro",
+        b"orc",
+        b"protobuf",
+        b"grpc",
+        b"wasm",
+        b"msgpack",
+        b"cbor",
+        b"msdownload",
+        b"executable",
+        b"dosexec",
+        b"sharedlib",
+        b"msword",
+        b"jar",
     ];
     let end = memchr::memchr(b';', piece).unwrap_or(piece.len());
     let media = piece.get(..end).unwrap_or(piece).trim_ascii();
@@ -269,7 +292,9 @@ fn kind_of(piece: &[u8]) -> BodyKind {
         BodyKind::Graphql
     } else if has(b"xml") || has(b"soap") {
         BodyKind::Xml
-    } else if BINARY.iter().any(|of| media.starts_with(of.as_bytes())) {
+    } else if BINARY.iter().any(|of| media.starts_with(of.as_bytes()))
+        || FORMATS.into_iter().any(has)
+    {
         BodyKind::Opaque
     } else {
         BodyKind::Text
