@@ -106,6 +106,11 @@ impl Default for Sent<'_> {
 
 /// Judges a request.
 pub(crate) fn judge(policy: &Arc<Policy>, sent: &Sent<'_>) -> Evaluation {
+    judge_with(policy, sent, sent.body.map(str::as_bytes))
+}
+
+/// Judges a request with a body that need not be text.
+pub(crate) fn judge_with(policy: &Arc<Policy>, sent: &Sent<'_>, body: Option<&[u8]>) -> Evaluation {
     let mut headers = HeaderMap::new();
     for (name, value) in sent.headers {
         let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
@@ -113,9 +118,7 @@ pub(crate) fn judge(policy: &Arc<Policy>, sent: &Sent<'_>) -> Evaluation {
     }
     let client = ClientIdentity::from_peer(sent.client.parse::<IpAddr>().expect("an address"));
     let request = RequestView::new(&Method::POST, sent.target, &headers, &client);
-    let body = sent
-        .body
-        .map(|body| BodyView::new(&headers, body.as_bytes()));
+    let body = body.map(|body| BodyView::new(&headers, body));
     decide(policy, &request, body.as_ref(), &NoFacts, now())
 }
 

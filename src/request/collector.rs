@@ -84,6 +84,11 @@ impl<'c> Collector<'c> {
         (told, super::values::Parsed { texts, values })
     }
 
+    /// Makes a name that many values are called by.
+    pub(super) fn name(&mut self, name: impl Into<Name>) -> NameRef {
+        self.values.name(name.into())
+    }
+
     /// Adds a value.
     pub(super) fn value(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
         let name = self.values.name(name.into());

@@ -3,9 +3,9 @@ use std::path::Path;
 use super::*;
 use crate::config::load::Shared;
 use crate::detections::fixtures::{
-    self, Sent, detection, findings, judge, judge_canary, mistakes, policy,
+    self, Sent, detection, findings, judge, judge_canary, judge_with, mistakes, policy,
 };
-use crate::engine::Outcome;
+use crate::engine::{Outcome, Policy};
 
 /// The rules and places that are found in a request, in order.
 fn found(yaml: &str, sent: &Sent<'_>) -> Vec<String> {
@@ -381,4 +381,113 @@ fn a_long_honest_document_of_xml_is_judged_whole() {
         "{:?}",
         evaluation.observations()
     );
+}
+
+/// Bytes of no meaning, the same for each seed.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// How many bodies of each shape are judged.
+const SEEDS: u64 = 200;
+
+/// The shapes in which binary data is sent: its type, and what stands before and behind it.
+const BINARY: [(&str, &str, &str); 12] = [
+    (
+        "multipart/related; boundary=4YWxkTrZu0gW",
+        "--4YWxkTrZu0gW\r\nContent-Type: application/json\r\n\r\n{}\r\n--4YWxkTrZu0gW\r\nContent-Type: image/png\r\n\r\n",
+        "\r\n--4YWxkTrZu0gW--\r\n",
+    ),
+    (
+        "multipart/form-data; boundary=4YWxkTrZu0gW",
+        "--4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"a\"; filename*=utf-8''b.jpg\r\n\r\n",
+        "\r\n--4YWxkTrZu0gW--\r\n",
+    ),
+    (
+        "multipart/form-data; boundary=4YWxkTrZu0gW",
+        "--4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"a\"; filename=\"C:\\dir\\a.jpg\"\r\n\r\n",
+        "\r\n--4YWxkTrZu0gW--\r\n",
+    ),
+    (
+        "multipart/form-data; boundary=4YWxkTrZu0gW",
+        "--4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\\\"b.jpg\"\r\n\r\n",
+        "\r\n--4YWxkTrZu0gW--\r\n",
+    ),
+    (
+        "multipart/form-data; boundary=4YWxkTrZu0gW",
+        "--4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n",
+        "\r\n--4YWxkTrZu0gW--\r\n",
+    ),
+    ("application/x-zip-compressed", "PK\x03\x04", ""),
+    ("application/java-archive", "PK\x03\x04", ""),
+    ("application/vnd.oasis.opendocument.text", "PK\x03\x04", ""),
+    ("application/x-sqlite3", "SQLite format 3\0", ""),
+    ("application/avro", "Obj\x01", ""),
+    ("application/vnd.apache.parquet", "PAR1", ""),
+    // Of a type that nobody knows.
+    ("application/x-of-our-own", "OWN\x01", ""),
+];
+
+/// A request with that much noise in one of those shapes, and this in the middle of it.
+fn judge_noise(
+    policy: &Arc<Policy>,
+    shape: (&'static str, &str, &str),
+    seed: u64,
+    length: usize,
+    within: &[u8],
+) -> crate::engine::Evaluation {
+    let (kind, before, behind) = shape;
+    let noise = noise(seed, length);
+    let (first, last) = noise.split_at(length / 2);
+    let body = [before.as_bytes(), first, within, last, behind.as_bytes()].concat();
+    let headers = [("content-type", kind)];
+    judge_with(policy, &with_header(&headers), Some(&body))
+}
+
+#[test]
+fn honest_binary_data_passes_in_every_shape() {
+    let policy = policy(detection::<MaliciousPayload>("{}"));
+    let mut refused = Vec::new();
+    for shape in BINARY {
+        for seed in 0..SEEDS {
+            let evaluation = judge_noise(&policy, shape, seed, 64 << 10, b"");
+            if evaluation.outcome() != Outcome::Pass {
+                refused.push(format!("{shape:?} {seed} {:?}", evaluation.observations()));
+            }
+        }
+    }
+    assert_eq!(refused, [""; 0]);
+}
+
+#[test]
+fn an_attack_within_what_looks_binary_is_found_where_somebody_may_read_it() {
+    let policy = policy(detection::<MaliciousPayload>("{}"));
+    for attack in [
+        &b"\xff<script>alert(1)</script>\xff"[..],
+        b"\xff' union select password from users--\xff",
+        b"\xff'\x01union\x01select\x01password\x01from\x01users--\xff",
+        b"\xff../../../../etc/passwd\xff",
+    ] {
+        for index in [0, 1, 4, 11] {
+            let shape = BINARY[index];
+            for length in [600, 64 << 10] {
+                let evaluation = judge_noise(&policy, shape, 1, length, attack);
+                assert_eq!(
+                    evaluation.outcome(),
+                    Outcome::Block,
+                    "{shape:?} {length} {}",
+                    attack.escape_ascii()
+                );
+            }
+        }
+    }
 }

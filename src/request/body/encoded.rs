@@ -4,6 +4,7 @@
 //! Most of what it finds in compressed bytes is noise, in which every rule finds something sooner or later. So only pieces
 //! are looked at in which there is text, and nothing is odd about any of it: it was not written as what it is taken for.
 
+use super::runs::has_text;
 use crate::request::collector::Collector;
 use crate::request::decode::Syntax;
 use crate::request::pairs;
@@ -20,18 +21,11 @@ pub(super) fn form(out: &mut Collector<'_>) {
         let length = memchr::memchr2(b'&', 0, rest).unwrap_or(rest.len());
         let piece = start..start + length;
         start = piece.end + 1;
-        if has_text(out.text(&piece)) {
+        if has_text(out.text(&piece), TEXT) {
             pairs::inputs(piece, out);
         }
     }
     if start < out.bytes.len() {
         out.value("", start..out.bytes.len(), Syntax::Form);
     }
-}
-
-/// Whether there is text in noise.
-fn has_text(bytes: &[u8]) -> bool {
-    bytes
-        .split(|byte| !matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
-        .any(|run| run.len() >= TEXT)
 }

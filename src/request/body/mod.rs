@@ -16,6 +16,7 @@ mod look;
 mod multipart;
 mod ndjson;
 mod params;
+mod runs;
 mod xml;
 
 use std::cell::OnceCell;
@@ -26,7 +27,6 @@ use serde::Serialize;
 
 use super::coding::{self, Codings, Decoded};
 use super::collector::{self, Collector};
-use super::decode::Syntax;
 use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::pairs;
 use super::values::{Inputs, Parsed, Texts, Values};
@@ -305,7 +305,7 @@ impl<'a> BodyView<'a> {
             graphql::in_pairs(whole.clone(), out);
         }
         if as_text {
-            out.value("", whole, Syntax::Text);
+            runs::value("", whole, out);
         }
         invalid
     }

@@ -1,7 +1,8 @@
 //! The content of a part: judged as everything that some application would read in it.
 //!
-//! Only one thing is not judged whole: a file that is one by every parser's reading and whose bytes are no text from the
-//! beginning. Of that one the text in its first bytes is, where comments and scripts of images lie.
+//! Of what looks binary the text in it is judged. Only one thing is not judged to its end: a file that is one by every
+//! parser's reading and whose bytes are no text from the beginning. Of that one the text in its first bytes is, where
+//! comments and scripts of images lie.
 
 use std::ops::Range;
 
@@ -9,14 +10,12 @@ use super::super::super::collector::Collector;
 use super::super::super::decode::Syntax;
 use super::super::classify::{looks_binary, utf16};
 use super::super::label::Charset;
+use super::super::runs;
 use super::Within;
 use super::head::Head;
 
 /// How much of a binary file is looked at for text.
 pub(super) const FILE_HEAD: usize = 4096;
-
-/// The shortest text within a binary file that is judged. Random bytes make hardly any that long.
-const SHORTEST_RUN: usize = 12;
 
 /// Adds the content of a part, which is `range` of the body.
 pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Collector<'_>) {
@@ -27,7 +26,7 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
     let field = head.field();
     if head.is_certainly_a_file() && looks_binary(text) {
         let end = range.end.min(range.start.saturating_add(FILE_HEAD));
-        for run in runs(out.text(&(range.start..end))) {
+        for run in runs::of(out.text(&(range.start..end))) {
             let run = range.start + run.start..range.start + run.end;
             out.value(field, run, Syntax::Text);
         }
@@ -53,7 +52,7 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
     if let Some(big_endian) = utf16(text).or(head.utf16) {
         out.value(field, range.clone(), Syntax::Utf16 { big_endian });
     }
-    out.value(field, range, Syntax::Text);
+    runs::value(field, range, out);
 }
 
 /// Adds a piece of the content of a file that was begun before.
@@ -66,22 +65,5 @@ pub(super) fn add_more(field: &str, is_utf16: Option<bool>, out: &mut Collector<
             Syntax::Utf16 { big_endian },
         );
     }
-    out.value(field.to_owned(), range, Syntax::Text);
-}
-
-/// The stretches of printable text in bytes that are none on the whole.
-fn runs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
-            let length = rest.iter().take_while(|byte| is_text(byte)).count();
-            let run = at..at + length;
-            at += length + 1;
-            if length >= SHORTEST_RUN {
-                return Some(run);
-            }
-        }
-    })
+    runs::value(field.to_owned(), range, out);
 }
