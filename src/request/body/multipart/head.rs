@@ -36,6 +36,8 @@ pub(super) struct Head {
     file_names: usize,
     /// The one file name, if it is written so that nobody can read it as none.
     file_name: Option<Range<usize>>,
+    /// Whether a file name is given as RFC 8187 writes it, and no other.
+    is_extended: bool,
     is_odd: bool,
 }
 
@@ -66,6 +68,18 @@ impl Head {
     /// Whether every parser takes the part for a file: what it holds is stored, and not read as the value of a field.
     pub(super) const fn is_certainly_a_file(&self) -> bool {
         !self.is_odd && self.dispositions == 1 && self.names == 1 && self.file_name.is_some()
+    }
+
+    /// Whether the part is a file to most parsers: its file name is one that not all of them read, or it has no names at all,
+    /// as in `multipart/related`.
+    pub(super) const fn is_likely_a_file(&self) -> bool {
+        let is_nameless = self.dispositions == 0;
+        let is_named = self.dispositions == 1 && self.names == 1 && self.is_extended;
+        !self.is_odd
+            && (is_nameless || is_named)
+            && self.nested.is_none()
+            && self.encoding.is_none()
+            && self.utf16.is_none()
     }
 
     /// What stands in the content is such that some parsers end the part there.
@@ -281,7 +295,10 @@ impl Head {
             .map_or(0, |at| at + 1);
         let inner = value.start + start..value.end;
         let plain = self.file_name.clone().map(|range| out.text(&range));
-        if plain.is_none() || inner.is_empty() {
+        if plain.is_none() && !inner.is_empty() {
+            self.is_extended = true;
+            out.note("multipart_extended_filename", value);
+        } else if inner.is_empty() {
             self.note("multipart_extended_filename", value, out);
         } else if plain != Some(out.text(&inner)) {
             // A file to everybody, but under two names.

@@ -66,6 +66,8 @@ enum Part {
         content: usize,
         is_text: bool,
     },
+    /// What is a file to most parsers, of which nothing was handed out yet. It is judged whole if it can be.
+    Likely { field: String, content: usize },
     /// A file of text, of which a unit was handed out.
     Text {
         field: String,
@@ -146,14 +148,10 @@ impl Units {
         let content = match &self.part {
             Part::Whole if self.whole >= ENOUGH => return Some(self.cut()),
             Part::Whole if self.scanned.saturating_sub(self.whole) > self.most => {
-                return Some(if self.whole > 0 {
-                    self.cut()
-                } else {
-                    Next::TooLong
-                });
+                return Some(self.too_long());
             }
             Part::Whole => return None,
-            Part::File { content, .. } => *content,
+            Part::File { content, .. } | Part::Likely { content, .. } => *content,
             Part::Text { .. } | Part::Passes { .. } => 0,
         };
         let come = self.scanned.saturating_sub(content);
@@ -167,8 +165,40 @@ impl Units {
             Part::Text { .. } if come >= WINDOW => Some(self.window(WINDOW)),
             Part::File { is_text: true, .. } if come < WINDOW => None,
             Part::File { .. } if come >= FILE_HEAD => self.begin_file(content),
+            Part::Likely { .. } if come > self.most => Some(self.begin_likely(content)),
             _ => None,
         }
+    }
+
+    /// A part is longer than may be judged whole; those before it are judged first.
+    fn too_long(&mut self) -> Next {
+        if self.whole > 0 {
+            self.cut()
+        } else {
+            Next::TooLong
+        }
+    }
+
+    /// Begins a part that is likely a file and too long. Binary data in it is not one value but the texts in it, so the rest
+    /// is judged in windows; but all of it is.
+    fn begin_likely(&mut self, content: usize) -> Next {
+        let bytes = self.held.get(content..self.scanned).unwrap_or_default();
+        let is_binary = looks_binary(bytes);
+        let Part::Likely { field, .. } = &mut self.part else {
+            return self.too_long();
+        };
+        if !is_binary {
+            return self.too_long();
+        }
+        let field = std::mem::take(field);
+        let unit = self.parts(self.scanned);
+        let end = last(&unit.bytes);
+        self.part = Part::Text {
+            field,
+            utf16: None,
+            end,
+        };
+        Next::Unit(unit)
     }
 
     /// Says what a file is of which enough has come.
@@ -208,7 +238,7 @@ impl Units {
                 let left = match self.part {
                     Part::Text { .. } if start > 0 => Some(self.window(start)),
                     Part::Text { .. } | Part::Passes { .. } => None,
-                    Part::Whole | Part::File { .. } => {
+                    Part::Whole | Part::File { .. } | Part::Likely { .. } => {
                         self.whole = start;
                         None
                     }
@@ -240,14 +270,17 @@ impl Units {
         let mut values = Values::default();
         let mut out = Collector::new(&self.held, PlaceKind::Body, Source::Body, &mut values);
         let head = Head::read(head, usize::MAX, &mut out);
-        if let Some((_, name)) = &head.name
-            && head.is_certainly_a_file()
-        {
+        let name = head.name.as_ref().map(|(_, range)| out.text(range));
+        let field = name::of_bytes(name.unwrap_or_default()).into_owned();
+        let content = self.scanned;
+        if head.is_certainly_a_file() {
             Part::File {
-                field: name::of_bytes(out.text(name)).into_owned(),
-                content: self.scanned,
+                field,
+                content,
                 is_text: false,
             }
+        } else if head.is_likely_a_file() {
+            Part::Likely { field, content }
         } else {
             Part::Whole
         }
@@ -264,7 +297,7 @@ impl Units {
             },
             Part::Text { .. } => part,
             // Read again with its unit.
-            Part::File { .. } | Part::Whole => return,
+            Part::File { .. } | Part::Likely { .. } | Part::Whole => return,
         };
         self.note(note);
     }
@@ -287,8 +320,12 @@ impl Units {
         let (field, utf16, end) = match part {
             Part::Passes { field } => (field, None, Vec::new()),
             Part::Text { field, utf16, end } => (field, utf16, end),
-            Part::Whole | Part::File { .. } if self.held.is_empty() => return Next::End,
-            Part::Whole | Part::File { .. } => return Next::Unit(self.parts(self.held.len())),
+            Part::Whole | Part::File { .. } | Part::Likely { .. } if self.held.is_empty() => {
+                return Next::End;
+            }
+            Part::Whole | Part::File { .. } | Part::Likely { .. } => {
+                return Next::Unit(self.parts(self.held.len()));
+            }
         };
         // A file that nothing ends.
         self.note("multipart_unterminated");
@@ -348,7 +385,7 @@ impl Units {
         self.offset += length as u64;
         self.scanned = self.scanned.saturating_sub(length);
         self.whole = self.whole.saturating_sub(length);
-        if let Part::File { content, .. } = &mut self.part {
+        if let Part::File { content, .. } | Part::Likely { content, .. } = &mut self.part {
             *content = content.saturating_sub(length);
         }
         self.held.split_to(length).freeze()

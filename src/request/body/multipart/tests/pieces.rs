@@ -311,12 +311,40 @@ fn a_field_beyond_the_limit_is_too_long_and_a_file_is_not() {
     let mut units = Units::of(&headers, field.as_bytes(), 5000).unwrap();
     units.push(field.as_bytes());
     assert!(matches!(units.proceed(), Next::More));
-    for doubtful in ["filename=\"\"", "filename*=utf-8''b", "filename=\"b"] {
+    for doubtful in ["filename=\"\"", "filename*=utf-8''", "filename=\"b"] {
         let part = format!("--x\r\nContent-Disposition: form-data; name=\"a\"; {doubtful}\r\n\r\n");
         let part = [part.as_bytes(), &[0; 3000]].concat();
         let mut units = Units::of(&headers, &part, 1000).unwrap();
         units.push(&part);
         assert!(matches!(units.proceed(), Next::TooLong), "{doubtful}");
+    }
+}
+
+#[test]
+fn binary_data_that_is_likely_a_file_is_judged_in_windows_to_its_end() {
+    let heads = [
+        "Content-Disposition: form-data; name=\"a\"; filename*=utf-8''b",
+        "Content-Type: image/png\r\nContent-ID: <b>",
+    ];
+    for head in heads {
+        let file = [&[0; 150_000][..], b"hidden payload", &[0; 150_000]].concat();
+        let form = |file: &[u8]| {
+            let head = format!("--x\r\n{head}\r\n\r\n");
+            [head.as_bytes(), file, b"\r\n--x--\r\n"].concat()
+        };
+        let body = form(&file);
+        let (units, gone) = cut(&body, &[8000], 100_000).expect("it begins as it should");
+        assert_eq!(gone, body);
+        assert!(units.len() > 4, "{head}");
+        let (values, _) = judged(&units);
+        let is_found = |value: &String| value.ends_with("=hidden payload");
+        assert!(values.iter().any(is_found), "{head}: {values:?}");
+        // Text is some field's value, and judged whole or not at all.
+        let body = form(&[b'v'; 150_000]);
+        let mut units =
+            Units::of(&headers("multipart/form-data; boundary=x"), &body, 100_000).unwrap();
+        units.push(&body);
+        assert!(matches!(units.proceed(), Next::TooLong), "{head}");
     }
 }
 
