@@ -6,7 +6,7 @@
 //! behind its end, or that can be read both with and without a zlib header. Several members or frames are one body; a
 //! decoder that stops after the first reads a beginning of what was judged.
 //!
-//! Decoding is done in steps into an [`Output`] that knows how long it may become, by itself and compared with what was
+//! Decoding is done in steps into an `Output` that knows how long it may become, by itself and compared with what was
 //! sent, and of how many members and blocks it may be made. So work and memory are linear in what was sent and in what may come out.
 
 mod brotli;
