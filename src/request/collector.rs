@@ -6,7 +6,6 @@ use super::decode::{self, Syntax};
 use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::marks::Marks;
 use super::names::{Name, NameRef};
-use super::offsets::OffsetMap;
 use super::values::{Layer, Record, Role, Values};
 
 /// How many values of one text are kept apart by one syntax. What follows is judged as one value, and said to be: a long list
@@ -33,8 +32,8 @@ pub(super) struct Collector<'c> {
     source: Source,
     /// The number of the text.
     text: u16,
-    /// Leads from the text to the source, where the text is a decoded one.
-    offsets: Option<&'c OffsetMap>,
+    /// What the text has been decoded from, if it is not the source itself.
+    layer: Option<&'c Layer>,
 }
 
 impl<'c> Collector<'c> {
@@ -54,7 +53,7 @@ impl<'c> Collector<'c> {
                 Source::Target | Source::Body => 0,
                 Source::Header(index) => index.saturating_add(1),
             },
-            offsets: None,
+            layer: None,
         }
     }
 
@@ -66,7 +65,7 @@ impl<'c> Collector<'c> {
             kind: self.kind,
             source: self.source,
             text: u16::try_from(number + 1).unwrap_or(u16::MAX),
-            offsets: Some(&layer.offsets),
+            layer: Some(layer),
         }
     }
 
@@ -86,12 +85,13 @@ impl<'c> Collector<'c> {
 
     /// Makes a name that many values are called by.
     pub(super) fn name(&mut self, name: impl Into<Name>) -> NameRef {
-        self.values.name(name.into())
+        self.values.name(name)
     }
 
     /// Adds a value.
+    #[inline]
     pub(super) fn value(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
-        let name = self.values.name(name.into());
+        let name = self.values.name(name);
         self.push(name, Role::Value, range, syntax);
     }
 
@@ -108,7 +108,7 @@ impl<'c> Collector<'c> {
 
     /// Adds a name that is called by another name, such as the name of a file by that of its field.
     pub(super) fn key(&mut self, name: impl Into<Name>, range: Range<usize>, syntax: Syntax) {
-        let name = self.values.name(name.into());
+        let name = self.values.name(name);
         self.push(name, Role::Key, range, syntax);
     }
 
@@ -162,8 +162,8 @@ impl<'c> Collector<'c> {
     /// Adds an ambiguity.
     pub(super) fn note(&mut self, kind: &'static str, range: Range<usize>) {
         if self.values.count(kind) {
-            let range = match self.offsets {
-                Some(offsets) => offsets.raw(range.start)..offsets.raw(range.end),
+            let range = match self.layer {
+                Some(Layer { offsets, .. }) => offsets.raw(range.start)..offsets.raw(range.end),
                 None => range,
             };
             let source = self.source;
@@ -258,7 +258,12 @@ impl<'c> Collector<'c> {
 
     /// Keeps the forms of a value that needs any.
     #[cold]
-    fn keep(&mut self, record: &mut Record, forms: decode::Forms) {
+    fn keep(&mut self, record: &mut Record, mut forms: decode::Forms) {
+        if let Some(layer) = self.layer {
+            for form in forms.first.iter_mut().chain(&mut forms.more) {
+                form.steps = layer.steps.and(&form.steps);
+            }
+        }
         let range = record.start as usize..record.end as usize;
         if forms.oddities.invalid_percent {
             self.note("invalid_percent", range.clone());

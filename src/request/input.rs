@@ -19,7 +19,7 @@ pub struct Form<'v> {
     /// Which kinds of bytes `text` is made of.
     pub marks: Marks,
     /// The decodings that led here, first applied first.
-    pub steps: Steps,
+    pub steps: &'v Steps,
     /// Leads offsets of `text` to offsets of the value as it was written.
     pub offsets: &'v OffsetMap,
 }
@@ -168,14 +168,6 @@ impl<'v> Form<'v> {
             offsets: &UNCHANGED,
         }
     }
-
-    /// The same form of a text that has itself come about by a decoding.
-    pub(super) fn after(self, step: DecodeStep) -> Self {
-        Self {
-            steps: Steps::NONE.and(&[step]).and(&self.steps),
-            ..self
-        }
-    }
 }
 
 // === impl Steps ===
@@ -184,10 +176,15 @@ impl Steps {
     /// Two or three for each decoding.
     const MOST: usize = 3 * (1 + decode::MAX_DEPTH as usize);
 
-    pub(super) const NONE: Self = Self {
+    pub(super) const NONE: &'static Self = &Self {
         len: 0,
         steps: [DecodeStep::Percent; Self::MOST],
     };
+
+    /// One step.
+    pub(super) fn one(step: DecodeStep) -> Self {
+        Self::NONE.and(&[step])
+    }
 
     /// These steps, and then more.
     pub(super) fn and(mut self, more: &[DecodeStep]) -> Self {
@@ -203,7 +200,7 @@ impl Steps {
 
 impl Default for Steps {
     fn default() -> Self {
-        Self::NONE
+        *Self::NONE
     }
 }
 

@@ -35,7 +35,7 @@ pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 pub use marks::Marks;
 pub use offsets::OffsetMap;
-pub use values::{Input, Inputs, InputsIter};
+pub use values::{FormsIter, Input, Inputs, InputsIter};
 
 use collector::Collector;
 use decode::Syntax;

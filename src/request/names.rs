@@ -139,14 +139,21 @@ impl From<String> for Name {
 // === Names as they are kept ===
 
 impl Values {
-    /// Keeps a name that a parser gives.
-    pub(super) fn name(&mut self, name: Name) -> NameRef {
-        match name {
+    /// Keeps a name that a parser gives. In line, since most are there already and need nothing then.
+    #[inline(always)]
+    pub(super) fn name(&mut self, name: impl Into<Name>) -> NameRef {
+        match name.into() {
             Name::Ref(name) => name,
-            Name::Static("") => NameRef::NOTHING,
-            Name::Static(text) => self.node(Node::Static(text)),
-            Name::Text(text) if text.is_empty() => NameRef::NOTHING,
-            Name::Text(text) => self.node(Node::Text(text.into())),
+            Name::Static(text) => self.text(text.is_empty(), || Node::Static(text)),
+            Name::Text(text) => self.text(text.is_empty(), || Node::Text(text.into())),
+        }
+    }
+
+    fn text(&mut self, is_empty: bool, node: impl FnOnce() -> Node) -> NameRef {
+        if is_empty {
+            NameRef::NOTHING
+        } else {
+            self.node(node())
         }
     }
 

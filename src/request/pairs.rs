@@ -33,6 +33,7 @@ pub(super) fn inputs(range: Range<usize>, out: &mut Collector<'_>) {
 }
 
 /// Adds the pair that begins a range, and tells where it ends.
+#[inline(always)]
 fn pair(range: Range<usize>, out: &mut Collector<'_>) -> usize {
     let find = |from: usize, a, b| {
         let rest = out.text(&(from..range.end));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::decode::{Decoded, Forms};
-use super::input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source};
+use super::input::{Ambiguity, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 use super::marks::Marks;
 use super::names::{NameRef, Node};
 use super::offsets::OffsetMap;
@@ -77,7 +77,7 @@ pub(super) struct Layer {
     pub(super) text: Vec<u8>,
     /// Leads offsets of `text` to offsets of the body.
     pub(super) offsets: OffsetMap,
-    pub(super) step: DecodeStep,
+    pub(super) steps: Steps,
     /// The name of the charset.
     pub(super) charset: &'static str,
 }
@@ -100,6 +100,13 @@ pub struct Inputs<'v> {
 pub struct InputsIter<'v> {
     parsed: &'v Parsed<'v>,
     rest: std::iter::Enumerate<std::slice::Iter<'v, Record>>,
+}
+
+/// The forms of one [`Input`].
+#[derive(Clone, Debug)]
+pub struct FormsIter<'v> {
+    first: Option<Form<'v>>,
+    more: std::slice::Iter<'v, Decoded>,
 }
 
 /// One value that a request carries, in every form that an application behind us might come to see.
@@ -197,19 +204,20 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    fn forms(&self, record: &Record) -> impl Iterator<Item = Form<'_>> {
+    fn forms(&self, record: &Record) -> FormsIter<'_> {
         let forms = self.values.forms_of(record);
         let first = match forms.and_then(|forms| forms.first.as_ref()) {
             Some(first) => first.form(),
-            None => Form::raw(self.raw(record), record.marks),
+            None => Form {
+                steps: self.layer(record).map_or(Steps::NONE, |layer| &layer.steps),
+                ..Form::raw(self.raw(record), record.marks)
+            },
         };
         let more = forms.map_or(&[][..], |forms| forms.more.as_slice());
-        let charset = self.layer(record).map(|layer| layer.step);
-        let all = std::iter::once(first).chain(more.iter().map(Decoded::form));
-        all.map(move |form| match charset {
-            Some(step) => form.after(step),
-            None => form,
-        })
+        FormsIter {
+            first: Some(first),
+            more: more.iter(),
+        }
     }
 
     pub(super) const fn inputs(&'a self) -> Inputs<'a> {
@@ -289,6 +297,17 @@ impl DoubleEndedIterator for InputsIter<'_> {
 
 impl ExactSizeIterator for InputsIter<'_> {}
 
+impl<'v> Iterator for FormsIter<'v> {
+    type Item = Form<'v>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Form<'v>> {
+        self.first
+            .take()
+            .or_else(|| self.more.next().map(Decoded::form))
+    }
+}
+
 // === impl Input ===
 
 impl<'v> Input<'v> {
@@ -339,7 +358,7 @@ impl<'v> Input<'v> {
 
     /// The value's forms: first as an application reads it after the one decoding that its place demands, then one for each
     /// further decoding that changed something.
-    pub fn forms(self) -> impl Iterator<Item = Form<'v>> {
+    pub fn forms(self) -> FormsIter<'v> {
         self.parsed.forms(self.record)
     }
 

@@ -77,35 +77,31 @@ pub struct MaliciousPayload {
 /// The most findings of one head or body. The threshold is long reached by then.
 const MAX_FINDINGS: usize = 16;
 
-/// Whether a header is one that no application reads as a value, so that a match in it is chance.
-fn is_not_looked_at(header: &str) -> bool {
-    matches!(
-        header,
-        "connection"
-            | "content-length"
-            | "keep-alive"
-            | "sec-websocket-key"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+/// How a value is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Not at all: no application reads it as a value, so that a match in it is chance.
+    None,
+    /// It says the same in most requests of a client, and no secret.
+    Again,
+    /// Like any other.
+    Usual,
 }
 
-/// Whether a header says the same in most requests of a client, and no secret.
-fn comes_again(header: &str) -> bool {
-    matches!(
-        header,
-        "accept"
-            | "accept-encoding"
-            | "accept-language"
-            | "cache-control"
-            | "content-type"
-            | "host"
-            | "origin"
-            | "referer"
-            | "user-agent"
-            | "via"
-    ) || header.starts_with("sec-")
+impl Look {
+    fn at(input: Input<'_>) -> Self {
+        if input.kind() != PlaceKind::Headers {
+            return Self::Usual;
+        }
+        match &*input.name() {
+            "connection" | "content-length" | "keep-alive" | "sec-websocket-key" | "te"
+            | "transfer-encoding" | "upgrade" => Self::None,
+            "accept" | "accept-encoding" | "accept-language" | "cache-control" | "content-type"
+            | "host" | "origin" | "referer" | "user-agent" | "via" => Self::Again,
+            name if name.starts_with("sec-") => Self::Again,
+            _ => Self::Usual,
+        }
+    }
 }
 
 // === impl MaliciousPayload ===
@@ -123,11 +119,12 @@ impl MaliciousPayload {
         let mut findings = Vec::new();
         let mut work = Work::for_input(bytes);
         for input in inputs {
-            if input.kind() == PlaceKind::Headers && is_not_looked_at(&input.name()) {
+            let look = Look::at(input);
+            if look == Look::None {
                 continue;
             }
             for form in input.forms() {
-                self.scan_form(request, input, form, &mut work, &mut findings);
+                self.scan_form(request, (input, look), &form, &mut work, &mut findings);
                 if findings.len() >= MAX_FINDINGS {
                     return Ok(findings);
                 }
@@ -172,8 +169,8 @@ impl MaliciousPayload {
     fn scan_form(
         &self,
         request: &RequestView<'_>,
-        input: Input<'_>,
-        form: Form<'_>,
+        (input, look): (Input<'_>, Look),
+        form: &Form<'_>,
         work: &mut Work,
         findings: &mut Vec<Finding>,
     ) {
@@ -197,7 +194,7 @@ impl MaliciousPayload {
             {
                 return;
             }
-            let origin = input.origin_of(&form, range.clone());
+            let origin = input.origin_of(form, range.clone());
             let steps = form.steps.to_vec();
             let place = input.place();
             findings.push(Finding {
@@ -209,7 +206,7 @@ impl MaliciousPayload {
             });
         };
         let set = &self.rules.set;
-        if input.kind() == PlaceKind::Headers && comes_again(&input.name()) {
+        if look == Look::Again {
             // Searched to the end, since what is found in half of it is not what is remembered.
             set.find_again(form.text, form.marks, looks_here, found);
         } else {

@@ -6,7 +6,7 @@
 use encoding_rs::Encoding;
 
 use super::super::decode;
-use super::super::input::DecodeStep;
+use super::super::input::{DecodeStep, Steps};
 use super::super::offsets::OffsetMap;
 use super::super::values::Layer;
 
@@ -65,7 +65,7 @@ fn utf16(bytes: &[u8], big_endian: bool) -> Layer {
     Layer {
         text,
         offsets,
-        step: DecodeStep::Utf16,
+        steps: Steps::one(DecodeStep::Utf16),
         charset: if big_endian { "utf-16be" } else { "utf-16le" },
     }
 }
@@ -90,7 +90,7 @@ fn of_bytes(bytes: &[u8], encoding: &'static Encoding) -> Layer {
     Layer {
         text,
         offsets,
-        step: DecodeStep::Charset,
+        steps: Steps::one(DecodeStep::Charset),
         charset: encoding.name(),
     }
 }

@@ -28,31 +28,37 @@ static DIGITS: [u8; 256] = {
 };
 
 /// Whether a byte is of the alphabets.
+#[inline]
 pub(super) fn is_letter(byte: u8) -> bool {
     raw_digit(byte) != NONE
 }
 
 /// The six bits that a letter writes.
+#[inline]
 pub(super) fn digit(byte: u8) -> Option<u8> {
     let digit = raw_digit(byte);
     (digit != NONE).then_some(digit)
 }
 
+#[inline]
 fn raw_digit(byte: u8) -> u8 {
     DIGITS.get(usize::from(byte)).copied().unwrap_or(NONE)
 }
 
 /// Whether what a run of letters writes begins as text.
 pub(super) fn begins_as_text(run: &[u8]) -> bool {
+    // Nearly every run that hides nothing is told by its first letters.
+    if let Some(first) = run.get(..4)
+        && !may_begin_text(read(first).0)
+    {
+        return false;
+    }
     let mut head = [0; token::HEAD];
     let mut len = 0;
     let quads = run.chunks(4);
     for (place, quad) in head.chunks_mut(3).zip(quads) {
         let (bytes, written) = read(quad);
-        // Nearly every run that hides nothing is told by its first bytes.
-        if bytes.iter().take(written).any(|byte| is_never_text(*byte))
-            || (len == 0 && matches!(bytes, [0x80..0xc2, ..]))
-        {
+        if bytes.iter().take(written).any(|byte| is_never_text(*byte)) {
             return false;
         }
         for (place, byte) in place.iter_mut().zip(bytes.iter().take(written)) {
@@ -61,6 +67,21 @@ pub(super) fn begins_as_text(run: &[u8]) -> bool {
         len += written;
     }
     head.get(..len).is_some_and(token::begins_as_text)
+}
+
+/// Whether a text can begin with these bytes, in whatever it is written: anything but control characters and what is no
+/// UTF-8 (the other ways of writing are of ASCII alone).
+const fn may_begin_text(bytes: [u8; 3]) -> bool {
+    match bytes {
+        [0..0x80, 0..0x80, 0..0x80 | 0xc2..=0xf4]
+        | [0..0x80, 0xc2..=0xf4, 0x80..0xc0]
+        | [0xc2..0xe0, 0x80..0xc0, 0..0x80 | 0xc2..=0xf4]
+        | [0xe0..=0xf4, 0x80..0xc0, 0x80..0xc0] => {
+            let [a, b, c] = bytes;
+            !is_never_text(a) && !is_never_text(b) && !is_never_text(c)
+        }
+        _ => false,
+    }
 }
 
 /// Whether a byte is of no text, in whatever it is written.
@@ -130,6 +151,7 @@ pub(super) fn pieces(text: &[u8], range: Range<usize>) -> impl Iterator<Item = P
 }
 
 /// The bytes that up to four letters write, and how many they are. One letter alone writes none.
+#[inline]
 fn read(letters: &[u8]) -> ([u8; 3], usize) {
     let bits = |byte: u8| u32::from(digit(byte).unwrap_or(0));
     let bits = match *letters {
@@ -140,4 +162,25 @@ fn read(letters: &[u8]) -> ([u8; 3], usize) {
     };
     let [_, a, b, c] = bits.to_be_bytes();
     ([a, b, c], letters.len().saturating_sub(1).min(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_given_up_by_its_first_bytes(
+            text in prop_oneof![
+                "\\PC{12}".prop_map(String::into_bytes),
+                proptest::collection::vec(any::<u8>(), 12),
+                "[ -~]{6}".prop_map(|text| text.bytes().flat_map(|byte| [byte, 0]).collect()),
+            ],
+        ) {
+            let first = [text[0], text[1], text[2]];
+            prop_assert!(!token::begins_as_text(&text) || may_begin_text(first));
+        }
+    }
 }

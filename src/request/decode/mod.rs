@@ -172,7 +172,7 @@ impl Decoded {
         Form {
             text: self.text.as_slice(),
             marks: self.marks,
-            steps: self.steps,
+            steps: &self.steps,
             offsets: &self.offsets,
         }
     }

@@ -15,7 +15,7 @@ fn value(raw: &[u8], syntax: Syntax) -> Forms {
     forms.first.get_or_insert_with(|| Decoded {
         text: raw.to_vec(),
         marks,
-        steps: Steps::NONE,
+        steps: *Steps::NONE,
         offsets: OffsetMap::identity(),
     });
     forms
