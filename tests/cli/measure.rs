@@ -218,10 +218,30 @@ fn lists_are_as_long_as_asked_and_rules_are_counted_on_demand() {
         chosen.contains("1 of 2 legitimate requests passed"),
         "{chosen}"
     );
-    assert!(
-        chosen.contains("other categories, left out: 4."),
-        "{chosen}"
-    );
+    assert!(chosen.contains("not chosen, left out: 4."), "{chosen}");
+}
+
+#[test]
+fn the_parts_of_a_corpus_are_all_of_it() {
+    let place = Place::new()
+        .with("rules.yaml", &RULES.replace("MODE", "enforce"))
+        .with("corpus.jsonl", CORPUS);
+    let count = |parts: &[&str]| -> u64 {
+        let test = ["test", "--corpus", "corpus.jsonl", "--format", "json"];
+        let ran = place.run(&[&test, parts].concat());
+        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        let all = |label: &str| report[label]["overall"]["all"].as_u64().unwrap_or(0);
+        all("true_positive") + all("true_negative")
+    };
+    let whole = count(&[]);
+    assert!(whole > 3);
+    let [one, two] = ["1/2", "2/2"].map(|part| count(&["--part", part]));
+    assert_eq!(one + two, whole);
+    assert!(one < whole && two < whole, "{one} and {two}");
+    assert_eq!(count(&["--part", "1/2", "--part", "2/2"]), whole);
+    let wrong = place.run(&["test", "--corpus", "corpus.jsonl", "--part", "3/2"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.contains("as in `1/3`"), "{}", wrong.err);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Named;
+use super::part::Part;
 use super::rates::{Rates, RuleCount};
 use super::report::Wrongly;
 use crate::cli::judge::Judge;
@@ -19,6 +20,7 @@ pub(super) struct Choice<'a> {
     pub(super) label: Label,
     pub(super) only: &'a [String],
     pub(super) skip: &'a [String],
+    pub(super) parts: &'a [Part],
 }
 
 /// What came of it.
@@ -177,7 +179,7 @@ impl Measured {
         choice: &Choice<'_>,
     ) {
         let category = recorded.category.as_deref().unwrap_or("recorded");
-        if !choice.takes(category) {
+        if !choice.takes(&recorded.id, category) {
             self.left_out += 1;
             return;
         }
@@ -259,10 +261,12 @@ pub(super) fn rule(detection: &str, what: &Observed) -> String {
 }
 
 impl Choice<'_> {
-    fn takes(&self, category: &str) -> bool {
+    fn takes(&self, id: &str, category: &str) -> bool {
         let is_one_of =
             |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, category));
-        (self.only.is_empty() || is_one_of(self.only)) && !is_one_of(self.skip)
+        (self.only.is_empty() || is_one_of(self.only))
+            && !is_one_of(self.skip)
+            && (self.parts.is_empty() || self.parts.iter().any(|part| part.holds(id)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bound;
 mod measure;
+mod part;
 mod rates;
 mod report;
 mod text;
@@ -21,6 +22,7 @@ use crate::engine::Mode;
 use crate::request::Standing;
 use bound::Bound;
 use measure::{Choice, measure};
+use part::Part;
 use report::Report;
 
 /// Judge recorded requests, and say how many attacks are refused and how many legitimate requests pass
@@ -41,6 +43,11 @@ pub(super) struct Test {
     /// Leave out the requests of this category. May be repeated
     #[arg(long, value_name = "CATEGORY")]
     skip: Vec<String>,
+
+    /// Judge only this part of the requests, chosen by their ids: `1/3` is the first of three. May be repeated. Tune rules on
+    /// some parts, and see by the others whether they hold elsewhere
+    #[arg(long, value_name = "N/M")]
+    part: Vec<Part>,
 
     /// Who sends them
     #[arg(long, value_name = "IP", default_value = "192.0.2.1")]
@@ -86,6 +93,7 @@ impl Test {
             label: self.label,
             only: &self.only,
             skip: &self.skip,
+            parts: &self.part,
         };
         let mut notes = Vec::new();
         if was == Mode::Monitor {

@@ -34,7 +34,7 @@ pub(super) struct Report {
     pub(super) misses: Vec<Wrongly>,
     /// Legitimate requests that are refused.
     pub(super) false_alarms: Vec<Wrongly>,
-    /// Requests that a category kept out.
+    /// Requests that were not chosen: by their category or part.
     pub(super) left_out: usize,
     /// Files of folders that hold no requests.
     pub(super) passed_over: Vec<String>,

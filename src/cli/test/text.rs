@@ -184,7 +184,7 @@ fn foot(report: &Report, text: &mut String) -> Result<(), Error> {
     let mut notes = report.notes.clone();
     if report.left_out > 0 {
         notes.push(format!(
-            "Requests of other categories, left out: {}.",
+            "Requests of not chosen, left out: {}.",
             report.left_out
         ));
     }
