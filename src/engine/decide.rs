@@ -128,7 +128,9 @@ impl Evaluation {
     /// Lets the chain judge the head.
     pub fn on_headers(&mut self, request: &RequestView<'_>, facts: &dyn Facts, now: Instant) {
         self.judge(Phase::RequestHeaders, facts, now, |detection, context| {
-            detection.on_headers(request, context)
+            Ok(detection
+                .on_headers(request, context)?
+                .hiding(request.inputs()))
         });
         self.keep_excerpt(request, None);
     }
@@ -183,9 +185,7 @@ impl Evaluation {
             now,
             |detection, context| match detection.body_need(request, context) {
                 BodyNeed::None => Ok(Verdict::Pass),
-                _ => detection
-                    .on_body(request, body, context)
-                    .map(|verdict| verdict.behind(body.offset()).under(body.codings())),
+                _ => Ok(detection.on_body(request, body, context)?.of_body(body)),
             },
         );
         self.known = 0..0;

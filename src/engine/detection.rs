@@ -1,7 +1,7 @@
 //! The trait that every detection implements.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::fmt;
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::finding::{Evidence, Finding, RuleInfo};
 use crate::clients::Facts;
-use crate::event::secrets::presentable;
-use crate::request::{BodyView, Codings, RequestView, ResponseView, Source};
+use crate::event::secrets::{Neighbours, is_nameable, presentable};
+use crate::request::{BodyView, Codings, Inputs, Place, RequestView, ResponseView, Source};
 
 /// Recognises one class of threat.
 ///
@@ -193,8 +193,14 @@ impl Verdict {
         Self::Threat(vec![finding])
     }
 
+    /// What was found in a body, or in a piece of one, fit to be told.
+    pub(super) fn of_body(self, body: &BodyView<'_>) -> Self {
+        let told = self.hiding(body.inputs());
+        told.behind(body.offset()).under(body.codings())
+    }
+
     /// The same, found in a piece of the body that begins at `offset` of it.
-    pub(super) fn behind(mut self, offset: u64) -> Self {
+    fn behind(mut self, offset: u64) -> Self {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         if let Self::Threat(findings) = &mut self
             && offset > 0
@@ -210,8 +216,20 @@ impl Verdict {
         self
     }
 
+    /// The same, without the bytes of values that nothing but their neighbours among `inputs` names as secrets.
+    pub(super) fn hiding(mut self, inputs: Inputs<'_>) -> Self {
+        if let Self::Threat(findings) = &mut self {
+            let neighbours = LazyCell::new(|| Neighbours::among(inputs));
+            let is_secret = |place: &Place<'_>| is_nameable(place) && neighbours.name(place);
+            for finding in findings.iter_mut().filter(|found| is_secret(&found.place)) {
+                finding.evidence.hide();
+            }
+        }
+        self
+    }
+
     /// The same, found in a body of which these content codings were taken off before.
-    pub(super) fn under(mut self, codings: Codings) -> Self {
+    fn under(mut self, codings: Codings) -> Self {
         if let Self::Threat(findings) = &mut self {
             for Evidence { origin, steps, .. } in findings.iter_mut().map(|f| &mut f.evidence) {
                 if origin

@@ -72,6 +72,7 @@ impl AccessRecord {
         headers: &HeaderMap,
     ) -> Self {
         let shown = |text: &[u8]| secrets::printable(text, Self::SHOWN);
+        let masked = |text: &[u8]| secrets::presentable(text, Self::SHOWN);
         let header = |name: HeaderName| headers.get(name).map(|value| value.as_bytes());
         Self {
             time,
@@ -82,7 +83,7 @@ impl AccessRecord {
             peer_ip: client.peer,
             method: shown(method.as_str().as_bytes()),
             host: header(header::HOST).map(shown),
-            path: shown(before(target.as_bytes(), b"?#")),
+            path: masked(before(target.as_bytes(), b"?#")),
             proto: protocol(version),
             status: None,
             bytes_in: 0,
@@ -91,7 +92,7 @@ impl AccessRecord {
             upstream: None,
             upstream_status: None,
             user_agent: header(header::USER_AGENT).map(shown),
-            referer: header(header::REFERER).map(|referer| shown(&page(referer))),
+            referer: header(header::REFERER).map(|referer| masked(&page(referer))),
             action: Decision::Pass,
             score: 0,
             inspection: Duration::ZERO,
@@ -213,6 +214,20 @@ mod tests {
         );
         assert_eq!(record["path"], "/login");
         assert_eq!(record["referer"], "https://example.org/p@ge");
+        assert!(!record.to_string().contains("hunter2"), "{record}");
+    }
+
+    #[test]
+    fn secrets_of_paths_stay_out() {
+        let page = b"https://example.org/reset/token/hunter2";
+        let record = record(
+            "/a;jsessionid=hunter2/token/hunter2",
+            &[(header::REFERER, page)],
+        );
+        assert_eq!(
+            record["referer"],
+            "https://example.org/reset/token/[masked]"
+        );
         assert!(!record.to_string().contains("hunter2"), "{record}");
     }
 

@@ -52,7 +52,7 @@ impl Evidence {
         steps: Vec<DecodeStep>,
     ) -> Self {
         let text = if secrets::place_is_secret(place) {
-            format!("[masked, {} bytes]", part.len())
+            hidden(part.len())
         } else {
             secrets::presentable_part(text, part, Self::MAX_BYTES)
         };
@@ -62,4 +62,15 @@ impl Evidence {
             steps,
         }
     }
+
+    /// Shows nothing of bytes of the request any more.
+    pub fn hide(&mut self) {
+        if let Some(origin) = &self.origin {
+            self.text = hidden(origin.range.len());
+        }
+    }
+}
+
+fn hidden(length: usize) -> String {
+    format!("[masked, {length} bytes]")
 }

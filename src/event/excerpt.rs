@@ -11,7 +11,7 @@ use std::ops::Range;
 use http::header::COOKIE;
 use serde::{Deserialize, Serialize};
 
-use super::secrets::{self, MASK};
+use super::secrets::{self, MASK, Neighbours};
 use crate::request::body::is_encoded;
 use crate::request::coding::is_content_encoding;
 use crate::request::{BodyKind, BodyView, Input, RequestView, Source};
@@ -62,20 +62,18 @@ impl Excerpt {
         }
         let mut secrets = Vec::new();
         let inputs = request.inputs();
+        let neighbours = Neighbours::among(inputs);
         for input in inputs.iter() {
             let raw = request.slice(&input.origin());
-            note(&input, raw, limit, &mut secrets);
+            note(&input, raw, limit, &neighbours, &mut secrets);
         }
         let body = body.filter(|body| !body.bytes().is_empty());
         let text = body.and_then(|body| text_of(request, body));
-        if text.is_some() {
-            for input in body
-                .map(BodyView::inputs)
-                .iter()
-                .flat_map(|inputs| inputs.iter())
-            {
-                let raw = body.and_then(|body| body.slice(&input.origin()));
-                note(&input, raw, limit, &mut secrets);
+        if let (Some(body), true) = (body, text.is_some()) {
+            let neighbours = Neighbours::among(body.inputs());
+            for input in body.inputs().iter() {
+                let raw = body.slice(&input.origin());
+                note(&input, raw, limit, &neighbours, &mut secrets);
             }
         }
         let mut excerpt = Self {
@@ -110,20 +108,22 @@ fn note(
     input: &Input<'_>,
     raw: Option<&[u8]>,
     limit: usize,
+    neighbours: &Neighbours,
     secrets: &mut Vec<(Source, Range<usize>)>,
 ) {
     let origin = input.origin();
     if origin.range.start < limit
         && !origin.range.is_empty()
-        && hides(input, raw.unwrap_or_default(), limit)
+        && hides(input, raw.unwrap_or_default(), limit, neighbours)
     {
         secrets.push((origin.source, origin.range));
     }
 }
 
 /// Whether a value is a secret, or names one only once it is decoded.
-fn hides(input: &Input<'_>, raw: &[u8], limit: usize) -> bool {
-    if secrets::place_is_secret(&input.place()) {
+fn hides(input: &Input<'_>, raw: &[u8], limit: usize, neighbours: &Neighbours) -> bool {
+    let place = input.place();
+    if secrets::place_is_secret(&place) || neighbours.name(&place) {
         return true;
     }
     // Decoding hardly makes a text longer; what is cut off here is cut off in the excerpt.
@@ -229,14 +229,7 @@ impl Making<'_> {
         let mut hidden: Vec<Range<usize>> = of_source.map(|(_, range)| range.clone()).collect();
         hidden.extend(named(text, end, &hidden));
         hidden.retain(|secret| secret.start < end);
-        hidden.sort_by_key(|secret| secret.start);
-        hidden.dedup_by(|next, last| {
-            let overlaps = next.start < last.end;
-            if overlaps {
-                last.end = last.end.max(next.end);
-            }
-            overlaps
-        });
+        secrets::apart(&mut hidden);
         let mut shown = String::new();
         let mut at = 0;
         for secret in hidden {
@@ -369,6 +362,26 @@ mod tests {
             (
                 "/",
                 json,
+                r#"[{"name":"password","value":"hunter2"},{"name":"a","value":"b"}]"#,
+                r#"[{"name":"password","value":"[masked]"},{"name":"a","value":"b"}]"#,
+            ),
+            (
+                "/reset/token/hunter2?name=pin&a=b&value=hunter2",
+                json,
+                "",
+                "/reset/token/[masked]?name=pin&a=b&value=[masked]",
+            ),
+            ("/reset/%74oken/hunter2?a=b", json, "", "[masked]?a=b"),
+            ("/", ("x-auth", b"hunter2"), "", "[masked]"),
+            (
+                "/",
+                ("content-type", b"text/plain"),
+                "a: b\npassword: correct hunter2, and so on\nc: d",
+                "a: b\npassword: [masked]\nc: d",
+            ),
+            (
+                "/",
+                json,
                 r#"{"q":"password=hunter2&a"}"#,
                 r#"{"q":"password=[masked]&a"}"#,
             ),
@@ -391,6 +404,14 @@ mod tests {
             assert!(all.contains(shown), "{shown}: {all}");
             assert!(kept.masked > 0, "{all}");
         }
+        // What only looks like it is shown.
+        let kept = excerpt(
+            "/docs/token/ring?name=shipping&value=fast",
+            &[json, ("x-author", b"joe")],
+            br#"[{"name":"Password manager","value":"19.99"}]"#,
+            2048,
+        );
+        assert_eq!(kept.masked, 0, "{kept:?}");
         // Of a broken text so much is masked that this is checked by itself.
         let kept = excerpt("/?a=password", &[json], b"{\"a\":\"pin\"}", 2048);
         assert_eq!(kept.masked, 0, "{kept:?}");
@@ -425,7 +446,7 @@ mod tests {
             ),
             (
                 (plain.0, plain.1.into()),
-                format!("token: {} and hunter2", long(2100)),
+                format!("token: {}\nhunter2", long(2100)),
                 "token: [masked]",
             ),
         ] {

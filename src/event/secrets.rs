@@ -1,50 +1,20 @@
 //! What must not be shown: secrets in requests, and control characters of outsiders.
 //!
-//! Two nets. A value whose *place* is known to carry secrets is masked whole ([`place_is_secret`]). In any other text,
-//! what follows the name of a secret is masked ([`presentable`]): a password in a body that is judged as text, a token in
-//! the query of a `Referer`. Both err by masking too much; neither can know a secret that nothing names.
+//! Three nets. A value whose *place* is known to carry secrets is masked whole ([`place_is_secret`]), and so is one that a
+//! value beside it names ([`Neighbours`]). In any other text, what follows the name of a secret is masked
+//! ([`presentable`]): a password in a body that is judged as text, a token in the query of a `Referer` or in a path. All err
+//! by masking too much; none can know a secret that nothing names.
+
+mod named;
+mod neighbours;
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
 
 use crate::request::name::{head, push_printable};
 use crate::request::{Place, PlaceKind};
 
-/// Words within a name that say that its value is a secret.
-const WORDS: [&str; 18] = [
-    "authorization",
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "token",
-    "api-key",
-    "api_key",
-    "apikey",
-    "access_key",
-    "accesskey",
-    "private_key",
-    "credential",
-    "session",
-    "sessid",
-    "jwt",
-];
-
-/// Names that say it only if they are the whole name, because they are parts of many others (`shipping`, `passenger`).
-const WHOLE: [&str; 8] = [
-    "pass",
-    "pin",
-    "otp",
-    "cvv",
-    "cvc",
-    "sid",
-    "auth",
-    "signature",
-];
+pub(super) use named::{AROUND, apart, named};
+pub use neighbours::Neighbours;
 
 /// What stands for a secret.
 pub const MASK: &str = "[masked]";
@@ -59,23 +29,17 @@ pub fn place_is_secret(place: &Place<'_>) -> bool {
     match place.kind {
         PlaceKind::Cookies => true,
         PlaceKind::Headers => {
-            name_is_secret(&place.name) || place.name.eq_ignore_ascii_case("cookie")
+            named::is_secret(&place.name) || place.name.eq_ignore_ascii_case("cookie")
         }
-        PlaceKind::Query | PlaceKind::Body => name_is_secret(&place.name),
+        PlaceKind::Query | PlaceKind::Body => named::is_secret(&place.name),
         PlaceKind::Path | PlaceKind::Client | PlaceKind::Response => false,
     }
 }
 
-/// Whether a field's name says that its value is a secret. Of a JSON path (`$.user.pass[0]`) and of a form's field
-/// (`user[pass]`), the last part may say it alone.
-fn name_is_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let last = lower
-        .rsplit(['.', '[', ']'])
-        .find(|part| !is_index(part))
-        .unwrap_or_default();
-    WORDS.iter().any(|word| lower.contains(word)) || WHOLE.contains(&last)
+/// Whether a value at `place` may be named as a secret by its [`Neighbours`], which are not worth looking for otherwise.
+#[must_use]
+pub fn is_nameable(place: &Place<'_>) -> bool {
+    neighbours::is_nameable(place)
 }
 
 /// Whether a query that cannot be taken apart may hold a secret: a parameter's name says it, or is percent-encoded, or the
@@ -86,8 +50,7 @@ pub fn query_is_secret(query: &[u8]) -> bool {
     let mut names = text
         .split(['&', ';'])
         .filter_map(|pair| pair.split('=').next());
-    WORDS.iter().any(|word| text.contains(word))
-        || names.any(|name| name.contains('%') || name_is_secret(name))
+    named::has_word(&text) || names.any(|name| name.contains('%') || named::is_secret(name))
 }
 
 /// Bytes of an outsider as evidence: secrets that the text itself names are masked, then as [`printable`].
@@ -103,18 +66,15 @@ pub fn presentable_part(text: &[u8], part: Range<usize>, max: usize) -> String {
     let bytes = text.get(part.clone()).unwrap_or_default();
     let shown = head(bytes, max);
     let end = part.start.saturating_add(shown.len());
-    let from = part.start.saturating_sub(AROUND);
-    let until = end.saturating_add(AROUND).min(text.len());
     let mut written = String::with_capacity(shown.len() + 4);
     let mut at = part.start;
-    for secret in named(text.get(from..until).unwrap_or_default()) {
-        let (start, stop) = (from + secret.start, from + secret.end);
-        if stop <= at || start >= end {
+    for secret in named::named_around(text, part.start..end) {
+        if secret.end <= at || secret.start >= end {
             continue;
         }
-        push_printable(&mut written, text.get(at..start).unwrap_or_default());
+        push_printable(&mut written, text.get(at..secret.start).unwrap_or_default());
         written.push_str(MASK);
-        at = stop.min(end);
+        at = secret.end.min(end);
     }
     push_printable(&mut written, text.get(at..end).unwrap_or_default());
     if shown.len() < bytes.len() {
@@ -150,54 +110,6 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
     text
 }
 
-/// How far around a part is looked for the name of a secret, in bytes.
-pub(super) const AROUND: usize = 4096;
-
-/// Where secrets are that the text itself names, in order and apart: what follows a scheme of credentials (`Bearer …`), the
-/// name of a secret and `=` or `:`, or the user's name in a URL.
-pub(super) fn named(text: &[u8]) -> Vec<Range<usize>> {
-    let Some(expressions) = NAMED.as_ref() else {
-        // They are constant, so they compile; but if we could not look for secrets, nothing may be shown.
-        return std::iter::once(0..text.len()).collect();
-    };
-    let found = expressions.iter().flat_map(|expression| {
-        let found = expression.captures_iter(text);
-        found.filter_map(|found| found.name("secret").map(|secret| secret.range()))
-    });
-    let mut all: Vec<Range<usize>> = found.collect();
-    all.sort_by_key(|secret| secret.start);
-    all.dedup_by(|next, last| {
-        let overlaps = next.start < last.end;
-        if overlaps {
-            last.end = last.end.max(next.end);
-        }
-        overlaps
-    });
-    all
-}
-
-/// What [`named`] looks for; the group `secret` is what must not be shown.
-static NAMED: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
-    let scheme = r#"(?is-u)\b(?:bearer|basic)(?:\s|\+|%20)+(?<secret>[^\s"'&;,]+)"#;
-    let user = r#"(?is-u)(?:://|%3a%2f%2f)[^\s/?#@:"']*:(?<secret>[^\s/?#@"']+)@"#;
-    // A name; its closing quote, plain or itself escaped; a colon or equals sign; then a quoted value with its quotes,
-    // to the end of the text if nothing closes it, or a value without quotes.
-    let pair = [
-        r"(?is-u)(?:(?:[\w.\[\]-]*(?:",
-        &WORDS.join("|"),
-        r")[\w.\[\]-]*|\b(?:",
-        &WHOLE.join("|"),
-        r#"))\]?(?:\\?["'])?\s*(?:[:=>]|%3[ad])\s*[\[{]*\s*)"#,
-        r#"(?<secret>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\"(?:[^"\\])*(?:\\")?|[^\s"'&;,}]+)"#,
-    ]
-    .concat();
-    Some([
-        Regex::new(scheme).ok()?,
-        Regex::new(user).ok()?,
-        Regex::new(&pair).ok()?,
-    ])
-});
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,6 +131,15 @@ mod tests {
             (Body, "$.user.Password"),
             (Body, "$.cards[0].cvv"),
             (Body, "$.pins.pin[3]"),
+            (Body, "$.employee.SSN"),
+            (Body, "/user/pass"),
+            (Body, "/user/@pin"),
+            (Query, "user_ssn"),
+            (Query, "social-security-number"),
+            (Headers, "X-Auth"),
+            (Headers, "x-auth-token"),
+            (Headers, "X-Auth-Key"),
+            (Headers, "x-hub-signature"),
         ] {
             assert!(place_is_secret(&Place::value(kind, name)), "{name}");
             assert!(
@@ -230,7 +151,11 @@ mod tests {
             (Query, "shipping"),
             (Query, "passenger"),
             (Headers, "user-agent"),
+            (Headers, "x-author"),
+            (Headers, "x-auth-user"),
             (Body, "$.author"),
+            (Body, "$.lesson"),
+            (Body, "$.keyboard"),
             (Body, ""),
             (Path, "password"),
         ] {
@@ -261,10 +186,7 @@ mod tests {
             ("user[pass]=hunter2;", "user[pass]=[masked];"),
             ("?token=abc<script>", "?token=[masked]"),
             ("token%3Dabc", "token%3D[masked]"),
-            (
-                "Authorization: Bearer xyz",
-                "Authorization: [masked] [masked]",
-            ),
+            ("Authorization: Bearer xyz", "Authorization: [masked]"),
             ("x Bearer a.b.c' or 1", "x Bearer [masked]' or 1"),
             ("basic\tdXNlcjpwYXNz", "basic\\u{9}[masked]"),
             (
@@ -275,11 +197,121 @@ mod tests {
                 "https://example.org:8080/@joe",
                 "https://example.org:8080/@joe",
             ),
+            (
+                "password: hunter2 and more words\nnote: a",
+                "password: [masked]\\u{a}note: a",
+            ),
+            ("  - pin = it is 12, a", "  - pin = [masked] is 12, a"),
+            ("pin = it is 12, a", "pin = [masked], a"),
+            (
+                "my password: it's hunter2 ok, a",
+                "my password: [masked], a",
+            ),
+            ("{pin: 12 34, a: 1}", "{pin: [masked], a: 1}"),
+            ("X-Auth: hunter2, and 2", "X-Auth: [masked]"),
+            ("ssn=078-05-1120&a=b", "ssn=[masked]&a=b"),
+            (
+                r#"[{"name":"password","value":"hunter2"},{"name":"a","value":"b"}]"#,
+                r#"[{"name":"password","value":[masked]},{"name":"a","value":"b"}]"#,
+            ),
+            (
+                r#"{"value": "hunter2", "id": "New API key"}"#,
+                r#"{"value": [masked], "id": "New API key"}"#,
+            ),
+            (
+                r#"{\"key\":\"x-auth\",\"value\":\"hunter2\"}"#,
+                r#"{\"key\":\"x-auth\",\"value\":[masked]}"#,
+            ),
+            (
+                "name=password&value=hunter2&a=b",
+                "name=password&value=[masked]&a=b",
+            ),
+            (
+                r#"{"name":"Password manager","value":"19.99"}"#,
+                r#"{"name":"Password manager","value":"19.99"}"#,
+            ),
+            (
+                r#"{"value":"19.99","name":"Password manager"}"#,
+                r#"{"value":"19.99","name":"Password manager"}"#,
+            ),
+            (
+                "Password manager: 19.99 each",
+                "Password manager: 19.99 each",
+            ),
+            ("the password, a: hunter", "the password, a: hunter"),
             ("shipping=fast", "shipping=fast"),
             ("' or password like 'a%", "' or password like 'a%"),
             ("1 union select token from t", "1 union select token from t"),
         ] {
             assert_eq!(presentable(text.as_bytes(), 120), shown);
+        }
+    }
+
+    #[test]
+    fn what_looks_random_behind_a_segment_of_secrets_is_masked() {
+        for (path, shown) in [
+            ("/reset/token/abc123", "/reset/token/[masked]"),
+            ("/api/key/xyz987/a?b", "/api/key/[masked]/a?b"),
+            ("/a/token/token/abc123", "/a/token/token/[masked]"),
+            (
+                "/a/access_token/abc123%20or'1",
+                "/a/access_token/[masked]'1",
+            ),
+            (
+                "http://h/reset%2Ftoken%2fabc123",
+                "http://h/reset%2Ftoken%2f[masked]",
+            ),
+            ("/sessions/0a1b2c3d/keys", "/sessions/[masked]/keys"),
+            ("/docs/token/ring", "/docs/token/ring"),
+            (
+                "/docs/token/ring%20of%20fire",
+                "/docs/token/ring%20of%20fire",
+            ),
+            ("/docs/token/a1", "/docs/token/a1"),
+            ("/keys/abc123", "/keys/abc123"),
+            ("/orders/2024/abc123", "/orders/2024/abc123"),
+            ("/token/4711000", "/token/4711000"),
+            ("TokenBot/2.0beta3000", "TokenBot/2.0beta3000"),
+        ] {
+            assert_eq!(presentable(path.as_bytes(), 120), shown);
+        }
+    }
+
+    /// Whatever a secret consists of, and however far before its name is.
+    #[test]
+    fn a_part_deep_within_a_secret_is_masked() {
+        let long = "x".repeat(3 * AROUND);
+        let blanks = "x y ".repeat(AROUND);
+        let escapes = r#"x\" "#.repeat(AROUND);
+        for (before, filling, after) in [
+            ("a=b&password=", &long, "&c=d"),
+            ("Bearer ", &long, " d"),
+            ("http://joe:", &long, "@h/"),
+            ("a, password: ", &blanks, "\nd"),
+            ("password: ", &blanks, "\nd"),
+            ("{'password': '", &blanks, "', d"),
+            (r#"{"password": ""#, &blanks, r#"", d"#),
+            (r#"{"password": ""#, &escapes, r#"", d"#),
+            (r#"{\"password\": \""#, &blanks, r#"\", d"#),
+        ] {
+            let text = format!("{before}{filling}hunter2{after}").into_bytes();
+            let at = before.len() + filling.len();
+            let shown = presentable_part(&text, at..at + 7, 120);
+            assert_eq!(shown, MASK, "{before}");
+            let shown = presentable_part(&text, at + 3..text.len(), 120);
+            assert!(shown.starts_with(MASK), "{shown}");
+            let last = shown.chars().next_back().expect("a text");
+            assert!(after.ends_with(last), "{shown}");
+        }
+        // What has ended, has.
+        for before in [
+            "password=1&a=",
+            "password: a\nb: ",
+            r#"{"password": "", "a": ""#,
+        ] {
+            let text = format!("{before}{long}hunter2").into_bytes();
+            let at = before.len() + long.len();
+            assert_eq!(presentable_part(&text, at..at + 7, 120), "hunter2");
         }
     }
 

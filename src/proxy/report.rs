@@ -243,7 +243,7 @@ impl Report {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         event.client = Some(self.client.clone());
         event.method = Some(secrets::printable(head.method.as_str().as_bytes(), 32));
-        event.path = Some(secrets::printable(path.as_bytes(), SHOWN_PATH));
+        event.path = Some(secrets::presentable(path.as_bytes(), SHOWN_PATH));
         event
     }
 }

@@ -21,9 +21,15 @@ const BASIC: &str = "mQ7-basic-gu49";
 const ENV: &str = "mQ7-env-bx70";
 const TEXT: &str = "mQ7-text-pi81";
 const REFERER: &str = "mQ7-referer-jf02";
+const AUTH: &str = "mQ7-auth-nk57";
+const PATH: &str = "mQ7-path-hd18";
+const SSN: &str = "mQ7-ssn-qb39";
+const PAIR: &str = "mQ7-pair-vz64";
+const WORDS: &str = "mQ7-words-xe85";
 
-const MARKERS: [&str; 12] = [
-    BEARER, PROXY, COOKIE, API_KEY, QUERY, FORM, JSON, PART, BASIC, ENV, TEXT, REFERER,
+const MARKERS: [&str; 17] = [
+    BEARER, PROXY, COOKIE, API_KEY, QUERY, FORM, JSON, PART, BASIC, ENV, TEXT, REFERER, AUTH, PATH,
+    SSN, PAIR, WORDS,
 ];
 
 /// What attacks look like, as each detection that reads requests knows them.
@@ -152,10 +158,11 @@ fn requests(attack: &str, inside: bool) -> Vec<Sent> {
                 format!("theme=dark; session={COOKIE}{}", within.replace(';', "%3B")),
             ),
             ("X-Api-Key", format!("{API_KEY}{within}")),
+            ("X-Auth", format!("{AUTH}{within}")),
             (
                 "Referer",
                 format!(
-                    "https://joe:{REFERER}@example.org/a?token={REFERER}{}",
+                    "https://joe:{REFERER}@example.org/reset/token/{PATH}?token={REFERER}{}",
                     percent(within)
                 ),
             ),
@@ -168,12 +175,14 @@ fn requests(attack: &str, inside: bool) -> Vec<Sent> {
         percent(beside)
     );
     let form = format!(
-        "user=joe&password={FORM}{}&note={}",
+        "user=joe&password={FORM}{}&user_ssn={SSN}{}&note={}",
+        percent(within),
         percent(within),
         percent(beside)
     );
     let object = format!(
-        r#"{{"user":{{"name":"joe","password":"{JSON}{}"}},"note":"{}"}}"#,
+        r#"{{"user":{{"name":"joe","password":"{JSON}{}"}},"more":[{{"name":"password","value":"{PAIR}{}"}}],"note":"{}"}}"#,
+        escaped(within),
         escaped(within),
         escaped(beside)
     );
@@ -181,7 +190,7 @@ fn requests(attack: &str, inside: bool) -> Vec<Sent> {
         "--x\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n{PART}{within}\r\n--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n{beside}\r\n--x--\r\n",
     );
     let text = format!(
-        "note={beside} password={TEXT}{within}\n{{\"api_key\": \"{TEXT}{}\"}}",
+        "note={beside} password={TEXT}{within}\npassword: it is {WORDS}{within} or so\n{{\"api_key\": \"{TEXT}{}\"}}",
         escaped(within)
     );
     [

@@ -5,17 +5,19 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::inputs::{Values, is_secret};
+use super::inputs::Values;
 use crate::cli::judge::Judged;
 use crate::engine::Mode;
 use crate::engine::decide::{Evaluation, Observation, Observed, Outcome};
 use crate::engine::trace::Step;
-use crate::event::secrets::{place_is_secret, presentable, presentable_part, printable};
+use crate::event::secrets::{
+    Neighbours, place_is_secret, presentable, presentable_part, printable,
+};
 use crate::request::ambiguity::kind;
 use crate::request::body::Ground;
 use crate::request::{
-    Ambiguity, BodyKind, BodyView, Coding, DecodeStep, IdentitySource, Origin, Place, Source,
-    Standing,
+    Ambiguity, BodyKind, BodyView, Coding, DecodeStep, IdentitySource, Origin, Place, PlaceKind,
+    Source, Standing,
 };
 
 /// One judgement.
@@ -118,6 +120,8 @@ pub(super) struct Bounds {
 pub(super) struct Seen<'s, 'v, 'r, 'b> {
     pub(super) judged: &'s Judged<'v, 'r, 'b>,
     pub(super) bounds: Bounds,
+    /// What names secrets beside them, in the head and in the body.
+    neighbours: [Neighbours; 2],
 }
 
 impl Explanation {
@@ -149,7 +153,7 @@ impl Explanation {
             revision: policy.revision.to_string(),
             mode: policy.mode,
             method: request.method().to_string(),
-            path: printable(request.path().as_bytes(), seen.bounds.text),
+            path: presentable(request.path().as_bytes(), seen.bounds.text),
             client: Client {
                 ip: client.address,
                 source: client.source,
@@ -244,7 +248,7 @@ fn found(observation: &Observation, seen: &Seen<'_, '_, '_, '_>, elsewhere: bool
             }
             told.origin.clone_from(&finding.evidence.origin);
             told.raw = finding.evidence.origin.as_ref().map(|origin| {
-                let secret = is_secret(&finding.place, seen.slice(origin));
+                let secret = seen.is_secret(&finding.place, seen.slice(origin));
                 seen.show_part(origin, secret || seen.is_in_secret(origin))
             });
         }
@@ -254,7 +258,19 @@ fn found(observation: &Observation, seen: &Seen<'_, '_, '_, '_>, elsewhere: bool
 
 // === impl Seen ===
 
-impl Seen<'_, '_, '_, '_> {
+impl<'s, 'v, 'r, 'b> Seen<'s, 'v, 'r, 'b> {
+    pub(super) fn new(judged: &'s Judged<'v, 'r, 'b>, bounds: Bounds) -> Self {
+        let of_body = judged.body.map(|body| Neighbours::among(body.inputs()));
+        Self {
+            judged,
+            bounds,
+            neighbours: [
+                Neighbours::among(judged.request.inputs()),
+                of_body.unwrap_or_default(),
+            ],
+        }
+    }
+
     pub(super) fn slice(&self, origin: &Origin) -> &[u8] {
         self.source(origin)
             .get(origin.range.clone())
@@ -270,6 +286,18 @@ impl Seen<'_, '_, '_, '_> {
         bytes.unwrap_or_default()
     }
 
+    /// Whether a value must not be shown. A body that could not be taken apart is one value without a name; whatever in it
+    /// looks like the name of a secret hides all of it.
+    pub(super) fn is_secret(&self, place: &Place<'_>, value: &[u8]) -> bool {
+        let nameless = place.kind == PlaceKind::Body && place.name.is_empty();
+        let as_name = || Place::value(PlaceKind::Body, String::from_utf8_lossy(value));
+        self.place_is_secret(place) || nameless && place_is_secret(&as_name())
+    }
+
+    fn place_is_secret(&self, place: &Place<'_>) -> bool {
+        place_is_secret(place) || self.neighbours.iter().any(|beside| beside.name(place))
+    }
+
     /// Whether bytes lie in a value that must not be shown.
     fn is_in_secret(&self, origin: &Origin) -> bool {
         let of_body = self.judged.body.map(BodyView::inputs);
@@ -282,7 +310,7 @@ impl Seen<'_, '_, '_, '_> {
             own.source == origin.source
                 && own.range.start < origin.range.end
                 && origin.range.start < own.range.end
-                && place_is_secret(&input.place())
+                && self.place_is_secret(&input.place())
         })
     }
 

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::explanation::Seen;
-use crate::event::secrets::{names_more, names_secret, place_is_secret};
-use crate::request::{DecodeStep, Input, Origin, Place, PlaceKind};
+use crate::event::secrets::{names_more, names_secret};
+use crate::request::{DecodeStep, Input, Origin};
 
 /// One value of the request.
 #[derive(Debug, Serialize)]
@@ -92,7 +92,7 @@ fn value(input: &Input<'_>, seen: &Seen<'_, '_, '_, '_>, found: &[Origin]) -> Va
     let origin = input.origin();
     let raw = seen.slice(&origin);
     // A secret that only a decoding names is no less secret before it.
-    let is_secret = is_secret(&place, input.value());
+    let is_secret = seen.is_secret(&place, input.value());
     let hides = is_secret || input.forms().any(|form| names_more(form.text, raw));
     let forms = input.forms().map(|form| {
         let whole = input.origin_of(&form, 0..form.text.len());
@@ -109,16 +109,4 @@ fn value(input: &Input<'_>, seen: &Seen<'_, '_, '_, '_>, found: &[Origin]) -> Va
         found_in: is_found_in(input, found),
         origin,
     }
-}
-
-/// Whether a value must not be shown. A body that could not be taken apart is one value without a name; whatever in it
-/// looks like the name of a secret hides all of it.
-pub(super) fn is_secret(place: &Place<'_>, value: &[u8]) -> bool {
-    let nameless = place.kind == PlaceKind::Body && place.name.is_empty();
-    place_is_secret(place)
-        || nameless
-            && place_is_secret(&Place::value(
-                PlaceKind::Body,
-                String::from_utf8_lossy(value),
-            ))
 }

@@ -95,7 +95,7 @@ impl Explain {
         let left_out = unsendable.map(|why| format!("A header was left out: {why}."));
         let notes = left_out.chain(recorded.notes.iter().cloned()).collect();
         let explanation = judge.judge(&recorded.request, |judged| {
-            let seen = Seen { judged, bounds };
+            let seen = Seen::new(judged, bounds);
             Explanation::new(session.source.to_string(), &seen, notes)
         });
         match session.format {
@@ -241,7 +241,7 @@ mod tests {
                 inputs: 40,
                 text: SHOWN,
             };
-            Explanation::new("a test".into(), &Seen { judged, bounds }, Vec::new())
+            Explanation::new("a test".into(), &Seen::new(judged, bounds), Vec::new())
         })
     }
 
@@ -270,16 +270,50 @@ mod tests {
 
     #[test]
     fn what_is_found_in_a_secret_is_masked_everywhere() {
-        let told = explain("GET / HTTP/1.1\nAuthorization: attack-hunter2\n\n");
-        let shown = format!(
-            "{}{}",
-            text::text(&told, Paint::none()).expect("a text"),
-            serde_json::to_string(&told).expect("JSON")
-        );
-        assert!(
-            shown.contains("attack.word") && shown.contains("[masked, 14 bytes]"),
-            "{shown}"
-        );
-        assert!(!shown.contains("hunter2"), "{shown}");
+        for (request, mask) in [
+            (
+                "GET / HTTP/1.1\nAuthorization: attack-hunter2\n\n",
+                "[masked, 14 bytes]",
+            ),
+            (
+                "GET / HTTP/1.1\nX-Auth: attack-hunter2\n\n",
+                "[masked, 14 bytes]",
+            ),
+            (
+                "GET /?name=pin&value=attack-hunter2 HTTP/1.1\n\n",
+                "[masked, 14 bytes]",
+            ),
+            (
+                "GET /reset/token/attack-hunter2 HTTP/1.1\n\n",
+                "/reset/token/[masked]",
+            ),
+            (
+                "GET / HTTP/1.1\nX-A: password: an attack, and hunter2\n\n",
+                "password: [masked]",
+            ),
+        ] {
+            let shown = told(request);
+            assert!(
+                shown.contains("attack.word") && shown.contains(mask),
+                "{shown}"
+            );
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        for request in [
+            "GET /?name=Pinboard&value=attack-2 HTTP/1.1\n\n",
+            "GET /docs/token/attack HTTP/1.1\nX-Author: joe\n\n",
+            "GET / HTTP/1.1\nX-A: Password manager: an attack-2\n\n",
+        ] {
+            let shown = told(request);
+            assert!(shown.contains("evidence  "), "{shown}");
+            assert!(!shown.contains("masked"), "{shown}");
+        }
+    }
+
+    /// An explanation in all its formats.
+    fn told(request: &str) -> String {
+        let told = explain(request);
+        let text = text::text(&told, Paint::none()).expect("a text");
+        text + &serde_json::to_string(&told).expect("JSON")
     }
 }

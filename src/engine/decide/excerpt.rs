@@ -119,6 +119,10 @@ mod tests {
 
     /// The body that is kept of one that is judged in these views, one after another.
     fn kept(headers: &HeaderMap, views: &[BodyView<'_>], mode: Mode) -> Option<Excerpt> {
+        judged(headers, views, mode).excerpt().cloned()
+    }
+
+    fn judged(headers: &HeaderMap, views: &[BodyView<'_>], mode: Mode) -> Evaluation {
         let link = Link {
             name: "attack".into(),
             mode: None,
@@ -144,7 +148,33 @@ mod tests {
         for view in views {
             evaluation.on_body(&request, view, &facts, clock::now());
         }
-        evaluation.excerpt().cloned()
+        evaluation
+    }
+
+    /// The detection saw the value alone.
+    #[test]
+    fn evidence_shows_nothing_that_a_neighbour_names_as_a_secret() {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert("content-type", json);
+        for (name, evidence) in [
+            ("password", "[masked, 14 bytes]"),
+            ("Password manager", "attack-hunter2"),
+        ] {
+            let body = format!(r#"{{"name": "{name}", "value": "attack-hunter2"}}"#);
+            let view = BodyView::new(&headers, body.as_bytes());
+            let evaluation = judged(&headers, &[view], Mode::Enforce);
+            let [seen] = evaluation.observations() else {
+                panic!("one finding");
+            };
+            let Observed::Finding(finding) = &seen.what else {
+                panic!("a finding");
+            };
+            assert_eq!(finding.evidence.text, evidence);
+            let excerpt = evaluation.excerpt().and_then(|kept| kept.body.as_deref());
+            let is_shown = excerpt.is_some_and(|kept| kept.contains("hunter2"));
+            assert_eq!(is_shown, evidence.contains("hunter2"), "{excerpt:?}");
+        }
     }
 
     #[test]
