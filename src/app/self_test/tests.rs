@@ -1,37 +1,10 @@
-use std::time::Duration;
-
 use super::*;
-use crate::clients::{Key, Quota, Taken, Window};
+use crate::detections::fixtures::NoFacts;
 use crate::engine::{
     Chain, Context, DetectionError, Evidence, Finding, Mode, OnError, Phase, PolicyConfig, RuleId,
     Score, ThreatDetection, Verdict, Weight, policy::Revision,
 };
 use crate::request::{Place, PlaceKind};
-
-/// Facts of a world in which nothing ever happened.
-#[derive(Debug)]
-struct NoFacts;
-
-impl Facts for NoFacts {
-    fn key(&self, _: &str, _: &[u8]) -> Key {
-        Key(0)
-    }
-    fn take(&self, _: Key, _: Quota, _: Instant) -> Taken {
-        Taken {
-            allowed: true,
-            remaining: 1,
-            retry_after: Duration::ZERO,
-            reset: Duration::ZERO,
-        }
-    }
-    fn note_distinct(&self, _: Key, _: u64, _: u32, _: Window, _: Instant) -> u32 {
-        0
-    }
-    fn hold(&self, _: Key, _: Duration, _: Instant) {}
-    fn held(&self, _: Key, _: Instant) -> Option<Duration> {
-        None
-    }
-}
 
 /// What a detection of the test does with `/canary`.
 #[derive(Clone, Copy, Debug)]
