@@ -2,7 +2,7 @@
 
 use super::super::input::{DecodeStep, Form};
 use super::super::offsets::Rewrite;
-use super::{Decoded, hex_digit};
+use super::{Decoded, base64, hex_digit};
 
 /// The bytes behind base64, in both alphabets. As in mail, line ends and whatever else is no digit are passed over.
 pub(super) fn base64(form: &Form<'_>) -> Option<Decoded> {
@@ -17,19 +17,13 @@ pub(super) fn base64(form: &Form<'_>) -> Option<Decoded> {
         rewrite.replace_piece(start, end - start, bytes.get(..length).unwrap_or_default());
     };
     for (at, byte) in form.text.iter().enumerate() {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            // What follows begins anew, as where encoded pieces are joined.
-            b'=' => {
-                write(bits, digits, start, at + 1);
-                (bits, digits, start) = (0, 0, at + 1);
-                continue;
-            }
-            _ => continue,
+        // What follows padding begins anew, as where encoded pieces are joined.
+        if *byte == b'=' {
+            write(bits, digits, start, at + 1);
+            (bits, digits, start) = (0, 0, at + 1);
+        }
+        let Some(digit) = base64::digit(*byte) else {
+            continue;
         };
         bits = bits << 6 | u32::from(digit);
         digits += 1;
