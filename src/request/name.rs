@@ -52,6 +52,15 @@ pub fn head(bytes: &[u8], max: usize) -> &[u8] {
     bytes.get(..max - back).unwrap_or_default()
 }
 
+/// A path of keys, or its end behind `…` where it is longer than `max`: the last key tells most of what a value is.
+pub(super) fn end_of_path(path: &str, max: usize) -> String {
+    let Some(cut) = path.len().checked_sub(max).filter(|cut| *cut > 0) else {
+        return path.to_owned();
+    };
+    let end = path.get(path.ceil_char_boundary(cut)..);
+    ["…", end.unwrap_or_default()].concat()
+}
+
 /// Appends bytes of an outsider as harmless text on one line: control characters, characters that are not seen or that
 /// change how their neighbours are shown, and bytes that are no UTF-8 are written as escapes.
 pub fn push_printable(text: &mut String, bytes: &[u8]) {
@@ -122,6 +131,13 @@ mod tests {
         assert_eq!(of_bytes(b"a\n\xffb"), "a\\u{a}\\xffb");
         let long = of_bytes(&[b'x'; 1000]);
         assert_eq!(long, "x".repeat(MAX_BYTES) + "…");
+    }
+
+    #[test]
+    fn of_a_long_path_the_end_is_kept() {
+        assert_eq!(end_of_path("/a/b", 4), "/a/b");
+        assert_eq!(end_of_path("/a/b", 3), "…a/b");
+        assert_eq!(end_of_path("/é/b", 3), "…/b");
     }
 
     #[test]

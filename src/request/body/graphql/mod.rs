@@ -288,18 +288,9 @@ impl Path {
         }
     }
 
-    /// The name of the value here. Of a long path the end is kept.
+    /// The name of the value here.
     fn name(&self) -> String {
-        let Some(cut) = self
-            .text
-            .len()
-            .checked_sub(Self::MAX_NAME)
-            .filter(|cut| *cut > 0)
-        else {
-            return self.text.clone();
-        };
-        let tail = self.text.get(self.text.ceil_char_boundary(cut)..);
-        ["…", tail.unwrap_or_default()].concat()
+        name::end_of_path(&self.text, Self::MAX_NAME)
     }
 }
 

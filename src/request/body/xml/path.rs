@@ -53,17 +53,8 @@ impl Path {
         name
     }
 
-    /// The name of the text here. Of a long path the end is kept, because the last element tells most of what a value is.
+    /// The name of the text here.
     pub(super) fn name(&self) -> String {
-        let Some(cut) = self
-            .0
-            .len()
-            .checked_sub(Self::MAX_NAME)
-            .filter(|cut| *cut > 0)
-        else {
-            return self.0.clone();
-        };
-        let tail = self.0.get(self.0.ceil_char_boundary(cut)..);
-        ["…", tail.unwrap_or_default()].concat()
+        name::end_of_path(&self.0, Self::MAX_NAME)
     }
 }
