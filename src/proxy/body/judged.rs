@@ -10,8 +10,8 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::gather::Gathered;
-use super::{BodyError, Progress, without_unsafe_trailers};
+use super::arriving::Arriving;
+use super::{BodyError, Progress};
 use crate::proxy::buffered::Held;
 use crate::proxy::config::OverBody;
 use crate::proxy::framing::Reading;
@@ -45,14 +45,9 @@ pub(in crate::proxy) struct Form {
 pub(in crate::proxy) struct JudgedStream {
     units: Units,
     held: Held,
-    rest: Gathered<Incoming>,
-    left: u64,
+    arriving: Arriving,
     over_long: OverBody,
     judge: JudgeUnit,
-    pace: Pace,
-    progress: Arc<Progress>,
-    trust: Arc<Trust>,
-    _reading: Reading,
     under_way: UnderWay,
 }
 
@@ -73,19 +68,14 @@ impl JudgedStream {
         judge: JudgeUnit,
         pace: Pace,
         progress: Arc<Progress>,
-        (trust, reading): (Arc<Trust>, Reading),
+        trust: (Arc<Trust>, Reading),
     ) -> Self {
         Self {
             units: form.units,
             held: form.held,
-            rest: Gathered::new(form.rest),
-            left: form.left,
+            arriving: Arriving::new(form.rest, form.left, pace, progress, trust),
             over_long: form.over_long,
             judge,
-            pace,
-            progress,
-            trust,
-            _reading: reading,
             under_way: UnderWay {
                 trailers: form.trailers,
                 ..UnderWay::default()
@@ -108,17 +98,16 @@ impl JudgedStream {
         let frame = match self.under_way.ready.take() {
             Some(bytes) => {
                 self.held.shrink(bytes.len());
-                self.progress.add(bytes.len());
+                self.arriving.progress.add(bytes.len());
                 Some(Frame::data(bytes))
             }
             None => self.under_way.trailers.take().map(Frame::trailers),
         };
         // hyper asks a body of known length no further than its end.
         if self.is_end_stream() {
-            self.progress.end();
+            self.arriving.progress.end();
         }
-        let trust = &self.trust;
-        let frame = frame.map(|frame| without_unsafe_trailers(frame, |name| trust.strips(name)));
+        let frame = frame.map(|frame| self.arriving.safe(frame));
         Poll::Ready(frame.map(Ok))
     }
 
@@ -129,9 +118,9 @@ impl JudgedStream {
                 return Poll::Ready(Ok(()));
             }
             if let Some((bytes, judging)) = &mut self.under_way.judging {
-                self.progress.wait_for_client(false);
+                self.arriving.progress.wait_for_client(false);
                 if let Err(error) = ready!(judging.as_mut().poll(context)) {
-                    return Poll::Ready(Err(self.progress.fail(error)));
+                    return Poll::Ready(Err(self.arriving.progress.fail(error)));
                 }
                 self.under_way.ready =
                     Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty());
@@ -142,10 +131,10 @@ impl JudgedStream {
                 Next::Unit(unit) => self.judge(unit),
                 Next::Pass(bytes) => self.under_way.ready = Some(bytes),
                 Next::TooLong if self.over_long == OverBody::Reject => {
-                    return Poll::Ready(Err(self.progress.fail(BodyError::TooLarge)));
+                    return Poll::Ready(Err(self.arriving.progress.fail(BodyError::TooLarge)));
                 }
                 Next::TooLong => {
-                    self.progress.pass_unjudged();
+                    self.arriving.progress.pass_unjudged();
                     let unit = self.units.let_pass();
                     self.judge(unit);
                 }
@@ -162,40 +151,24 @@ impl JudgedStream {
 
     /// Takes in more of the body.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        let frame = match self.rest.poll_frame(context) {
-            Poll::Pending if self.rest.is_gathering() => return Poll::Pending,
-            Poll::Pending if self.pace.is_too_slow(context) => {
-                return Poll::Ready(Err(self.progress.fail(BodyError::Paused)));
-            }
-            Poll::Pending => {
-                self.progress.wait_for_client(true);
-                return Poll::Pending;
-            }
-            Poll::Ready(frame) => frame,
-        };
-        self.progress.wait_for_client(false);
-        let taken = match frame.transpose() {
-            Err(_) => Err(BodyError::Broken),
-            Ok(None) => {
+        Poll::Ready(match ready!(self.arriving.poll_frame(context))? {
+            None => {
                 self.end();
                 Ok(())
             }
-            Ok(Some(frame)) => self.take(frame),
-        };
-        Poll::Ready(taken.map_err(|error| self.progress.fail(error)))
+            Some(frame) => self.take(frame),
+        })
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
         match frame.into_data() {
             Ok(data) => {
-                self.pace.came(data.len());
-                let left = self.left.checked_sub(data.len() as u64);
-                self.left = left.ok_or(BodyError::TooLarge)?;
+                self.arriving.count(data.len())?;
                 if !self.held.grow(data.len()) {
-                    return Err(BodyError::Full);
+                    return Err(self.arriving.progress.fail(BodyError::Full));
                 }
                 self.units.push(&data);
-                if self.rest.is_end_stream() {
+                if self.arriving.is_end_stream() {
                     self.end();
                 }
             }
@@ -228,7 +201,7 @@ impl JudgedStream {
         let UnderWay { judging, ready, .. } = &self.under_way;
         let judging = judging.as_ref().map_or(0, |(bytes, _)| bytes.len());
         let here = self.units.held() + judging + ready.as_ref().map_or(0, Bytes::len);
-        let rest = self.rest.size_hint().exact();
+        let rest = self.arriving.size_hint().exact();
         rest.map_or_else(SizeHint::default, |rest| {
             SizeHint::with_exact(here as u64 + rest)
         })

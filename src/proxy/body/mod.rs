@@ -5,6 +5,7 @@
 //! connection: a cut body is never presented whole.
 
 mod answer;
+mod arriving;
 mod gather;
 mod judged;
 mod request;

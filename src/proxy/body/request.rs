@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -12,10 +12,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::gather::Gathered;
+use super::BodyError;
+use super::arriving::Arriving;
 use super::judged::{Form, JudgeUnit, JudgedStream};
 use super::spool::Spooled;
-use super::{BodyError, without_unsafe_trailers};
 use crate::proxy::fields::strip_trailers;
 use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
@@ -40,12 +40,7 @@ pub(in crate::proxy) enum UpstreamBody {
 /// A request's body that streams: what was read of it already, then the rest as it comes.
 pub(in crate::proxy) struct RequestStream {
     read: Bytes,
-    rest: Gathered<Incoming>,
-    left: u64,
-    pace: Pace,
-    progress: Arc<Progress>,
-    trust: Arc<Trust>,
-    _reading: Reading,
+    arriving: Arriving,
 }
 
 /// How far a streaming request body has come; shared with whoever waits for the answer.
@@ -89,16 +84,11 @@ impl UpstreamBody {
         limit: u64,
         pace: Pace,
         progress: Arc<Progress>,
-        (trust, reading): (Arc<Trust>, Reading),
+        trust: (Arc<Trust>, Reading),
     ) -> Self {
         Self::Stream(Box::new(RequestStream {
             read,
-            rest: Gathered::new(rest),
-            left: limit,
-            pace,
-            progress,
-            trust,
-            _reading: reading,
+            arriving: Arriving::new(rest, limit, pace, progress, trust),
         }))
     }
 
@@ -108,9 +98,9 @@ impl UpstreamBody {
         judge: JudgeUnit,
         pace: Pace,
         progress: Arc<Progress>,
-        (trust, reading): (Arc<Trust>, Reading),
+        trust: (Arc<Trust>, Reading),
     ) -> Self {
-        let stream = JudgedStream::new(form, judge, pace, progress, (trust, reading));
+        let stream = JudgedStream::new(form, judge, pace, progress, trust);
         Self::Judged(Box::new(stream))
     }
 
@@ -234,7 +224,7 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole { bytes, trailers } => bytes.is_empty() && trailers.is_none(),
-            Self::Stream(stream) => stream.read.is_empty() && stream.rest.is_end_stream(),
+            Self::Stream(stream) => stream.is_end_stream(),
             Self::Judged(stream) => stream.is_end_stream(),
             Self::Spooled(spooled) => spooled.is_end_stream(),
         }
@@ -254,7 +244,7 @@ impl Body for UpstreamBody {
             Self::Stream(stream) => {
                 let read = stream.read.len() as u64;
                 stream
-                    .rest
+                    .arriving
                     .size_hint()
                     .exact()
                     .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
@@ -269,42 +259,31 @@ impl RequestStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = if self.read.has_remaining() {
-            Some(Ok(Frame::data(std::mem::take(&mut self.read))))
+            self.arriving.progress.wait_for_client(false);
+            Frame::data(std::mem::take(&mut self.read))
         } else {
-            match self.rest.poll_frame(context) {
-                Poll::Pending if self.rest.is_gathering() => return Poll::Pending,
-                Poll::Pending if self.pace.is_too_slow(context) => {
-                    return Poll::Ready(Some(Err(self.progress.fail(BodyError::Paused))));
+            match ready!(self.arriving.poll_frame(context)) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    self.arriving.progress.end();
+                    return Poll::Ready(None);
                 }
-                Poll::Pending => {
-                    self.progress.wait_for_client(true);
-                    return Poll::Pending;
-                }
-                Poll::Ready(frame) => frame,
+                Err(error) => return Poll::Ready(Some(Err(error))),
             }
-        };
-        self.progress.wait_for_client(false);
-        let frame = match frame {
-            None => {
-                self.progress.end();
-                return Poll::Ready(None);
-            }
-            Some(Err(_)) => return Poll::Ready(Some(Err(self.progress.fail(BodyError::Broken)))),
-            Some(Ok(frame)) => frame,
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        self.pace.came(length);
-        let Some(left) = self.left.checked_sub(length as u64) else {
-            return Poll::Ready(Some(Err(self.progress.fail(BodyError::TooLarge))));
-        };
-        self.left = left;
-        self.progress.add(length);
-        // hyper asks a body of known length no further than its end.
-        if self.read.is_empty() && self.rest.is_end_stream() {
-            self.progress.end();
+        if let Err(error) = self.arriving.count(length) {
+            return Poll::Ready(Some(Err(error)));
         }
-        let trust = &self.trust;
-        let frame = without_unsafe_trailers(frame, |name| trust.strips(name));
-        Poll::Ready(Some(Ok(frame)))
+        self.arriving.progress.add(length);
+        // hyper asks a body of known length no further than its end.
+        if self.is_end_stream() {
+            self.arriving.progress.end();
+        }
+        Poll::Ready(Some(Ok(self.arriving.safe(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_empty() && self.arriving.is_end_stream()
     }
 }
