@@ -11,10 +11,8 @@ use portcullis::engine::{
 };
 use portcullis::event::{Decision, EventKind};
 use portcullis::request::{BodyView, Place, PlaceKind, RequestView, ResponseView};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::support::{Proxy, Upstream};
+use crate::support::{NoSettings, Proxy, Upstream};
 
 /// Fails where and how the path of the request says: `/headers/panic`, `/body/fault`.
 #[derive(Debug)]
@@ -23,11 +21,6 @@ struct Unreliable;
 /// Recognises what the header `X-Attack` names the phase for, so that it shows who is still asked after a failure.
 #[derive(Debug)]
 struct Later;
-
-/// No settings.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoSettings {}
 
 const ALL: &[Phase] = &[
     Phase::RequestHeaders,

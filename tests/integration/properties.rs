@@ -19,11 +19,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::judge::{Request, findings, policy};
-use crate::support::{Proxy, Upstream, wait_until};
+use crate::support::{NoSettings, Proxy, Upstream, wait_until};
 
 // === Requests ===
 
@@ -285,10 +283,6 @@ fn request() -> impl Strategy<Value = Request> {
 /// Reports every match of a few patterns in every form of every value, with the matched bytes in its message.
 #[derive(Debug)]
 struct Probe(PatternSet);
-
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoSettings {}
 
 impl Probe {
     fn scan(&self, inputs: Inputs<'_>) -> Verdict {

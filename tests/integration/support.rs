@@ -11,9 +11,16 @@ use portcullis::app::{self, Running, Source, StartOptions};
 use portcullis::config::environment::Process;
 use portcullis::engine::Registry;
 use portcullis::event::Event;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Nothing in these tests should take this long; who waits longer has found a bug.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The settings of a detection that has none.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoSettings {}
 
 // === Upstream ===
 

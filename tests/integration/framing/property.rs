@@ -21,13 +21,11 @@ use portcullis::request::{BodyView, RequestView};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::recorder::Recorder;
 use super::strict::Parsed;
-use crate::support::Proxy;
+use crate::support::{NoSettings, Proxy};
 
 const LIMITS: GateLimits = GateLimits {
     head: 8192,
@@ -379,10 +377,6 @@ static WITNESSED: Mutex<Vec<Witnessed>> = Mutex::new(Vec::new());
 /// Writes down what it sees.
 #[derive(Debug)]
 struct Witness;
-
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoSettings {}
 
 fn witnessed() -> std::sync::MutexGuard<'static, Vec<Witnessed>> {
     WITNESSED.lock().unwrap_or_else(PoisonError::into_inner)

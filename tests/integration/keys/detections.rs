@@ -6,20 +6,14 @@ use portcullis::engine::{
 };
 use portcullis::event::Decision;
 use portcullis::request::RequestView;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Judge, NOTHING, WORD, chain};
 use crate::judge::{Request, findings};
-use crate::support::{Proxy, Upstream};
+use crate::support::{NoSettings, Proxy, Upstream};
 
 /// A detection that fails to judge.
 #[derive(Debug)]
 struct Failing;
-
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoSettings {}
 
 impl ThreatDetection for Failing {
     fn phases(&self) -> &'static [Phase] {
