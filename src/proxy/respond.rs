@@ -3,21 +3,21 @@
 //! What the client may read and what the operator must read are different texts: an answer names neither rule nor
 //! evidence nor anything of the inside, only the id under which the operator finds all of it.
 
+mod format;
+mod told;
+
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, HeaderName, RETRY_AFTER,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER,
 };
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::{BodyError, ClientBody};
 use super::forward::{X_REQUEST_ID, id_value};
 use super::framing::{Class, Refused};
-use crate::engine::Evidence;
 use crate::event::EventId;
-use crate::event::secrets::printable;
 use crate::request::coding::CodingError;
+use format::{Format, preferred};
 
 /// Why a request is not answered by the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,14 +56,6 @@ pub(super) enum Refusal {
     MalformedAnswer(String),
     /// The upstream did not answer in time; which one.
     SilentUpstream(String),
-}
-
-/// In which form an answer is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Json,
-    Problem,
-    Html,
 }
 
 impl Refusal {
@@ -121,130 +113,6 @@ impl Refusal {
                 "Bad Gateway"
             }
             Self::SilentUpstream(_) => "Gateway Timeout",
-        }
-    }
-
-    /// The rule that the event names.
-    pub(super) const fn rule(&self) -> &'static str {
-        match self {
-            Self::Denied(_) | Self::Aborted(_) => "denied",
-            Self::Framing(refused) => refused.fault.rule(),
-            Self::Malformed(_) => "malformed",
-            Self::TooLarge => "body_too_large",
-            Self::Encoded(_) => "encoded_body",
-            Self::Undecodable(error) => error.rule(),
-            Self::BodyTimeout => "body_time",
-            Self::BodyBroken => "body_broken",
-            Self::Overloaded => "overloaded",
-            Self::Full => "buffered",
-            Self::Unheld(_) => "upload_not_held",
-            Self::Busy => "in_flight",
-            Self::Unreachable(_) => "unreachable",
-            Self::BrokenUpstream(_) => "broken",
-            Self::MalformedAnswer(_) => "malformed_answer",
-            Self::SilentUpstream(_) => "silent",
-        }
-    }
-
-    /// What the operator reads.
-    pub(super) const fn message(&self) -> &'static str {
-        match self {
-            Self::Denied(_) | Self::Aborted(_) => "The chain refused the request.",
-            Self::Framing(refused) => refused.fault.message(),
-            Self::Malformed(why) => why,
-            Self::TooLarge => "The body is longer than `limits.body` or `limits.upload` allows.",
-            Self::Encoded(_) => {
-                "The body has a Content-Encoding that is not taken; see `limits.encoded_body`."
-            }
-            Self::Undecodable(error) => error.message(),
-            Self::BodyTimeout => "The body did not arrive within `limits.body_time`.",
-            Self::BodyBroken => "The client broke off within its body, or framed it wrongly.",
-            Self::Overloaded => "Too many large bodies wait to be judged.",
-            Self::Full => "More bytes of bodies than `limits.buffered` are held to be judged.",
-            Self::Unheld(_) => {
-                "The body cannot be kept on disk until it was judged, as `limits.uploads` says."
-            }
-            Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
-            Self::Unreachable(_) => {
-                "No connection to the upstream within `upstream.connect_timeout`."
-            }
-            Self::BrokenUpstream(_) => "The upstream closed the connection before it had answered.",
-            Self::MalformedAnswer(_) => {
-                "The upstream's answer is no HTTP, or could be read in two ways."
-            }
-            Self::SilentUpstream(_) => {
-                "The upstream did not begin to answer within `upstream.first_byte_timeout`."
-            }
-        }
-    }
-
-    /// The part of the exchange that the event names.
-    pub(super) const fn place(&self) -> &'static str {
-        match self {
-            Self::Framing(refused) if refused.is_in_body => "body",
-            Self::Denied(_)
-            | Self::Aborted(_)
-            | Self::Malformed(_)
-            | Self::Framing(_)
-            | Self::Busy => "request",
-            Self::TooLarge
-            | Self::Encoded(_)
-            | Self::Undecodable(_)
-            | Self::BodyTimeout
-            | Self::BodyBroken
-            | Self::Full
-            | Self::Unheld(_)
-            | Self::Overloaded => "body",
-            Self::Unreachable(_)
-            | Self::BrokenUpstream(_)
-            | Self::MalformedAnswer(_)
-            | Self::SilentUpstream(_) => "upstream",
-        }
-    }
-
-    /// What the event shows of the refused request.
-    pub(super) fn evidence(&self, head: &Parts) -> String {
-        let header = |name: HeaderName| {
-            let value = head
-                .headers
-                .get(&name)
-                .map(HeaderValue::as_bytes)
-                .unwrap_or_default();
-            format!("{name}: {}", printable(value, Evidence::MAX_BYTES))
-        };
-        match self {
-            Self::Unheld(why)
-            | Self::Unreachable(why)
-            | Self::BrokenUpstream(why)
-            | Self::MalformedAnswer(why)
-            | Self::SilentUpstream(why) => why.clone(),
-            Self::Framing(refused) => refused.evidence.clone(),
-            Self::TooLarge if head.headers.contains_key(CONTENT_LENGTH) => header(CONTENT_LENGTH),
-            Self::Encoded(_) | Self::Undecodable(_) => header(CONTENT_ENCODING),
-            _ => printable(
-                format!("{} {:?}", head.method, head.version).as_bytes(),
-                Evidence::MAX_BYTES,
-            ),
-        }
-    }
-
-    /// Whether the upstream is at fault, rather than the client.
-    pub(super) const fn is_upstream_fault(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_)
-                | Self::BrokenUpstream(_)
-                | Self::MalformedAnswer(_)
-                | Self::SilentUpstream(_)
-        )
-    }
-
-    /// Which part of the proxy the event names: framing is the form of a request, limits are its size and its time.
-    pub(super) const fn detection(&self) -> &'static str {
-        match self {
-            _ if self.is_upstream_fault() => "upstream",
-            Self::Framing(_) | Self::Malformed(_) => "framing",
-            _ => "limits",
         }
     }
 
@@ -347,87 +215,4 @@ pub(super) fn refuse(
 pub(super) fn last(answer: &mut Response<ClientBody>) {
     let headers = answer.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-}
-
-/// The form that `Accept` prefers (RFC 9110, 12.5.1). JSON, unless another is named itself and not less wanted: `*/*`
-/// asks for nothing in particular.
-fn preferred(request: &HeaderMap) -> Format {
-    let mut best = (Format::Json, 0);
-    for range in request
-        .get_all(ACCEPT)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-    {
-        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let format = match parts
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_slice()
-        {
-            b"application/json" => Format::Json,
-            b"application/problem+json" => Format::Problem,
-            b"text/html" => Format::Html,
-            _ => continue,
-        };
-        let quality = parts
-            .find_map(|part| part.strip_prefix(b"q="))
-            .map_or(1000, per_mille);
-        if quality > best.1 {
-            best = (format, quality);
-        }
-    }
-    best.0
-}
-
-/// A quality value in thousandths; 0 where it is none.
-fn per_mille(text: &[u8]) -> u32 {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.trim().parse::<f32>().ok())
-        .map_or(0, |quality| {
-            // The clamp makes the conversion exact enough: between 0 and 1000.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "clamped to 0..=1000"
-            )]
-            let thousandths = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
-            thousandths
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_form_of_a_refusal_follows_accept() {
-        let cases = [
-            ("", Format::Json),
-            ("*/*", Format::Json),
-            ("application/json", Format::Json),
-            ("application/problem+json", Format::Problem),
-            (
-                "application/json, application/problem+json;q=0.5",
-                Format::Json,
-            ),
-            (
-                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                Format::Html,
-            ),
-            ("application/json, text/html", Format::Json),
-            ("text/html;q=0.3, application/json;q=0.2", Format::Html),
-            ("text/html;q=0", Format::Json),
-            ("text/*", Format::Json),
-            ("text/html;q=oops, image/png", Format::Json),
-        ];
-        for (accept, expected) in cases {
-            let mut headers = HeaderMap::new();
-            if !accept.is_empty() {
-                headers.insert(ACCEPT, accept.parse().expect("a value"));
-            }
-            assert_eq!(preferred(&headers), expected, "{accept}");
-        }
-    }
 }
