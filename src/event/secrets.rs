@@ -289,6 +289,7 @@ mod tests {
             ("http://joe:", &long, "@h/"),
             ("a, password: ", &blanks, "\nd"),
             ("password: ", &blanks, "\nd"),
+            ("a, password: it's ", &blanks, "\nd"),
             ("{'password': '", &blanks, "', d"),
             (r#"{"password": ""#, &blanks, r#"", d"#),
             (r#"{"password": ""#, &escapes, r#"", d"#),

@@ -60,6 +60,9 @@ pub(super) const VALUE: [&str; 6] = ["value", "values", "val", "content", "data"
 /// How far around a part is looked for the name of a secret, in bytes.
 pub(in crate::event) const AROUND: usize = 4096;
 
+/// How far before a value its name may begin, in bytes.
+const NAME: usize = 512;
+
 /// The longest text that is a name and no prose.
 const LONGEST_NAME: usize = 64;
 
@@ -187,28 +190,32 @@ fn looks_random(segment: &[u8]) -> bool {
     letters > 0 && digits > 0 && letters + digits >= SHORTEST_SEGMENT
 }
 
-/// Where secrets are that a text names, as far as they reach into `from..until`. One that began long before is found by its
-/// beginning, without what lies between: that has nothing in it that could end it.
+/// Where secrets are that a text names, in a part of it and around. One that began long before is found by its beginning,
+/// without what lies between: that has nothing in it that could end it.
 pub(super) fn named_around(text: &[u8], part: Range<usize>) -> Vec<Range<usize>> {
-    let mut from = part.start.saturating_sub(AROUND);
+    let mut start = part.start;
     // An escape is not taken apart.
-    while from > 0 && text.get(from - 1) == Some(&b'\\') {
-        from -= 1;
+    while start > 0 && text.get(start - 1) == Some(&b'\\') {
+        start -= 1;
     }
+    let near = start.saturating_sub(AROUND);
     let until = part.end.saturating_add(AROUND).min(text.len());
-    let window = text.get(from..until).unwrap_or_default();
-    let shift = |secret: Range<usize>| from + secret.start..from + secret.end;
-    let mut all: Vec<_> = named(window).into_iter().map(shift).collect();
-    for start in beginnings(text.get(..from).unwrap_or_default()) {
-        let head = start.saturating_sub(AROUND)..start.saturating_add(AROUND).min(from);
-        let spliced = [text.get(head.clone()).unwrap_or_default(), window].concat();
+    let from = near.saturating_sub(NAME);
+    let found = named(text.get(from..until).unwrap_or_default()).into_iter();
+    let mut all: Vec<_> = found
+        .map(|secret| from + secret.start..from + secret.end)
+        .collect();
+    let before = text.get(..start).unwrap_or_default();
+    for begin in beginnings(before).into_iter().filter(|at| *at < near) {
+        let head = begin.saturating_sub(NAME)..begin.saturating_add(NAME).min(start);
+        let pieces = [head.clone(), start..until].map(|piece| text.get(piece).unwrap_or_default());
         let place = |at: usize| match at.checked_sub(head.len()) {
             None => head.start + at,
-            Some(behind) => from + behind,
+            Some(behind) => start + behind,
         };
-        let found = named(&spliced).into_iter();
+        let found = named(&pieces.concat()).into_iter();
         let found = found.map(|secret| place(secret.start)..place(secret.end));
-        all.extend(found.filter(|secret| secret.end > from));
+        all.extend(found.filter(|secret| secret.end > start));
     }
     apart(&mut all);
     all
@@ -236,12 +243,8 @@ fn beginnings(text: &[u8]) -> Vec<usize> {
                 b'\t'..=b'\r' | b' ' | b'"' | b'\'' | b'/' | b'?' | b'#' | b'@'
             )
         },
-        |byte| {
-            matches!(
-                byte,
-                b'\r' | b'\n' | b'"' | b'\'' | b'&' | b';' | b',' | b'}'
-            )
-        },
+        // Between words, apostrophes end nothing.
+        |byte| matches!(byte, b'\r' | b'\n' | b'"' | b'&' | b';' | b',' | b'}'),
         |byte| matches!(byte, b'\r' | b'\n'),
     ];
     let behind = |ends: fn(u8) -> bool| text.iter().rposition(|byte| ends(*byte)).map(|at| at + 1);
