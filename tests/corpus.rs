@@ -170,6 +170,7 @@ fn policy(config: MaliciousPayloadConfig) -> Arc<Policy> {
         name: MaliciousPayload::NAME.into(),
         mode: None,
         on_error: None,
+        monitor: Vec::new(),
         status: StatusCode::FORBIDDEN,
         detection: Box::new(detection),
     }]);

@@ -70,6 +70,10 @@ impl Loaded {
                 section.common.on_error.unwrap_or(policy.on_error),
             )),
         );
+        settings.insert(
+            "monitor".into(),
+            text(serde_yaml::to_value(&section.common.monitor)),
+        );
         if let Some(Value::Mapping(own)) = own {
             settings.extend(own);
         }

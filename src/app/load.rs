@@ -13,7 +13,7 @@ use crate::config::document::MAX_BYTES;
 use crate::config::load::{Shared, read_regular};
 use crate::config::{ConfigError, Document, Environment, Load, Report, Watched};
 use crate::engine::policy::Revision;
-use crate::engine::{Chain, Link, Policy, Registry};
+use crate::engine::{Chain, Link, Policy, Registry, glob};
 use crate::event::config::EventLog;
 
 /// The configuration that comes with portcullis, which is its manual, too.
@@ -160,12 +160,27 @@ fn link(
     let entry = registry
         .find(&section.name)
         .ok_or_else(|| vec![ConfigError::new("there is no such detection")])?;
+    let detection = (entry.build)(section.own.clone(), load)?;
+    let rules = detection.rules();
+    let unknown = |pattern: &&String| !rules.iter().any(|rule| glob(pattern, rule.id.as_str()));
+    if let Some((index, pattern)) = section
+        .common
+        .monitor
+        .iter()
+        .enumerate()
+        .find(|(_, pattern)| unknown(pattern))
+    {
+        let wrong = ConfigError::new(format!("{} has no rule `{pattern}`", entry.name))
+            .help("`portcullis rules list` shows all rules; `*` stands for anything, as in `sql_injection.*`");
+        return Err(vec![wrong.item(index).under("monitor")]);
+    }
     Ok(Link {
         name: entry.name.into(),
+        monitor: section.common.monitor.clone(),
         mode: section.common.mode,
         on_error: section.common.on_error,
         status: section.common.status(),
-        detection: (entry.build)(section.own.clone(), load)?,
+        detection,
     })
 }
 

@@ -80,6 +80,9 @@ pub struct Common {
     pub status: Option<u16>,
     /// What happens when it fails to judge: `block` or `allow`. Without it `policy.on_error` holds.
     pub on_error: Option<OnError>,
+    /// Rules whose findings are told as if the mode were `monitor`, and not acted upon; `*` stands for anything, as in
+    /// `sql_injection.*`.
+    pub monitor: Vec<String>,
 }
 
 impl Default for Settings {
@@ -265,7 +268,7 @@ impl fmt::Debug for DetectionSection {
 
 impl Common {
     /// Their keys.
-    pub const KEYS: [&'static str; 3] = ["mode", "status", "on_error"];
+    pub const KEYS: [&'static str; 4] = ["mode", "status", "on_error", "monitor"];
 
     /// The status of refusals.
     #[must_use]

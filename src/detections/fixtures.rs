@@ -78,6 +78,7 @@ pub(crate) fn policy<D: FromConfig>(detection: D) -> Arc<Policy> {
         name: D::NAME.into(),
         mode: None,
         on_error: None,
+        monitor: Vec::new(),
         status: StatusCode::FORBIDDEN,
         detection: Box::new(detection),
     }]);

@@ -106,6 +106,7 @@ impl Harness {
             name: name.into(),
             mode: None,
             on_error: None,
+            monitor: Vec::new(),
             status: StatusCode::FORBIDDEN,
             detection,
         }]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::detection::{Phase, ThreatDetection};
+use super::glob::glob;
 use super::policy::{Mode, OnError};
 
 /// The detections of a policy in evaluation order, which is the order of the YAML list.
@@ -25,6 +26,8 @@ pub struct Link {
     pub on_error: Option<OnError>,
     /// The status of its refusals.
     pub status: StatusCode,
+    /// Rules whose findings are told and not acted upon; `*` stands for anything.
+    pub monitor: Vec<String>,
     /// The detection.
     pub detection: Box<dyn ThreatDetection>,
 }
@@ -80,5 +83,11 @@ impl Link {
     #[must_use]
     pub fn is_enforced(&self, mode: Mode) -> bool {
         self.mode.unwrap_or(mode) == Mode::Enforce
+    }
+
+    /// Whether what this rule finds is told and not acted upon.
+    #[must_use]
+    pub fn only_watches(&self, rule: &str) -> bool {
+        self.monitor.iter().any(|pattern| glob(pattern, rule))
     }
 }

@@ -4,10 +4,10 @@
 //! the same steps one at a time, as head, body and answer arrive.
 
 mod excerpt;
+mod guarded;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +21,7 @@ use super::trace::{Answer, Step};
 use crate::clients::Facts;
 use crate::request::{BodyView, RequestView, ResponseView, Standing};
 use excerpt::Kept;
+use guarded::guarded;
 
 /// The judgement of one request by one policy, so far.
 #[derive(Debug)]
@@ -308,7 +309,11 @@ impl Evaluation {
         }
     }
 
-    fn weigh(&mut self, link: &Link, enforced: bool, finding: Finding) {
+    fn weigh(&mut self, link: &Link, enforced: bool, mut finding: Finding) {
+        if let Weight::Score(score) = &mut finding.weight {
+            *score = self.policy.sensitivity.score(*score);
+        }
+        let enforced = enforced && !link.only_watches(finding.rule.as_str());
         match (finding.weight, enforced) {
             (Weight::Decisive, true) => self.refuse(link, link.status),
             (Weight::Unreadable, true) => self.refuse(link, StatusCode::BAD_REQUEST),
@@ -379,22 +384,4 @@ impl Evaluation {
             });
         }
     }
-}
-
-/// Asks a detection; a panic in it is a failure like any other.
-fn guarded<T>(ask: impl FnOnce() -> Result<T, DetectionError>) -> Result<T, DetectionError> {
-    catch_unwind(AssertUnwindSafe(ask))
-        .unwrap_or_else(|panic| Err(DetectionError::Fault(panic_message(&*panic))))
-        .map_err(DetectionError::presentable)
-}
-
-/// What a panic said, for the event; never shown to a client.
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> Cow<'static, str> {
-    let said = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    said.map_or(Cow::Borrowed("panicked"), |said| {
-        Cow::Owned(format!("panicked: {said}"))
-    })
 }

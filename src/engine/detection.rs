@@ -287,6 +287,7 @@ mod tests {
             name: "witness".into(),
             mode,
             on_error: None,
+            monitor: Vec::new(),
             status: StatusCode::FORBIDDEN,
             detection: Box::new(Witness(Arc::clone(&seen))),
         };

@@ -17,8 +17,10 @@ pub struct Policy {
     pub revision: Revision,
     /// What holds for detections without a mode of their own.
     pub mode: Mode,
-    /// The score at which a request is refused.
+    /// The score at which a request is refused, moved by the sensitivity.
     pub threshold: Score,
+    /// How much findings count that are not sure.
+    pub sensitivity: Sensitivity,
     /// What holds for detections without an `on_error` of their own.
     pub on_error: OnError,
     /// The detections.
@@ -38,6 +40,10 @@ pub struct PolicyConfig {
     /// (addresses, rates, agents) decides at once.
     #[schemars(range(min = 1))]
     pub threshold: Score,
+    /// How much findings count that are not sure, which are those with a score below 5. `low` takes 2 off each, so that it
+    /// takes more of them to refuse a request; `medium` leaves them as `portcullis rules list` shows them; `high` adds 1 to
+    /// each and takes 1 off the threshold, so that at the default threshold of 5 one likely finding (3 or 4) refuses.
+    pub sensitivity: Sensitivity,
     /// What happens to a request that a detection fails to judge: `block` refuses it, `allow` forwards it unchanged.
     /// Either way there is an event.
     pub on_error: OnError,
@@ -52,6 +58,43 @@ pub enum Mode {
     Enforce,
     /// Only tell.
     Monitor,
+}
+
+/// How much findings count that are not sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sensitivity {
+    /// Less: fewer false alarms.
+    Low,
+    /// As they are.
+    #[default]
+    Medium,
+    /// More: fewer misses.
+    High,
+}
+
+impl Sensitivity {
+    /// The score of what refuses by itself at every sensitivity.
+    const SURE: u32 = 5;
+
+    /// What a score counts for.
+    #[must_use]
+    pub const fn score(self, Score(score): Score) -> Score {
+        Score(match self {
+            Self::Low if score < Self::SURE => score.saturating_sub(2),
+            Self::High if score < Self::SURE => score + 1,
+            _ => score,
+        })
+    }
+
+    /// The threshold that a configured one comes to; at least 1.
+    #[must_use]
+    pub const fn threshold(self, Score(threshold): Score) -> Score {
+        Score(match self {
+            Self::High if threshold > 1 => threshold - 1,
+            _ => threshold,
+        })
+    }
 }
 
 /// What happens when a detection fails.
@@ -92,6 +135,7 @@ impl Default for PolicyConfig {
         Self {
             mode: Mode::Enforce,
             threshold: Score(5),
+            sensitivity: Sensitivity::Medium,
             on_error: OnError::Block,
         }
     }
@@ -104,7 +148,8 @@ impl Policy {
         Self {
             revision,
             mode: config.mode,
-            threshold: config.threshold,
+            threshold: config.sensitivity.threshold(config.threshold),
+            sensitivity: config.sensitivity,
             on_error: config.on_error,
             chain,
             excerpt: 0,

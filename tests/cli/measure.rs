@@ -229,7 +229,7 @@ fn the_parts_of_a_corpus_are_all_of_it() {
     let count = |parts: &[&str]| -> u64 {
         let test = ["test", "--corpus", "corpus.jsonl", "--format", "json"];
         let ran = place.run(&[&test, parts].concat());
-        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        let report: Value = serde_json::from_str(&ran.out).unwrap_or_default();
         let all = |label: &str| report[label]["overall"]["all"].as_u64().unwrap_or(0);
         all("true_positive") + all("true_negative")
     };

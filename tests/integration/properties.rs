@@ -555,6 +555,7 @@ proptest! {
             name: format!("scoring_{index}").into(),
             mode: None,
             on_error: None,
+            monitor: Vec::new(),
             status: StatusCode::FORBIDDEN,
             detection: Box::new(Scoring(score)),
         }).collect();

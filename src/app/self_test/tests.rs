@@ -69,6 +69,7 @@ fn measured(links: &[(Behaviour, Option<Mode>)], on_error: OnError) -> SelfTest 
             name: name.into(),
             mode,
             on_error: None,
+            monitor: Vec::new(),
             status: http::StatusCode::FORBIDDEN,
             detection: Box::new(behaviour),
         });

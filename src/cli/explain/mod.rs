@@ -225,6 +225,7 @@ mod tests {
             name: name.into(),
             mode: None,
             on_error: None,
+            monitor: Vec::new(),
             status: http::StatusCode::FORBIDDEN,
             detection,
         };

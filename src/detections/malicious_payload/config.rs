@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exclusion::ExclusionConfig;
-use super::{ambiguous, builtin};
+use super::fields::{self, FieldsConfig, RouteConfig};
+use super::{ambiguous, analyzers, builtin};
 use crate::config::ConfigError;
 use crate::engine::Score;
 use crate::request::PlaceKind;
@@ -23,6 +24,11 @@ pub struct MaliciousPayloadConfig {
     pub builtin: bool,
     /// What is made of XML.
     pub xml: XmlConfig,
+    /// What fields hold, by name, so that what belongs there is not taken for an attack: `{ comment: markdown, filter: sql }`.
+    /// One of `markdown`, `html`, `code`, `sql`, `shell`, `template`, `url`, `path`.
+    pub fields: FieldsConfig,
+    /// The same for the fields of some paths only.
+    pub routes: Vec<RouteConfig>,
     /// Where rules are switched off, because the application expects there what they find.
     pub exclusions: Vec<ExclusionConfig>,
 }
@@ -94,6 +100,8 @@ impl Default for MaliciousPayloadConfig {
             patterns: Vec::new(),
             builtin: true,
             xml: XmlConfig::default(),
+            fields: FieldsConfig::new(),
+            routes: Vec::new(),
             exclusions: Vec::new(),
         }
     }
@@ -106,6 +114,7 @@ impl MaliciousPayloadConfig {
         let mut ids: HashSet<String> = ambiguous::ids().collect();
         if self.builtin {
             ids.extend(builtin::ids());
+            ids.extend(analyzers::ids());
         }
         for (index, pattern) in self.patterns.iter().enumerate() {
             let found = pattern
@@ -118,6 +127,7 @@ impl MaliciousPayloadConfig {
                 .map(|error| error.item(index).under("patterns"));
             errors.extend(found);
         }
+        errors.extend(fields::mistakes(&self.routes));
         errors
     }
 }

@@ -41,29 +41,33 @@
 //! application reads them as values.
 
 mod ambiguous;
+mod analyzers;
 mod builtin;
 mod config;
 mod exclusion;
+mod fields;
 mod rules;
+mod scan;
 mod work;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Range;
 use std::sync::Arc;
 
 use self::ambiguous::{Ambiguities, Seen};
 pub use self::config::{Doctype, MaliciousPayloadConfig, PayloadPattern, XmlConfig};
 pub use self::exclusion::ExclusionConfig;
 use self::exclusion::Spot;
-use self::rules::{Rule, Rules};
-use self::work::Work;
+use self::fields::Fields;
+pub use self::fields::{Content, FieldsConfig, RouteConfig};
+use self::rules::Rules;
+use self::scan::Scan;
 use crate::config::{ConfigError, Load};
 use crate::engine::registry::module_documentation;
 use crate::engine::{
-    BodyNeed, Canary, Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleInfo,
-    Score, ThreatDetection, Verdict, Weight,
+    BodyNeed, Canary, Context, DetectionError, Finding, FromConfig, Phase, RuleInfo, Score,
+    ThreatDetection, Verdict,
 };
-use crate::request::{BodyView, Form, Input, Inputs, PlaceKind, RequestView, Source};
+use crate::request::{BodyView, PlaceKind, RequestView, Source};
 
 /// Finds words, expressions and known attacks in every value of a request.
 #[derive(Debug)]
@@ -71,76 +75,16 @@ pub struct MaliciousPayload {
     rules: Arc<Rules>,
     ambiguities: Ambiguities,
     exclusions: Vec<ExclusionConfig>,
+    fields: Fields,
     canary: Option<Canary>,
 }
 
 /// The most findings of one head or body. The threshold is long reached by then.
 const MAX_FINDINGS: usize = 16;
 
-/// How a value is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// Not at all: no application reads it as a value, so that a match in it is chance.
-    None,
-    /// It says the same in most requests of a client, and no secret.
-    Again,
-    /// Like any other.
-    Usual,
-}
-
-impl Look {
-    fn at(input: Input<'_>) -> Self {
-        if input.kind() != PlaceKind::Headers {
-            return Self::Usual;
-        }
-        match &*input.name() {
-            "connection" | "content-length" | "keep-alive" | "sec-websocket-key" | "te"
-            | "transfer-encoding" | "upgrade" => Self::None,
-            "accept" | "accept-encoding" | "accept-language" | "cache-control" | "content-type"
-            | "host" | "origin" | "referer" | "user-agent" | "via" => Self::Again,
-            name if name.starts_with("sec-") => Self::Again,
-            _ => Self::Usual,
-        }
-    }
-}
-
 // === impl MaliciousPayload ===
 
 impl MaliciousPayload {
-    /// What the rules find in `inputs`, which are those of `request`'s head or of its body, `bytes` long.
-    ///
-    /// What makes more work than it may is refused whatever was found, since not all of it was looked at.
-    fn scan(
-        &self,
-        request: &RequestView<'_>,
-        inputs: Inputs<'_>,
-        bytes: usize,
-    ) -> Result<Vec<Finding>, DetectionError> {
-        let mut findings = Vec::new();
-        let mut work = Work::for_input(bytes);
-        for input in inputs {
-            let look = Look::at(input);
-            if look == Look::None {
-                continue;
-            }
-            for form in input.forms() {
-                self.scan_form(request, (input, look), &form, &mut work, &mut findings);
-                if findings.len() >= MAX_FINDINGS {
-                    return Ok(findings);
-                }
-            }
-        }
-        if !work.is_exhausted() {
-            return Ok(findings);
-        }
-        let exhausted = "the work that its length allows for";
-        let rules: Vec<_> = findings.iter().map(|found| found.rule.as_str()).collect();
-        Err(DetectionError::Exhausted(match *rules {
-            [] => exhausted.into(),
-            _ => format!("{exhausted}; found until then: {}", rules.join(", ")).into(),
-        }))
-    }
-
     /// Adds what is ambiguous about what was scanned.
     fn doubt<'b>(
         &self,
@@ -165,55 +109,6 @@ impl MaliciousPayload {
         let mut exclusions = self.exclusions.iter();
         exclusions.any(|exclusion| exclusion.covers(rule, spot, request))
     }
-
-    fn scan_form(
-        &self,
-        request: &RequestView<'_>,
-        (input, look): (Input<'_>, Look),
-        form: &Form<'_>,
-        work: &mut Work,
-        findings: &mut Vec<Finding>,
-    ) {
-        if !work.take_form(form.text.len()) {
-            return;
-        }
-        // Asked before the expression is run: most candidates are words that the rule does not look for here.
-        let looks_here = |index: usize| {
-            let rule = self.rules.rules.get(index);
-            rule.is_some_and(|rule| rule.places.contains(&input.kind()))
-        };
-        let is_excluded =
-            |rule: &Rule| self.excludes(rule.id.as_str(), Spot::Value(input), request);
-        let found = |index: usize, range: Range<usize>| {
-            let Some(rule) = self.rules.rules.get(index) else {
-                return;
-            };
-            if findings.len() >= MAX_FINDINGS
-                || findings.iter().any(|finding| finding.rule == rule.id)
-                || is_excluded(rule)
-            {
-                return;
-            }
-            let origin = input.origin_of(form, range.clone());
-            let steps = form.steps.to_vec();
-            let place = input.place();
-            findings.push(Finding {
-                rule: rule.id.clone(),
-                weight: Weight::Score(rule.score),
-                evidence: Evidence::part(&place, form.text, range, origin, steps),
-                place: place.into_owned(),
-                message: rule.message.clone(),
-            });
-        };
-        let set = &self.rules.set;
-        if look == Look::Again {
-            // Searched to the end, since what is found in half of it is not what is remembered.
-            set.find_again(form.text, form.marks, looks_here, found);
-        } else {
-            let wanted = |index| looks_here(index) && work.take_run(form.text.len());
-            set.find_where(form.text, form.marks, wanted, found);
-        }
-    }
 }
 
 impl ThreatDetection for MaliciousPayload {
@@ -235,7 +130,7 @@ impl ThreatDetection for MaliciousPayload {
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
         // A head is short; what it may make is the least that anything may.
-        let findings = self.scan(request, request.inputs(), 0)?;
+        let findings = Scan::new(self, request, 0).run(request.inputs())?;
         let seen = Seen {
             ambiguities: request.ambiguities(),
             inputs: request.inputs(),
@@ -250,7 +145,7 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        let findings = self.scan(request, body.inputs(), body.bytes().len())?;
+        let findings = Scan::new(self, request, body.bytes().len()).run(body.inputs())?;
         let seen = Seen {
             ambiguities: body.ambiguities(),
             inputs: body.inputs(),
@@ -328,6 +223,7 @@ impl FromConfig for MaliciousPayload {
         }
         Ok(Self {
             canary: canary(&config),
+            fields: Fields::new(&config.fields, &config.routes),
             exclusions: config.exclusions,
             ambiguities,
             rules,

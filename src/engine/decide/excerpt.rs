@@ -127,6 +127,7 @@ mod tests {
             name: "attack".into(),
             mode: None,
             on_error: None,
+            monitor: Vec::new(),
             status: StatusCode::FORBIDDEN,
             detection: Box::new(Attack),
         };

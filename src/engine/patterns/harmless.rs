@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The texts that one set of patterns found nothing in. Sets have nothing in common, also those of two revisions.
+/// The texts that one set of patterns found nothing in, each in the place where it was. Sets have nothing in common, also those of two revisions.
 #[derive(Debug)]
 pub(super) struct Harmless {
     set: u64,
@@ -28,6 +28,8 @@ const PLACES: usize = 256;
 struct Entry {
     /// The set that found nothing; 0 where there is no text.
     set: u64,
+    /// What else it depends on whether something is found.
+    place: u32,
     length: usize,
     text: [u8; LONGEST],
 }
@@ -45,24 +47,24 @@ impl Harmless {
         }
     }
 
-    /// Whether the set is known to find nothing in `text`.
-    pub(super) fn knows(&self, text: &[u8]) -> bool {
-        let Some(place) = self.place(text) else {
+    /// Whether the set is known to find nothing in `text` at `place`.
+    pub(super) fn knows(&self, place: u32, text: &[u8]) -> bool {
+        let Some(slot) = self.slot(place, text) else {
             return false;
         };
         let known = ENTRIES.try_with(|entries| {
             let entries = entries.borrow();
-            let entry = entries.get(place)?;
+            let entry = entries.get(slot)?;
             let kept = entry.text.get(..entry.length)?;
-            Some(entry.set == self.set && kept == text)
+            Some(entry.set == self.set && entry.place == place && kept == text)
         });
         // A thread that ends knows nothing any more.
         known.ok().flatten().unwrap_or(false)
     }
 
-    /// Notes that the set found nothing in `text`.
-    pub(super) fn learn(&self, text: &[u8]) {
-        let Some(place) = self.place(text) else {
+    /// Notes that the set found nothing in `text` at `place`.
+    pub(super) fn learn(&self, place: u32, text: &[u8]) {
+        let Some(slot) = self.slot(place, text) else {
             return;
         };
         let _ = ENTRIES.try_with(|entries| {
@@ -70,18 +72,19 @@ impl Harmless {
             if entries.is_empty() {
                 entries.resize(PLACES, Entry::EMPTY);
             }
-            if let Some(entry) = entries.get_mut(place)
+            if let Some(entry) = entries.get_mut(slot)
                 && let Some(kept) = entry.text.get_mut(..text.len())
             {
                 kept.copy_from_slice(text);
                 entry.length = text.len();
                 entry.set = self.set;
+                entry.place = place;
             }
         });
     }
 
-    /// Where a text belongs; `None` for one that is not kept. Whoever aims at a place only makes us search again.
-    fn place(&self, text: &[u8]) -> Option<usize> {
+    /// Where a text of a place is kept; `None` for one that is not kept. Whoever aims at a place only makes us search again.
+    fn slot(&self, place: u32, text: &[u8]) -> Option<usize> {
         if text.len() > LONGEST {
             return None;
         }
@@ -91,12 +94,13 @@ impl Harmless {
             text.last_chunk()?,
             middle.first_chunk().unwrap_or(&[0; SHORTEST]),
         ];
-        let mixed = words
-            .into_iter()
-            .fold(self.set ^ text.len() as u64, |mixed, word| {
+        let mixed = words.into_iter().fold(
+            self.set ^ text.len() as u64 ^ u64::from(place) << 32,
+            |mixed, word| {
                 (mixed.rotate_left(29) ^ u64::from_le_bytes(*word))
                     .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            });
+            },
+        );
         Some((mixed >> 32) as usize % PLACES)
     }
 }
@@ -104,6 +108,7 @@ impl Harmless {
 impl Entry {
     const EMPTY: Self = Self {
         set: 0,
+        place: 0,
         length: 0,
         text: [0; LONGEST],
     };
@@ -117,17 +122,18 @@ mod tests {
     fn only_what_was_learnt_is_known_and_only_to_its_set() {
         let (one, other) = (Harmless::new(), Harmless::new());
         let text = b"Mozilla/5.0 (X11; Linux x86_64)";
-        assert!(!one.knows(text));
-        one.learn(text);
-        assert!(one.knows(text));
-        assert!(!other.knows(text));
+        assert!(!one.knows(0, text));
+        one.learn(0, text);
+        assert!(one.knows(0, text));
+        assert!(!other.knows(0, text));
+        assert!(!one.knows(1, text));
         for at in 0..text.len() {
             let mut changed = *text;
             changed[at] ^= 1;
-            assert!(!one.knows(&changed), "{at}");
+            assert!(!one.knows(0, &changed), "{at}");
         }
-        assert!(!one.knows(&text[1..]));
-        assert!(!one.knows(&text[..text.len() - 1]));
+        assert!(!one.knows(0, &text[1..]));
+        assert!(!one.knows(0, &text[..text.len() - 1]));
     }
 
     #[test]
@@ -141,8 +147,8 @@ mod tests {
             (LONGEST + 1, false),
         ] {
             let text = vec![b'a'; length];
-            set.learn(&text);
-            assert_eq!(set.knows(&text), kept, "{length}");
+            set.learn(0, &text);
+            assert_eq!(set.knows(0, &text), kept, "{length}");
         }
     }
 
@@ -153,15 +159,15 @@ mod tests {
             .map(|n| format!("agent number {n} of many"))
             .collect();
         for (n, text) in texts.iter().enumerate() {
-            assert!(!set.knows(text.as_bytes()));
+            assert!(!set.knows(0, text.as_bytes()));
             if n % 2 == 0 {
-                set.learn(text.as_bytes());
-                assert!(set.knows(text.as_bytes()));
+                set.learn(0, text.as_bytes());
+                assert!(set.knows(0, text.as_bytes()));
             }
         }
         let known = texts
             .iter()
-            .filter(|text| set.knows(text.as_bytes()))
+            .filter(|text| set.knows(0, text.as_bytes()))
             .count();
         assert!((1..=PLACES).contains(&known), "{known}");
     }

@@ -22,6 +22,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
 
 use self::candidates::Candidates;
 use self::harmless::Harmless;
@@ -73,6 +74,8 @@ enum By {
     /// All words of the pattern.
     Words(AhoCorasick),
     Regex(Regex),
+    /// Nothing: what triggers it is for others to look at.
+    Gate,
 }
 
 // === impl PatternSet ===
@@ -141,37 +144,37 @@ impl PatternSet {
     }
 
     /// Like [`find_where`](Self::find_where), for a text that is likely to come again, as most headers do: if nothing was
-    /// found in it, the thread remembers that, and does not search it again while it does. The same patterns must be
-    /// `wanted` in every call.
+    /// found in it, the thread remembers that, and does not search it again while it does. `found` tells whether it counts;
+    /// it must say the same of the same text in the same `place`, a number for whatever else it depends on, and the same
+    /// patterns must be `wanted` there.
     pub fn find_again(
         &self,
-        text: &[u8],
+        (place, text): (u32, &[u8]),
         marks: Marks,
         wanted: impl FnMut(usize) -> bool,
-        mut found: impl FnMut(usize, Range<usize>),
+        mut found: impl FnMut(usize, Range<usize>) -> bool,
     ) {
-        if self.harmless.knows(text) {
+        if self.harmless.knows(place, text) {
             return;
         }
         let mut nothing = true;
         self.find_where(text, marks, wanted, |index, range| {
-            nothing = false;
-            found(index, range);
+            nothing &= !found(index, range);
         });
         if nothing {
-            self.harmless.learn(text);
+            self.harmless.learn(place, text);
         }
     }
 
     /// The pattern with the lowest index that matches a text that is likely to come again, and where.
     #[must_use]
     pub fn first_again(&self, text: &[u8]) -> Option<(usize, Range<usize>)> {
-        if self.harmless.knows(text) {
+        if self.harmless.knows(0, text) {
             return None;
         }
         let first = self.first(text);
         if first.is_none() {
-            self.harmless.learn(text);
+            self.harmless.learn(0, text);
         }
         first
     }
@@ -212,6 +215,7 @@ impl By {
         match self {
             Self::Words(words) => words.find(text).map(|found| found.range()),
             Self::Regex(regex) => regex.find(text).map(|found| found.range()),
+            Self::Gate => Some(0..text.len()),
         }
     }
 }
@@ -245,6 +249,33 @@ impl PatternSetBuilder {
                 Err(message) => errors.push(RegexError { index: at, message }),
             }
         }
+        if errors.is_empty() {
+            Ok(index)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Adds a pattern that is nothing but a gate: it matches, as a whole, at least every text that any of `regexes` matches,
+    /// and few others. None of them is ever run. Returns its index.
+    ///
+    /// # Errors
+    /// Every regular expression that is wrong or too large. The set is then unfit for building.
+    pub fn add_gate<'p>(
+        &mut self,
+        regexes: impl IntoIterator<Item = &'p str>,
+    ) -> Result<usize, Vec<RegexError>> {
+        let index = self.patterns;
+        self.patterns += 1;
+        let mut errors = Vec::new();
+        let mut all = Vec::new();
+        for (at, text) in regexes.into_iter().enumerate() {
+            match syntax_of(text) {
+                Ok(hir) => all.extend(triggers::of(&hir)),
+                Err(message) => errors.push(RegexError { index: at, message }),
+            }
+        }
+        self.search(index, By::Gate, all);
         if errors.is_empty() {
             Ok(index)
         } else {
@@ -289,13 +320,16 @@ fn regex(text: &str) -> Result<(Regex, Vec<Trigger>), String> {
         .syntax(syntax::Config::new().utf8(false))
         .build(text)
         .map_err(|error| error.to_string())?;
-    // The same settings as those of `regex::bytes`, or the triggers would belong to another expression.
-    let hir = regex_syntax::ParserBuilder::new()
+    Ok((regex, triggers::of(&syntax_of(text)?)))
+}
+
+/// The syntax tree of an expression, read with the settings of `regex::bytes`, or the triggers would belong to another one.
+fn syntax_of(text: &str) -> Result<Hir, String> {
+    regex_syntax::ParserBuilder::new()
         .utf8(false)
         .build()
         .parse(text)
-        .map_err(|error| error.to_string())?;
-    Ok((regex, triggers::of(&hir)))
+        .map_err(|error| error.to_string())
 }
 
 /// Searches are far fewer than `u32::MAX`: each is at least a line of a file that fits in memory.
@@ -347,8 +381,11 @@ mod tests {
 
     fn found_again(set: &PatternSet, text: &[u8]) -> Vec<(usize, Range<usize>)> {
         let mut all = Vec::new();
-        let found = |index, range| all.push((index, range));
-        set.find_again(text, Marks::of(text), |_| true, found);
+        let found = |index, range| {
+            all.push((index, range));
+            true
+        };
+        set.find_again((0, text), Marks::of(text), |_| true, found);
         all
     }
 
@@ -394,6 +431,22 @@ mod tests {
         ]);
         assert_eq!(set.always_run().collect::<Vec<_>>(), [0]);
         assert_eq!(found(&set, b"in 2024"), [(0, 3..7)]);
+    }
+
+    #[test]
+    fn a_gate_matches_as_a_whole_what_its_expressions_match() {
+        let mut builder = PatternSet::builder();
+        let gate = builder.add_gate(["(?i)union.*select", "'\\s*or"]);
+        assert_eq!(gate, Ok(0));
+        let set = builder.build().expect("a small automaton");
+        for text in ["1 UNION all SELECT 2", "x' or 1", "'or"] {
+            assert_eq!(found(&set, text.as_bytes()), [(0, 0..text.len())]);
+        }
+        assert_eq!(found(&set, b"which one"), []);
+        let errors = PatternSet::builder()
+            .add_gate(["a", "("])
+            .expect_err("one is wrong");
+        assert_eq!(errors.first().map(|error| error.index), Some(1));
     }
 
     #[test]

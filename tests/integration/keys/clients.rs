@@ -198,6 +198,10 @@ pub fn max_keys() {
     // A reload lowers the number; what is too much goes as new clients come.
     proxy.reload(&yaml(1024)).unwrap();
     assert_eq!(first(), 403, "a reload by itself forgets nothing");
-    flood(2);
-    assert_eq!(first(), 200, "a thousand are not four thousand");
+    // Which client goes is chance, since keys are hashed with a secret: of four thousand new ones nearly surely this one.
+    let is_forgotten = (2..=9).any(|network| {
+        flood(network);
+        first() == 200
+    });
+    assert!(is_forgotten, "a thousand are not four thousand");
 }

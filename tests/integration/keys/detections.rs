@@ -2,7 +2,7 @@
 
 use portcullis::config::{ConfigError, Load};
 use portcullis::engine::{
-    Context, DetectionError, FromConfig, Phase, Registry, ThreatDetection, Verdict,
+    Context, DetectionError, FromConfig, Outcome, Phase, Registry, ThreatDetection, Verdict,
 };
 use portcullis::event::Decision;
 use portcullis::request::RequestView;
@@ -56,6 +56,67 @@ pub fn policy_threshold() {
         let yaml = format!("policy: {{ threshold: {threshold} }}\n{WORD}");
         assert_eq!(Judge::of(&yaml).passes(&request), passes);
     }
+}
+
+/// `low` takes 2 off a score below 5, `high` adds 1 and takes 1 off the threshold; a sure finding is sure at each.
+pub fn policy_sensitivity() {
+    let request = Request::get("/?q=malicious");
+    let judged = |sensitivity: &str, score: u32| {
+        let yaml = format!(
+            "policy: {{ sensitivity: {sensitivity} }}\n{}",
+            chain(&format!(
+                "malicious_payload: {{ builtin: false, patterns: [{{ id: word, words: [malicious], score: {score} }}] }}"
+            ))
+        );
+        let evaluation = Judge::of(&yaml).judged(&request, 0);
+        (evaluation.permit().is_ok(), evaluation.score().0)
+    };
+    for (sensitivity, score, passes, counts) in [
+        ("low", 5, false, 5),
+        ("low", 4, true, 2),
+        ("low", 1, true, 0),
+        ("medium", 5, false, 5),
+        ("medium", 4, true, 4),
+        ("high", 5, false, 5),
+        ("high", 3, false, 4),
+        ("high", 2, true, 3),
+    ] {
+        assert_eq!(
+            judged(sensitivity, score),
+            (passes, counts),
+            "{sensitivity} {score}"
+        );
+    }
+}
+
+/// A rule that is only watched tells what it finds, and refuses nothing; its neighbours do.
+pub fn monitor() {
+    let judged = |monitor: &str, target: &str| {
+        let judge = Judge::new(&format!(
+            "malicious_payload: {{ monitor: [{monitor}], builtin: false, patterns: [{{ id: word.one, words: [malicious] }}, {{ id: other, words: [evil] }}] }}"
+        ));
+        let evaluation = judge.judged(&Request::get(target), 0);
+        let enforced: Vec<bool> = evaluation
+            .observations()
+            .iter()
+            .map(|seen| seen.enforced)
+            .collect();
+        (evaluation.outcome(), enforced)
+    };
+    let one = "/?q=malicious";
+    assert_eq!(judged("", one), (Outcome::Block, vec![true]));
+    for monitor in ["word.one", "word.*", "'*'"] {
+        assert_eq!(
+            judged(monitor, one),
+            (Outcome::WouldBlock, vec![false]),
+            "{monitor}"
+        );
+    }
+    assert_eq!(judged("other", one), (Outcome::Block, vec![true]));
+    assert_eq!(
+        judged("word.one", "/?q=malicious&r=evil"),
+        (Outcome::Block, vec![false, true])
+    );
 }
 
 fn status_of_a_failure(yaml: &str) -> u16 {

@@ -143,3 +143,55 @@ pub fn excluded_name() {
 pub fn excluded_path() {
     assert_exclusion("path: /wiki", "path: /shop");
 }
+
+pub fn excluded_method() {
+    assert_exclusion("method: GET", "method: POST");
+}
+
+/// Every kind of content switches off what belongs there, in the fields that hold it and in no others.
+pub fn fields() {
+    let all = rules("", &sql());
+    assert!(!all.is_empty());
+    let left = |fields: &str| rules(&format!("fields: {fields}"), &sql());
+    for content in ["sql", "markdown", "code"] {
+        assert_eq!(
+            left(&format!("{{ comment: {content} }}")),
+            NONE,
+            "{content}"
+        );
+        assert_eq!(left(&format!("{{ title: {content} }}")), all, "{content}");
+    }
+    for content in ["html", "shell", "template", "url", "path"] {
+        assert_eq!(left(&format!("{{ comment: {content} }}")), all, "{content}");
+    }
+    let json = Request::get("/").body(
+        "application/json",
+        r#"{"a":{"comment":"1' UNION SELECT password FROM users--"}}"#,
+    );
+    assert!(!rules("", &json).is_empty());
+    assert_eq!(rules("fields: { comment: sql }", &json), NONE);
+    // What stands in a name is expected nowhere.
+    let key = Request::get(&format!("/?{SQL}=1"));
+    assert_eq!(rules("fields: { comment: sql }", &key), rules("", &key));
+}
+
+/// What is left of the attack where the fields of a path hold something.
+fn left_by_route(path: &str, fields: &str) -> Vec<String> {
+    let settings = format!("routes: [{{ path: {path}, fields: {{ {fields} }} }}]");
+    rules(&settings, &sql())
+}
+
+pub fn paths_of_routes() {
+    assert_eq!(left_by_route("/wiki", "comment: sql"), NONE);
+    assert_eq!(left_by_route("/wiki/*", "comment: sql"), NONE);
+    assert_eq!(left_by_route("/shop", "comment: sql"), rules("", &sql()));
+}
+
+pub fn fields_of_routes() {
+    let all = rules("", &sql());
+    assert_eq!(left_by_route("/wiki", "comment: sql"), NONE);
+    assert_eq!(left_by_route("/wiki", "comment: html"), all);
+    // What holds for a path goes before what holds for all.
+    let settings = "fields: { comment: sql }, routes: [{ path: /wiki, fields: { comment: html } }]";
+    assert_eq!(rules(settings, &sql()), all);
+}

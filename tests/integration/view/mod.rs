@@ -44,7 +44,7 @@ fn find(request: &Request, word: &str) -> Vec<Found> {
                     name: place.name.into_owned(),
                     is_key: place.is_key,
                     raw: slice(&origin).expect("evidence is in the request"),
-                    steps: format!("{:?}", &*form.steps),
+                    steps: format!("{:?}", form.steps),
                 });
             }
         };

@@ -140,6 +140,7 @@ pub(super) fn add_to(builder: &mut PatternSetBuilder, errors: &mut Vec<ConfigErr
                 )),
                 score: rule.score,
                 places: rule.places.to_vec(),
+                is_shipped: true,
             });
         }
     }

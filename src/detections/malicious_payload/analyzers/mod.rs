@@ -1,0 +1,111 @@
+//! Analyzers: each knows one language that attacks are written in, and judges a value by its grammar.
+//!
+//! An analyzer is asked only of values that get through its gates: what an attack cannot do without. All gates are parts of
+//! the one automaton that reads each value once, so that an innocent value costs one look. What an analyzer is given is
+//! one form of one value; decoding is done. It is linear in the value, and keeps nothing.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::engine::Score;
+use crate::request::PlaceKind;
+
+/// A value in one of its forms, as analyzers see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'t> {
+    /// The decoded bytes.
+    pub(super) bytes: &'t [u8],
+    /// Where the value sits.
+    pub(super) place: PlaceKind,
+    /// Whether the value is itself a name: a query key, a JSON key, a file name.
+    pub(super) is_key: bool,
+    /// The name of the value in its place: a header, a query key, a JSON path.
+    pub(super) name: &'t str,
+}
+
+/// One thing that an analyzer recognises.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// The second half of its id: `union_select` of `sql_injection.union_select`.
+    pub(super) name: &'static str,
+    /// How sure it is: 5 refuses by itself at the default threshold; 4 and 3 are likely attacks, 2 a hint. The scores of
+    /// different rules of a request add up.
+    pub(super) score: u32,
+    /// What it found, in a sentence that a developer understands.
+    pub(super) message: &'static str,
+}
+
+/// What an analyzer found in a text.
+#[derive(Debug, Default)]
+pub(super) struct Matches {
+    pub(super) found: Vec<(&'static Rule, Range<usize>)>,
+}
+
+/// Knows one class of attack.
+pub(super) struct Analyzer {
+    /// The first half of its rules' ids.
+    pub(super) class: &'static str,
+    /// Its number in the Common Weakness Enumeration.
+    pub(super) cwe: u16,
+    /// Only texts that match one of these regular expressions, on bytes and without regard to ASCII case, are sure to be
+    /// analysed. They are never run: the fixed texts and rare bytes that each cannot match without are looked for.
+    pub(super) gates: &'static [&'static str],
+    /// All that it may find.
+    pub(super) rules: &'static [&'static Rule],
+    /// Adds what is found in a text.
+    pub(super) analyze: fn(&Text<'_>, &mut Matches),
+}
+
+/// Every analyzer, in the order in which they are listed and asked.
+pub(super) static ALL: &[&Analyzer] = &[];
+
+/// The ids of all rules.
+pub(super) fn ids() -> impl Iterator<Item = String> {
+    ALL.iter()
+        .flat_map(|analyzer| analyzer.rules.iter().map(|rule| analyzer.id(rule)))
+}
+
+// === impl Matches ===
+
+impl Matches {
+    /// Adds a match of a rule, the first one of each.
+    pub(super) fn add(&mut self, rule: &'static Rule, range: Range<usize>) {
+        let mut found = self.found.iter();
+        if !found.any(|(known, _)| std::ptr::eq(*known, rule)) {
+            self.found.push((rule, range));
+        }
+    }
+}
+
+// === impl Analyzer ===
+
+impl Analyzer {
+    /// The id of one of its rules.
+    pub(super) fn id(&self, rule: &Rule) -> String {
+        format!("{}.{}", self.class, rule.name)
+    }
+}
+
+impl fmt::Debug for Analyzer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Analyzer")
+            .field("class", &self.class)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// The message with the number of the weakness.
+    pub(super) fn told(&self, cwe: u16) -> String {
+        format!("{} (CWE-{cwe}).", self.message.trim_end_matches('.'))
+    }
+
+    pub(super) const fn score(&self) -> Score {
+        Score(self.score)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
