@@ -74,8 +74,9 @@
 //!   What cannot be read at all is refused with 400.
 //! * **What repeats is searched once.** Header values in which nothing was found are remembered for a while, byte by byte
 //!   (`engine/patterns/harmless.rs`); nothing is remembered of what was found, nor of secrets.
-//! * **Work is counted, not timed.** What is looked at, how often, has a budget that grows with its length; beyond it the
-//!   request is *exhausted*. So the same request is judged the same on every machine.
+//! * **Work is counted, not timed.** What is decoded and looked at, how often, has one budget for each head and each body
+//!   (`request/work.rs`), whoever reads it and in whatever pieces; beyond it the request is *exhausted*. So the same request
+//!   is judged the same on every machine. What is not decoded for want of it is said to be so: nothing is lost to decoys.
 //! * **Start and reload are the same function**: load → compile → self-test → swap. Lists and automata are shared across
 //!   revisions by the hash of what they were made of.
 //! * **One thread per core** carries traffic, with its own sockets (`SO_REUSEPORT`) and idle upstream connections; one

@@ -163,7 +163,7 @@ impl Judge {
         );
         // Who knows nothing of codings reads what was sent.
         let encoded = taken.decoded.as_ref();
-        let encoded = encoded.and_then(|_| BodyView::still_encoded(headers, taken.sent));
+        let mut encoded = encoded.and_then(|_| BodyView::still_encoded(headers, taken.sent));
         let (facts, now) = (Clients::scratch(), clock::now());
         let mut evaluation = Evaluation::begin(&self.policy, &view).traced();
         evaluation.on_headers(&view, &facts, now);
@@ -175,6 +175,8 @@ impl Judge {
             let before = evaluation.observations().len();
             evaluation.on_body(&view, &body, &facts, now);
             let between = evaluation.observations().len();
+            let left = body.work().clone();
+            encoded = encoded.map(|encoded| encoded.with_work(left));
             if let Some(encoded) = encoded.as_ref().filter(|_| evaluation.permit().is_ok()) {
                 evaluation.on_body(&view, encoded, &facts, now);
                 let after = evaluation.observations().len();

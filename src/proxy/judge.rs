@@ -17,7 +17,7 @@ use crate::clients::Facts;
 use crate::engine::Evaluation;
 use crate::request::body::Unit;
 use crate::request::coding::Decoded;
-use crate::request::{BodyView, ClientIdentity, RequestView};
+use crate::request::{BodyView, ClientIdentity, RequestView, Work};
 
 /// Judges a body that is here as a whole, as it came and without its content codings where it has any; `None` where too many bodies wait to be judged.
 pub(super) async fn whole(
@@ -60,7 +60,8 @@ fn judge_whole(
     let body = BodyView::decoded(&head.headers, decoded);
     judge(head, &body, client, evaluation, facts, now);
     // Who knows nothing of codings reads what was sent, not what it stands for.
-    if let Some(body) = BodyView::still_encoded(&head.headers, sent) {
+    if let Some(encoded) = BodyView::still_encoded(&head.headers, sent) {
+        let body = encoded.with_work(body.work().clone());
         judge(head, &body, client, evaluation, facts, now);
     }
 }
@@ -106,6 +107,8 @@ pub(super) struct Judgement {
     pub(super) progress: Arc<Progress>,
     /// `None` once the request has been refused.
     evaluation: Arc<Mutex<Option<Evaluation>>>,
+    /// What the units so far have left of the work that the body may make.
+    work: std::sync::Mutex<Work>,
     /// How long it took to judge so far, in microseconds.
     spent: AtomicU64,
     late: std::sync::Mutex<Option<Report>>,
@@ -126,6 +129,7 @@ impl Judgement {
             client: client.clone(),
             progress: Arc::default(),
             evaluation: Arc::new(Mutex::new(Some(evaluation))),
+            work: std::sync::Mutex::new(Work::for_body(0)),
             spent: AtomicU64::new(0),
             late: std::sync::Mutex::new(Some(report)),
         })
@@ -162,7 +166,12 @@ impl Judgement {
             return Err(BodyError::Broken);
         };
         let now = clock::now();
+        let mut work = self
+            .work
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let body = BodyView::of_unit(&self.head.headers, unit);
+        let body = body.with_work(work.for_next(unit.bytes().len()));
         judge(
             &self.head,
             &body,
@@ -171,6 +180,8 @@ impl Judgement {
             &*self.proxy.facts,
             now,
         );
+        *work = body.work().clone();
+        drop(work);
         let spent = clock::now().saturating_duration_since(now);
         let spent = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
         self.spent.fetch_add(spent, Ordering::Relaxed);

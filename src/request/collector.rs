@@ -7,6 +7,7 @@ use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::marks::Marks;
 use super::names::{Name, NameRef};
 use super::values::{Layer, Record, Role, Values};
+use super::work::Work;
 
 /// How many values of one text are kept apart by one syntax. What follows is judged as one value, and said to be: a long list
 /// in a body of a mebibyte has hardly more, but a sender could make each of two bytes cost us forty.
@@ -75,7 +76,7 @@ impl<'c> Collector<'c> {
         body: &'c [u8],
         parser: impl FnOnce(&mut Collector<'_>) -> T,
     ) -> (T, super::values::Parsed<'c>) {
-        let mut values = Values::default();
+        let mut values = Values::new(Work::for_body(body.len()));
         let mut out = Collector::new(body, PlaceKind::Body, Source::Body, &mut values);
         let told = parser(&mut out);
         let layers = Vec::new();
@@ -216,6 +217,11 @@ impl<'c> Collector<'c> {
         self.value("", range, Syntax::Text);
     }
 
+    /// What is left of the work that the values may make.
+    pub(super) const fn work(&self) -> &Work {
+        &self.values.work
+    }
+
     /// The bytes of a range.
     pub(super) fn text(&self, range: &Range<usize>) -> &'c [u8] {
         self.bytes.get(range.clone()).unwrap_or_default()
@@ -249,7 +255,7 @@ impl<'c> Collector<'c> {
             kind: self.kind,
             role,
         };
-        if let Some(forms) = decode::forms(text, marks, syntax) {
+        if let Some(forms) = decode::forms(text, marks, syntax, &self.values.work) {
             self.keep(&mut record, forms);
         }
         self.values.records.push(record);

@@ -23,6 +23,7 @@ pub mod raw;
 mod scan;
 pub mod target;
 mod values;
+pub mod work;
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -36,6 +37,7 @@ pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind,
 pub use marks::Marks;
 pub use offsets::OffsetMap;
 pub use values::{FormsIter, Input, Inputs, InputsIter};
+pub use work::Work;
 
 use collector::Collector;
 use decode::Syntax;
@@ -163,6 +165,12 @@ impl<'a> RequestView<'a> {
         &self.parsed().values.ambiguities
     }
 
+    /// What is left of the work that the head may make.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        &self.parsed().values.work
+    }
+
     fn parsed(&self) -> &Parsed<'_> {
         self.parsed.get_or_init(|| self.parse())
     }
@@ -172,7 +180,7 @@ impl<'a> RequestView<'a> {
         const USUAL_OTHERS: usize = 16;
         let target = self.target.as_bytes();
         let mut headers = Vec::with_capacity(self.headers.len());
-        let mut values = Values::default();
+        let mut values = Values::new(Work::for_head());
         values.records.reserve(self.headers.len() + USUAL_OTHERS);
         target::inputs(target, &mut values);
         for (index, (name, value)) in (0..u16::MAX).zip(self.headers) {

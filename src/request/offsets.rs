@@ -208,6 +208,35 @@ impl<'t> Rewrite<'t> {
         rewrite
     }
 
+    /// What `text` holds in a range, as a text of its own. Where it is cut stands a letter, so that nobody takes that for where
+    /// the text begins or ends.
+    pub(super) fn window(
+        text: &'t [u8],
+        map: &'t OffsetMap,
+        range: std::ops::Range<usize>,
+    ) -> (Vec<u8>, OffsetMap) {
+        let mut rewrite = Self::new(text, map);
+        rewrite.written.reserve(range.len() + 4);
+        rewrite.cursor = map.after(range.start);
+        rewrite.end(range.start);
+        if range.start > 0 {
+            // And none for where a line begins, nor the other way round.
+            let before = text.get(range.start - 1);
+            let by = if before == Some(&b'\n') {
+                b"a\n"
+            } else {
+                b"a "
+            };
+            rewrite.replace(range.start, 0, by);
+        }
+        if range.end < text.len() {
+            rewrite.replace(range.end, 0, b" a");
+        } else {
+            rewrite.copy_until(range.end);
+        }
+        rewrite.cut()
+    }
+
     /// Up to where the text is dealt with; the next replacement begins here or later.
     pub(super) const fn done(&self) -> usize {
         self.done

@@ -12,6 +12,7 @@ use super::input::{Ambiguity, Form, Oddities, Origin, Place, PlaceKind, Source, 
 use super::marks::Marks;
 use super::names::{NameRef, Node};
 use super::offsets::OffsetMap;
+use super::work::Work;
 
 /// One value in 32 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ pub(super) enum Role {
 }
 
 /// Records, and the tables beside them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Values {
     pub(super) records: Vec<Record>,
     pub(super) nodes: Vec<Node>,
@@ -50,6 +51,8 @@ pub(super) struct Values {
     pub(super) ambiguities: Vec<Ambiguity>,
     /// How many of each kind.
     pub(super) kinds: Vec<(&'static str, u32)>,
+    /// What is left of the work that they may make.
+    pub(super) work: Work,
 }
 
 /// The values of a head or a body, with the texts that they are written in.
@@ -130,6 +133,18 @@ impl Record {
 // === impl Values ===
 
 impl Values {
+    /// None yet, and the work that they may make.
+    pub(super) const fn new(work: Work) -> Self {
+        Self {
+            records: Vec::new(),
+            nodes: Vec::new(),
+            forms: Vec::new(),
+            ambiguities: Vec::new(),
+            kinds: Vec::new(),
+            work,
+        }
+    }
+
     pub(super) fn forms_of(&self, record: &Record) -> Option<&Forms> {
         // Nearly no value has any, so the table is not even asked.
         if record.forms == Record::NO_FORMS {

@@ -32,10 +32,12 @@
 //! These are patterns: they know syntax, not what the application does with a value. A payload that looks like ordinary
 //! text passes (`1 AND name > 'm'`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
 //! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
-//! a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is a body of
-//! more than about half a MiB that shows the signs of most attacks all over and has to be looked at in several forms: it
-//! would keep a core busy for more than a tenth of a second. A form beyond `limits.body` is judged in pieces, and each may
-//! make as much work as a body of its own: what such a form can cost is bounded by `limits.upload` alone. The headers
+//! a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is one that can
+//! be decoded in more ways than are tried. So is what would keep a core busy for more than about a tenth of a second:
+//! text of a MiB passes where it has escapes of one or two kinds, half a MiB where most of its lines have several, and less
+//! where the signs of most attacks are all over. A form beyond `limits.body` is judged in pieces, which share what a body
+//! may make, and may make more only as it gets longer. A text of more than 64 KiB is decoded as a whole in one order; in
+//! others, windows of it are, so that an attack of more than 4 KiB may be cut in two there. The headers
 //! that only steer the connection and random nonces (`Connection`,
 //! `Content-Length`, `Keep-Alive`, `Sec-WebSocket-Key`, `TE`, `Transfer-Encoding`, `Upgrade`) are not looked at: no
 //! application reads them as values.
@@ -48,7 +50,6 @@ mod exclusion;
 mod fields;
 mod rules;
 mod scan;
-mod work;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -129,8 +130,7 @@ impl ThreatDetection for MaliciousPayload {
         request: &RequestView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        // A head is short; what it may make is the least that anything may.
-        let findings = Scan::new(self, request, 0).run(request.inputs())?;
+        let findings = Scan::new(self, request, request.work()).run(request.inputs())?;
         let seen = Seen {
             ambiguities: request.ambiguities(),
             inputs: request.inputs(),
@@ -145,7 +145,7 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        let findings = Scan::new(self, request, body.bytes().len()).run(body.inputs())?;
+        let findings = Scan::new(self, request, body.work()).run(body.inputs())?;
         let seen = Seen {
             ambiguities: body.ambiguities(),
             inputs: body.inputs(),

@@ -99,6 +99,17 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether a pattern is one of these rules.
+    pub(super) fn is_one_of(&self, pattern: usize, rules: &[RuleId]) -> bool {
+        let Some(Pattern::Rule(rule)) = self.patterns.get(pattern) else {
+            return false;
+        };
+        let rule = self.rules.get(*rule);
+        rule.is_some_and(|rule| rules.contains(&rule.id))
+    }
+}
+
 /// Adds the gates and the rules of an analyzer.
 fn add(
     analyzer: &'static Analyzer,

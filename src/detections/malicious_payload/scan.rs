@@ -5,13 +5,16 @@ use std::ops::Range;
 use super::analyzers::{Matches, Text};
 use super::exclusion::Spot;
 use super::rules::Pattern;
-use super::work::Work;
 use super::{MAX_FINDINGS, MaliciousPayload};
 use crate::engine::{DetectionError, Evidence, Finding, Weight};
-use crate::request::{Form, Input, Inputs, PlaceKind, RequestView};
+use crate::request::{Form, Input, Inputs, PlaceKind, RequestView, Work};
 
-/// How many units of work an analyzer makes for each byte: it looks at each a few times.
-const FOR_EACH_ANALYZED: usize = 4;
+/// Units of work for each form of a value, beside those of searching it.
+const FOR_EACH_FORM: usize = 100;
+
+/// Units of work for each byte that was searched before, or is searched to be remembered: the same for both, or the same
+/// request would not always be judged the same.
+const FOR_EACH_BYTE_AGAIN: usize = 64;
 
 /// How a value is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,21 +73,21 @@ impl Look {
 pub(super) struct Scan<'s, 'r> {
     detection: &'s MaliciousPayload,
     request: &'s RequestView<'r>,
-    work: Work,
+    work: &'s Work,
     findings: Vec<Finding>,
 }
 
 impl<'s, 'r> Scan<'s, 'r> {
-    /// A look at what is `bytes` long.
-    pub(super) fn new(
+    /// A look that may make no more than this `work`.
+    pub(super) const fn new(
         detection: &'s MaliciousPayload,
         request: &'s RequestView<'r>,
-        bytes: usize,
+        work: &'s Work,
     ) -> Self {
         Self {
             detection,
             request,
-            work: Work::for_input(bytes),
+            work,
             findings: Vec::new(),
         }
     }
@@ -121,8 +124,7 @@ impl<'s, 'r> Scan<'s, 'r> {
     }
 
     fn form(&mut self, input: Input<'_>, look: Look, form: &Form<'_>) {
-        let len = form.text.len();
-        if !self.work.take_form(len) {
+        if !self.work.take(FOR_EACH_FORM) {
             return;
         }
         let rules = &self.detection.rules;
@@ -144,22 +146,21 @@ impl<'s, 'r> Scan<'s, 'r> {
         };
         if let Look::Again(place) = look {
             // Searched to the end, since what is found in half of it is not what is remembered.
+            self.work.take(form.text.len() * FOR_EACH_BYTE_AGAIN);
             let found = |index, range| found.by(index, range, findings);
-            rules
-                .set
-                .find_again((place, form.text), form.marks, looks_here, found);
+            let text = (place, form.text);
+            rules.set.find_again(text, form.marks, looks_here, found);
         } else {
-            let work = &mut self.work;
-            let cost = |index| match rules.patterns.get(index) {
-                Some(Pattern::Analyzer { .. }) => FOR_EACH_ANALYZED * len,
-                _ => len,
+            // Once is enough of what a rule finds; an analyzer may find more.
+            let known: Vec<_> = findings.iter().map(|found| found.rule.clone()).collect();
+            let wanted =
+                |index| looks_here(index) && (known.is_empty() || !rules.is_one_of(index, &known));
+            let found = |index, range| {
+                found.by(index, range, findings);
             };
-            let wanted = |index| looks_here(index) && work.take_run(cost(index));
             rules
                 .set
-                .find_where(form.text, form.marks, wanted, |index, range| {
-                    found.by(index, range, findings);
-                });
+                .find_where(form.text, form.marks, self.work, wanted, found);
         }
     }
 }

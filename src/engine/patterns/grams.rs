@@ -23,6 +23,10 @@ const WORDS: usize = 1 << (BITS - 6);
 /// How much each literal under a triple adds to the cost of putting another one there.
 const CROWDING: f64 = 0.25;
 
+/// Units of work for each byte that is walked over, and for each literal that is compared.
+const FOR_EACH_BYTE: usize = 2;
+const FOR_EACH_ENTRY: usize = 3;
+
 /// Literals, each with what else it needs and whose it is.
 pub(super) struct Grams {
     bits: Box<[u64; WORDS]>,
@@ -85,12 +89,14 @@ impl Grams {
         grams
     }
 
-    /// Adds the owner of each trigger whose literal occurs in `text`, which has the given `marks`.
-    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) {
+    /// Adds the owner of each trigger whose literal occurs in `text`, which has the given `marks`, and tells how much work
+    /// that was.
+    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+        let mut compared = 0;
         for (index, window) in text.array_windows().step_by(2).enumerate() {
             let gram = fold(u32::from_le_bytes(*window));
             if self.is_set(place(gram)) {
-                self.compare(text, 2 * index, gram, marks, owners);
+                compared += self.compare(text, 2 * index, gram, marks, owners);
             }
         }
         // Of a text of odd length the last triple fills no window.
@@ -99,8 +105,9 @@ impl Grams {
             && let Some(gram) = gram_at(text, start)
             && self.is_set(place(gram))
         {
-            self.compare(text, start, gram, marks, owners);
+            compared += self.compare(text, start, gram, marks, owners);
         }
+        FOR_EACH_BYTE * text.len() + FOR_EACH_ENTRY * compared
     }
 
     fn is_set(&self, place: usize) -> bool {
@@ -109,10 +116,18 @@ impl Grams {
             .is_some_and(|word| word >> (place % 64) & 1 != 0)
     }
 
-    /// Compares the literals under the triple at `at`.
+    /// Compares the literals under the triple at `at`, and tells how many there are.
     #[inline(never)]
-    fn compare(&self, text: &[u8], at: usize, gram: u32, marks: Marks, owners: &mut Candidates) {
-        for entry in self.entries_near(place(gram)) {
+    fn compare(
+        &self,
+        text: &[u8],
+        at: usize,
+        gram: u32,
+        marks: Marks,
+        owners: &mut Candidates,
+    ) -> usize {
+        let entries = self.entries_near(place(gram));
+        for entry in entries {
             if entry.gram == gram
                 && entry.need.meets(marks)
                 && let Some(literal) = self.literals.get(entry.literal as usize)
@@ -126,6 +141,7 @@ impl Grams {
                 owners.insert(literal.owner as usize);
             }
         }
+        1 + entries.len()
     }
 
     /// The entries for the word of the table that `place` is in.

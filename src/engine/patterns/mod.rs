@@ -29,7 +29,7 @@ use self::harmless::Harmless;
 use self::prefilter::Prefilter;
 use self::triggers::Trigger;
 use crate::config;
-use crate::request::Marks;
+use crate::request::{Marks, Work};
 
 /// Patterns compiled for searching all of them at once.
 pub struct PatternSet {
@@ -109,20 +109,26 @@ impl PatternSet {
     /// The first match is the one that starts first; of those, a word's before a regular expression's, then the one
     /// that was listed first.
     pub fn find(&self, text: &[u8], found: impl FnMut(usize, Range<usize>)) {
-        self.find_where(text, Marks::of(text), |_| true, found);
+        self.find_where(text, Marks::of(text), &Work::endless(), |_| true, found);
     }
 
     /// Like [`find`](Self::find), for a text whose `marks` are known, and only for patterns that are `wanted`; asked only
-    /// of patterns that may match.
+    /// of patterns that may match. Once there is no `work` left, nothing more is looked for.
     pub fn find_where(
         &self,
         text: &[u8],
         marks: Marks,
+        work: &Work,
         mut wanted: impl FnMut(usize) -> bool,
         mut found: impl FnMut(usize, Range<usize>),
     ) {
         let mut first: Option<(usize, Range<usize>)> = None;
-        self.candidates(text, marks).for_each(|index| {
+        if work.is_exhausted() {
+            return;
+        }
+        let (candidates, units) = self.candidates(text, marks);
+        work.take(units);
+        candidates.for_each(|index| {
             let Some(search) = self.searches.get(index) else {
                 return;
             };
@@ -130,6 +136,7 @@ impl PatternSet {
                 found(pattern, range);
             }
             if wanted(search.pattern)
+                && work.take(search.by.work(text.len()))
                 && let Some(range) = search.by.find(text)
                 && first
                     .as_ref()
@@ -158,7 +165,9 @@ impl PatternSet {
             return;
         }
         let mut nothing = true;
-        self.find_where(text, marks, wanted, |index, range| {
+        // As much for the first as for the second.
+        let work = Work::endless();
+        self.find_where(text, marks, &work, wanted, |index, range| {
             nothing &= !found(index, range);
         });
         if nothing {
@@ -189,13 +198,14 @@ impl PatternSet {
         first
     }
 
-    fn candidates(&self, text: &[u8], marks: Marks) -> Candidates {
+    /// What may match, and how much work it was to find that out.
+    fn candidates(&self, text: &[u8], marks: Marks) -> (Candidates, usize) {
         let mut candidates = Candidates::new(self.searches.len());
         for &search in &self.always {
             candidates.insert(search as usize);
         }
-        self.prefilter.find(text, marks, &mut candidates);
-        candidates
+        let work = self.prefilter.find(text, marks, &mut candidates);
+        (candidates, work)
     }
 }
 
@@ -211,6 +221,16 @@ impl fmt::Debug for PatternSet {
 // === impl By ===
 
 impl By {
+    /// How much work it is to search so many bytes.
+    const fn work(&self, bytes: usize) -> usize {
+        match self {
+            Self::Words(_) => 4 * bytes,
+            Self::Regex(_) => bytes,
+            // That of an analyzer: it looks at each byte a few times.
+            Self::Gate => 3 * bytes,
+        }
+    }
+
     fn find(&self, text: &[u8]) -> Option<Range<usize>> {
         match self {
             Self::Words(words) => words.find(text).map(|found| found.range()),

@@ -54,6 +54,12 @@ struct One {
 /// From this size of all literals together on, an automaton finds them.
 const MOST_GRAM_BYTES: usize = 64 << 10;
 
+/// Units of work for each byte that the automaton reads, for each place at which a single literal is looked for, and for how
+/// many bytes among which there is no such place.
+const FOR_EACH_STATE: usize = 8;
+const FOR_EACH_PLACE: usize = 4;
+const BYTES_FOR_ONE: usize = 16;
+
 impl Prefilter {
     /// Triggers, each belonging to an owner. A trigger without literal and needs is none: its owner is always to be run.
     ///
@@ -68,17 +74,21 @@ impl Prefilter {
         })
     }
 
-    /// Adds the owner of each trigger that goes off in `text`.
-    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) {
-        self.short.find(text, marks, owners);
-        match &self.long {
-            Long::None => {}
+    /// Adds the owner of each trigger that goes off in `text`, and tells how much work that was.
+    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+        let of_short = self.short.find(text, marks, owners);
+        let of_long = match &self.long {
+            Long::None => 0,
             Long::Grams(grams) => grams.find(text, marks, owners),
             Long::Automaton {
                 automaton,
                 triggers,
-            } => walk(automaton, triggers, text, marks, owners),
-        }
+            } => {
+                walk(automaton, triggers, text, marks, owners);
+                FOR_EACH_STATE * text.len()
+            }
+        };
+        of_short + of_long
     }
 }
 
@@ -170,18 +180,20 @@ impl Short {
         short
     }
 
-    fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) {
+    fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+        let mut work = 0;
         for kind in marks.and(self.gate).kinds() {
             for one in self.by_kind.get(kind).into_iter().flatten() {
                 let owner = one.owner as usize;
                 if one.needs.iter().all(|need| need.meets(marks))
                     && !owners.has(owner)
-                    && one.is_in(text)
+                    && one.is_in(text, &mut work)
                 {
                     owners.insert(owner);
                 }
             }
         }
+        work
     }
 }
 
@@ -198,14 +210,16 @@ impl One {
     }
 
     /// Whether the literal occurs. A single byte does, because it is among the needs or nearly everywhere.
-    fn is_in(&self, text: &[u8]) -> bool {
+    fn is_in(&self, text: &[u8], work: &mut usize) -> bool {
         let Some(&byte) = self.literal.get(self.rarest) else {
             return true;
         };
         if self.literal.len() == 1 {
             return true;
         }
+        *work += text.len() / BYTES_FOR_ONE;
         let is_here = |at: usize| {
+            *work += FOR_EACH_PLACE;
             let start = at.checked_sub(self.rarest);
             let found = start.and_then(|start| text.get(start..start + self.literal.len()));
             found.is_some_and(|found| found.eq_ignore_ascii_case(&self.literal))

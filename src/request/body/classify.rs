@@ -69,6 +69,22 @@ pub(super) struct Reading {
     pub(super) rare_charset: bool,
 }
 
+impl Reading {
+    /// How many parsers read the body.
+    pub(super) fn syntaxes(&self) -> usize {
+        let read = [
+            self.json,
+            self.form,
+            self.multipart,
+            self.xml,
+            self.graphql,
+            self.lines,
+            self.text,
+        ];
+        read.into_iter().filter(|is_read| *is_read).count()
+    }
+}
+
 impl Declared {
     /// Reads the headers of a body.
     pub(super) fn of(headers: &HeaderMap) -> Self {

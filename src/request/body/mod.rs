@@ -30,6 +30,7 @@ use super::collector::{self, Collector};
 use super::input::{Ambiguity, Origin, PlaceKind, Source};
 use super::pairs;
 use super::values::{Inputs, Parsed, Texts, Values};
+use super::work::Work;
 use charset::Transcoding;
 use classify::{Declared, Reading};
 use multipart::Boundary;
@@ -50,6 +51,8 @@ pub struct BodyView<'a> {
     unit: Option<&'a Unit>,
     codings: Codings,
     is_still_encoded: bool,
+    /// What it may make before it was taken apart.
+    work: Work,
     parsed: OnceCell<Parsed<'a>>,
 }
 
@@ -78,6 +81,9 @@ pub enum BodyKind {
     Opaque,
 }
 
+/// Units of work for each byte that a parser reads.
+const FOR_EACH_BYTE: usize = 3;
+
 impl<'a> BodyView<'a> {
     /// A view of a body under the headers it came with.
     #[must_use]
@@ -97,8 +103,15 @@ impl<'a> BodyView<'a> {
             unit: None,
             codings: Codings::default(),
             is_still_encoded: false,
+            work: Work::for_body(bytes.len()),
             parsed: OnceCell::new(),
         }
+    }
+
+    /// The same, of a body of which something was judged: it may make this much work, and no more.
+    #[must_use]
+    pub fn with_work(self, work: Work) -> Self {
+        Self { work, ..self }
     }
 
     /// A view of a piece of a multipart body that streams; see [`Units`].
@@ -190,13 +203,21 @@ impl<'a> BodyView<'a> {
             .flatten()
     }
 
+    /// What is left of the work that the body may make.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        // Who asks before it was taken apart is not to make it so.
+        let parsed = self.parsed.get();
+        parsed.map_or(&self.work, |parsed| &parsed.values.work)
+    }
+
     fn parsed(&self) -> &Parsed<'_> {
         self.parsed.get_or_init(|| self.parse())
     }
 
     fn parse(&self) -> Parsed<'a> {
         let whole = 0..self.bytes.len();
-        let mut values = Values::default();
+        let mut values = Values::new(self.work.clone());
         let mut layers = Vec::new();
         let mut out = Collector::new(self.bytes, PlaceKind::Body, Source::Body, &mut values);
         if let Some(unit) = self.unit {
@@ -271,6 +292,9 @@ impl<'a> BodyView<'a> {
     /// Adds what is found by every syntax of a reading, and tells which of them the text is not written in.
     fn take_apart(&self, reading: &Reading, out: &mut Collector<'_>) -> Invalid {
         let whole = 0..out.bytes.len();
+        // Whoever has no time for it is refused; what there is of it is judged all the same.
+        out.work()
+            .take(reading.syntaxes() * whole.len() * FOR_EACH_BYTE);
         let mut invalid = Invalid::default();
         let mut as_text = reading.text;
         let mut is_json = false;

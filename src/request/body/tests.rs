@@ -324,3 +324,35 @@ proptest! {
         prop_assert_eq!(view.kind() == BodyKind::Empty, body.is_empty());
     }
 }
+
+/// However many readings a body has, they make no more work than it may.
+#[test]
+fn all_readings_of_a_body_share_its_work() {
+    let text = "a%2541&lt;b \\x41 ".repeat(1_000);
+    let spent = |content_type: &str| {
+        let headers = headers(content_type);
+        let body = BodyView::new(&headers, text.as_bytes());
+        let before = body.work().left();
+        assert!(!body.inputs().is_empty());
+        before - body.work().left()
+    };
+    let once = spent("text/plain");
+    assert!(once > 0);
+    assert!(spent("text/plain; charset=utf-16") > once);
+    // What one has left is all that the next may make.
+    let headers = headers("text/plain");
+    let body = BodyView::new(&headers, text.as_bytes());
+    assert!(
+        !body
+            .ambiguities()
+            .iter()
+            .any(|odd| odd.kind == "decode_depth")
+    );
+    body.work().take(usize::MAX);
+    let next = BodyView::new(&headers, text.as_bytes()).with_work(body.work().clone());
+    assert!(
+        next.ambiguities()
+            .iter()
+            .any(|odd| odd.kind == "decode_depth")
+    );
+}

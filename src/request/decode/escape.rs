@@ -41,11 +41,8 @@ struct Escape {
 fn unescape(form: &Form<'_>, read: impl Fn(&[u8], usize) -> Option<Escape>) -> Option<Decoded> {
     let text = form.text;
     let mut rewrite = Rewrite::new(text, form.offsets);
-    for at in memchr::memchr_iter(b'\\', text) {
-        // The second backslash of `\\` begins nothing.
-        if at < rewrite.done() {
-            continue;
-        }
+    let mut next = 0;
+    while let Some(at) = backslash(text, next) {
         match read(text, at) {
             Some(Escape {
                 character: Some(character),
@@ -54,8 +51,19 @@ fn unescape(form: &Form<'_>, read: impl Fn(&[u8], usize) -> Option<Escape>) -> O
             Some(Escape { len, .. }) => rewrite.replace(at, len, &[]),
             None => {}
         }
+        // The second backslash of `\\` begins nothing.
+        next = rewrite.done().max(at + 1);
     }
     Some(form.next(&[DecodeStep::JsonEscape], rewrite.finish()?))
+}
+
+/// The next backslash from `at` on. Of a text full of them it is right there.
+fn backslash(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at..)?;
+    if rest.first() == Some(&b'\\') {
+        return Some(at);
+    }
+    Some(at + memchr::memchr(b'\\', rest)?)
 }
 
 fn json_escape(text: &[u8], at: usize) -> Option<Escape> {

@@ -13,6 +13,7 @@ mod entity;
 mod escape;
 mod filler;
 mod hex;
+mod long;
 mod percent;
 mod search;
 mod token;
@@ -23,8 +24,9 @@ mod xml;
 
 use super::input::{DecodeStep, Form, Oddities, Steps};
 use super::marks::Marks;
-use super::offsets::OffsetMap;
-use search::Search;
+use super::offsets::{OffsetMap, Rewrite};
+use super::work::Work;
+use long::Further;
 
 pub(super) use percent::{hex_digit, hex_unit};
 pub use search::{MAX_DEPTH, MAX_FURTHER};
@@ -64,7 +66,7 @@ pub enum Syntax {
 pub struct Forms {
     /// The value as its place demands it; `None` where that is the bytes as they are.
     pub first: Option<Decoded>,
-    /// What that leads to, by further decodings; at most [`MAX_FURTHER`].
+    /// What that leads to, by further decodings; at most [`MAX_FURTHER`] of a value, or of each window of a long one.
     pub more: Vec<Decoded>,
     /// What is odd about the way the value is written.
     pub oddities: Oddities,
@@ -83,39 +85,74 @@ pub struct Decoded {
     pub offsets: OffsetMap,
 }
 
-/// Every form of a value that consists of bytes of these `marks`; `None` where it reads as it is written, which nearly
-/// every value does.
+/// Every form of a value that consists of bytes of these `marks`, as far as `work` allows for it; `None` where it reads as it
+/// is written, which nearly every value does.
 #[must_use]
 #[inline]
-pub fn forms(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
-    let may_change = (marks.meets(SIGNS.or(filler::SIGNS))
-        && (marks.meets(ESCAPES)
-            || (marks.meets(PLUS) && (syntax.has_plus() || utf7::may_be_in(text)))
-            || filler::may_be_in(text, marks)))
-        || (syntax == Syntax::Xml && marks.meets(LESS))
+pub fn forms(text: &[u8], marks: Marks, syntax: Syntax, work: &Work) -> Option<Forms> {
+    let may_change = (syntax == Syntax::Xml && marks.meets(LESS))
         || syntax.is_encoding()
-        || token::may_hide(text);
+        || may_lead_on(text, marks, syntax.has_plus());
     if may_change {
-        search(text, marks, syntax)
+        search(text, marks, syntax, work)
     } else {
         None
     }
 }
 
+/// The first form of a value by itself; `None` where it reads as it is written.
+pub(super) fn first_form(text: &[u8], syntax: Syntax) -> Option<Decoded> {
+    let raw = Form::raw(text, Marks::of(text));
+    first(&raw, syntax, &mut Oddities::default())
+}
+
+/// Whether there may be anything to be decoded in a text of these `marks`, in which a plus may be a space or not.
+#[inline]
+fn may_lead_on(text: &[u8], marks: Marks, has_plus: bool) -> bool {
+    (marks.meets(SIGNS.or(filler::SIGNS))
+        && (marks.meets(ESCAPES)
+            || (marks.meets(PLUS) && (has_plus || utf7::may_be_in(text)))
+            || filler::may_be_in(text, marks)))
+        || token::may_hide(text)
+}
+
 #[cold]
-fn search(text: &[u8], marks: Marks, syntax: Syntax) -> Option<Forms> {
+fn search(text: &[u8], marks: Marks, syntax: Syntax, work: &Work) -> Option<Forms> {
     let raw = Form::raw(text, marks);
     let mut oddities = Oddities::default();
     let first = first(&raw, syntax, &mut oddities);
+    work.take(read(text.len()));
+    if let Some(first) = &first {
+        work.take(written(first, text.len()));
+    }
     let begin = first.as_ref().map_or(raw, Decoded::form);
-    let (more, exhausted) = Search::run(begin, syntax == Syntax::Cookie).finish();
-    oddities.exhausted = exhausted;
+    let further = Further::of(begin, syntax == Syntax::Cookie, work);
+    oddities.exhausted = further.is_exhausted;
+    let more = further.forms;
     let is_plain = first.is_none() && more.is_empty() && oddities == Oddities::default();
     (!is_plain).then_some(Forms {
         first,
         more,
         oddities,
     })
+}
+
+/// Units of work of a decoder that reads so many bytes: most look for one of them only.
+const fn read(bytes: usize) -> usize {
+    50 + bytes / 4
+}
+
+/// Units of work of the decoder that has made a form of a text of `before` bytes. What is undone makes a text shorter;
+/// backslashes can be the shortest escapes of all.
+fn written(form: &Decoded, before: usize) -> usize {
+    let (for_byte, for_undone) = match form.steps.last() {
+        Some(DecodeStep::JsonEscape | DecodeStep::CssEscape) => (1, 14),
+        // Three bytes, or one, at a time.
+        Some(DecodeStep::Base64 | DecodeStep::Hex) => (10, 0),
+        _ => (1, 4),
+    };
+    let undone = before.saturating_sub(form.text.len());
+    200 + for_byte * form.text.len() + for_undone * undone
 }
 
 /// The one decoding that the place of a value demands; `None` where it changes nothing.

@@ -7,25 +7,23 @@
 //! characters that stand for others, filler between words; last of all, escapes in another order. Each branch is a chain
 //! again.
 //!
-//! Everything is bounded: how deep a form may lie, how many there are, and how much text the branches make. What is made
-//! already is not made again.
+//! Everything is bounded: how deep a form may lie, how many there are, and how much work it is to find them. What is made
+//! already is not made again. A form that is not made because there are too many, or because it is too much work, may be
+//! the one that an application sees: nothing is believed of such a value, or a sender could hide that form behind others.
 
 use super::super::input::Form;
 use super::super::marks::Marks;
+use super::super::work::Work;
 use super::{
     AMPERSAND, BACKSLASH, Decoded, NON_ASCII, PERCENT, PLUS, compatibility, css, entity, escape,
-    filler, percent, token, utf7, utf8,
+    filler, percent, read, token, utf7, utf8, written,
 };
 
 /// How many decodings beyond the first one a form may have.
 pub const MAX_DEPTH: u8 = 5;
 
-/// How many forms a value has at most beside its first.
-pub const MAX_FURTHER: usize = 10;
-
-/// How much text the branches of a value may make, beside its own length: all that a short value can lead to, and of a
-/// long one a form or two, since every form is looked at as the value is.
-const ROOM: usize = 16 << 10;
+/// How many forms a value has at most beside its first: twice as many as the oddest of honest texts.
+pub const MAX_FURTHER: usize = 32;
 
 /// A decoding of a form; `None` where it changes nothing.
 type Decode = fn(&Form<'_>) -> Option<Decoded>;
@@ -62,12 +60,15 @@ pub(super) struct Search<'t> {
     further: Vec<Decoded>,
     /// How each form came about, the first form's included.
     made: [Made; 1 + MAX_FURTHER],
-    /// How much text the branches may make yet.
-    room: usize,
-    /// More escapes could be undone than are.
+    /// More escapes could be undone than are, or more forms made.
     exhausted: bool,
+    /// What is left of the work that all values together may make.
+    work: &'t Work,
+    /// How many of the forms are the chain that begins at the first one.
+    chain_end: usize,
     /// How many bytes were read by decoders.
-    work: usize,
+    #[cfg(test)]
+    read: usize,
 }
 
 /// How a form came about, and how its chain goes on.
@@ -81,9 +82,9 @@ struct Made {
 /// Which chain it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chain {
-    /// The one that begins at the first form: it is made to its end.
+    /// The one that begins at the first form.
     Main,
-    /// That of a branch: it is made as long as there is room.
+    /// That of a branch.
     Branch,
     /// The same, of escapes in another order. It may be longer, and nothing follows from that.
     Reordered,
@@ -100,19 +101,13 @@ impl Decoder {
 }
 
 impl<'t> Search<'t> {
-    /// Searches all forms that `first` leads to. `as_cookie` if PHP may read a plus in it as a space, which it does
-    /// before all else.
-    pub(super) fn run(first: Form<'t>, as_cookie: bool) -> Self {
-        let mut search = Self {
-            room: first.text.len().saturating_add(ROOM),
-            first,
-            further: Vec::new(),
-            made: [Made::default(); 1 + MAX_FURTHER],
-            exhausted: false,
-            work: 0,
-        };
+    /// Searches all forms that `first`, which lies so deep, leads to. `as_cookie` if PHP may read a plus in it as a space,
+    /// which it does before all else.
+    pub(super) fn run(first: Form<'t>, as_cookie: bool, depth: u8, work: &'t Work) -> Self {
+        let mut search = Self::new(first, depth, work);
         let begin = search.begin(as_cookie);
         search.chain(begin, Chain::Main);
+        search.chain_end = search.further.len();
         let mut at = search.branches(0);
         let mut reordered = 0;
         while reordered < at {
@@ -121,6 +116,40 @@ impl<'t> Search<'t> {
             reordered += 1;
         }
         search
+    }
+
+    /// Undoes the escapes of a text and no more, but for the filler that comes to light.
+    pub(super) fn chain_only(first: Form<'t>, as_cookie: bool, depth: u8, work: &'t Work) -> Self {
+        let mut search = Self::new(first, depth, work);
+        let begin = search.begin(as_cookie);
+        search.chain(begin, Chain::Main);
+        let end = search.further.len();
+        if filler::may_be_in(search.form(end).text, search.form(end).marks) {
+            search.add_branch(end, filler::decode, Chain::Branch);
+        }
+        search
+    }
+
+    fn new(first: Form<'t>, depth: u8, work: &'t Work) -> Self {
+        let mut search = Self {
+            first,
+            further: Vec::new(),
+            made: [Made::default(); 1 + MAX_FURTHER],
+            exhausted: false,
+            work,
+            #[cfg(test)]
+            read: 0,
+            chain_end: 0,
+        };
+        let [made, ..] = &mut search.made;
+        made.depth = depth;
+        search
+    }
+
+    /// The same without the forms of the chain that begins at the first form.
+    pub(super) fn without_chain(mut self) -> Self {
+        self.further.drain(..self.chain_end);
+        self
     }
 
     /// The further forms, and whether there would be more.
@@ -132,7 +161,7 @@ impl<'t> Search<'t> {
     #[cfg(test)]
     pub(super) fn work(&self) -> (usize, usize) {
         let written = self.further.iter().map(|form| form.text.len()).sum();
-        (self.work, written)
+        (self.read, written)
     }
 
     /// The form that the chain begins at.
@@ -142,7 +171,8 @@ impl<'t> Search<'t> {
         }
         // Another reading of the same decoding, not one deeper.
         let plus = self.apply(0, percent::plus);
-        let begin = plus.and_then(|form| self.push(form, 0)).unwrap_or(0);
+        let depth = self.made(0).depth;
+        let begin = plus.and_then(|form| self.push(form, depth)).unwrap_or(0);
         let [first, ..] = &mut self.made;
         first.by = (begin > 0).then_some(COOKIE_PLUS);
         begin
@@ -161,9 +191,6 @@ impl<'t> Search<'t> {
             };
             if let Some(made) = self.made.get_mut(at) {
                 made.by = Some(decoder);
-            }
-            if chain != Chain::Main && !self.take(form.text.len()) {
-                return;
             }
             match self.push(form, depth + 1) {
                 Some(next) => at = next,
@@ -242,43 +269,44 @@ impl<'t> Search<'t> {
     }
 
     fn add_branch(&mut self, at: usize, decode: Decode, chain: Chain) {
-        if self.further.len() < MAX_FURTHER
-            && let Some(form) = self.apply(at, decode)
-        {
+        if let Some(form) = self.apply(at, decode) {
             self.begin_branch(at, form, chain);
         }
     }
 
     /// Adds what letters and digits of a form hide.
     fn tokens(&mut self, at: usize) {
-        if self.further.len() == MAX_FURTHER {
+        if !self.take(self.form(at).text.len()) {
             return;
         }
-        self.work += self.form(at).text.len();
         // They are made before any is added, since they are read from the list that is added to.
         let hidden: Vec<Decoded> = token::decode(&self.form(at)).collect();
         for form in hidden {
+            self.exhausted |= !self.work.take(written(&form, 0));
             self.begin_branch(at, form, Chain::Branch);
         }
     }
 
     fn begin_branch(&mut self, at: usize, form: Decoded, chain: Chain) {
         let depth = self.made(at).depth + 1;
-        if self.take(form.text.len())
-            && let Some(begins_at) = self.push(form, depth)
-        {
+        if let Some(begins_at) = self.push(form, depth) {
             self.chain(begins_at, chain);
         }
     }
 
-    /// Takes room for a form of a branch, if there is enough left.
-    fn take(&mut self, len: usize) -> bool {
-        let left = self.room.checked_sub(len);
-        self.room = left.unwrap_or(self.room);
-        left.is_some()
+    /// Takes the work of a decoder that reads so many bytes, if there is enough left.
+    fn take(&mut self, bytes: usize) -> bool {
+        #[cfg(test)]
+        {
+            self.read += bytes;
+        }
+        let is_left = self.work.take(read(bytes));
+        self.exhausted |= !is_left;
+        is_left
     }
 
-    /// Adds a form, unless nothing is left in it, it is there already or there are too many: its index.
+    /// Adds a form, unless nothing is left in it or it is there already: its index. Where there are too many, that is all that
+    /// is known of the value.
     fn push(&mut self, form: Decoded, depth: u8) -> Option<usize> {
         let mut others = self.further.iter();
         if form.text.is_empty()
@@ -288,14 +316,24 @@ impl<'t> Search<'t> {
             return None;
         }
         let at = 1 + self.further.len();
-        self.made.get_mut(at)?.depth = depth;
+        let Some(made) = self.made.get_mut(at) else {
+            self.exhausted = true;
+            return None;
+        };
+        made.depth = depth;
         self.further.push(form);
         Some(at)
     }
 
     fn apply(&mut self, at: usize, decode: Decode) -> Option<Decoded> {
-        self.work += self.form(at).text.len();
-        decode(&self.form(at))
+        let before = self.form(at).text.len();
+        if !self.take(before) {
+            return None;
+        }
+        let form = decode(&self.form(at))?;
+        let is_left = self.work.take(written(&form, before));
+        self.exhausted |= !is_left;
+        is_left.then_some(form)
     }
 
     fn form(&self, at: usize) -> Form<'_> {

@@ -1,5 +1,6 @@
 //! What is decoded, what is not, and the proof that every offset leads back.
 
+mod decoys;
 mod honest;
 mod round_trips;
 mod work;
@@ -11,7 +12,8 @@ use super::*;
 /// All forms of a value, the first even where nothing is decoded.
 fn value(raw: &[u8], syntax: Syntax) -> Forms {
     let marks = Marks::of(raw);
-    let mut forms = super::forms(raw, marks, syntax).unwrap_or_default();
+    let mut forms =
+        super::forms(raw, marks, syntax, &Work::for_body(raw.len())).unwrap_or_default();
     forms.first.get_or_insert_with(|| Decoded {
         text: raw.to_vec(),
         marks,
@@ -106,7 +108,7 @@ fn a_value_without_escapes_has_no_forms_of_its_own() {
         ("a & b", Syntax::Text),
     ] {
         let marks = Marks::of(text.as_bytes());
-        assert!(super::forms(text.as_bytes(), marks, syntax).is_none());
+        assert!(super::forms(text.as_bytes(), marks, syntax, &Work::for_head()).is_none());
     }
 }
 

@@ -72,6 +72,13 @@ pub(super) fn decode(form: &Form<'_>) -> impl Iterator<Item = Decoded> {
     })
 }
 
+/// What the tokens of a text hide that are at least so long, each by itself.
+pub(super) fn decode_long(form: &Form<'_>, at_least: usize) -> impl Iterator<Item = Decoded> {
+    Tokens::of(form.text)
+        .filter(move |token| token.range.len() >= at_least)
+        .map(|token| hidden(form, token, std::iter::empty()))
+}
+
 /// The form of what some tokens hide, each on its own line.
 fn hidden(form: &Form<'_>, first: Token, others: impl Iterator<Item = Token>) -> Decoded {
     let text = form.text;

@@ -94,7 +94,12 @@ mod tests {
 
     /// The first form of a text, and the raw bytes of each of its characters.
     fn read(raw: &str) -> (String, Vec<String>) {
-        let forms = forms(raw.as_bytes(), Marks::of(raw.as_bytes()), Syntax::Xml);
+        let forms = forms(
+            raw.as_bytes(),
+            Marks::of(raw.as_bytes()),
+            Syntax::Xml,
+            &crate::request::Work::for_head(),
+        );
         let Some(form) = forms.and_then(|forms| forms.first) else {
             return (raw.to_owned(), Vec::new());
         };

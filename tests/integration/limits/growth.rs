@@ -1,9 +1,14 @@
 //! Work grows with the length of a request and no faster, whatever floods it: counted in values, names, forms and their
-//! bytes, at once, twice and ten times a length. No clock is read.
+//! bytes, and in the units of work of who decodes and judges them, at once, twice and ten times a length. No clock is read.
 
-use portcullis::request::Inputs;
+use std::time::Instant;
 
-use crate::judge::Request;
+use portcullis::clients::Clients;
+use portcullis::engine::Registry;
+use portcullis::engine::decide::decide;
+use portcullis::request::{BodyView, Inputs, Work};
+
+use crate::judge::{Request, policy};
 
 /// What a request is taken apart into: each value and each form of it counts one, and so does each byte of them.
 fn work(request: &Request) -> usize {
@@ -22,6 +27,24 @@ fn work(request: &Request) -> usize {
             of_values(body.inputs()) + body.ambiguities().len()
         });
         of_head + of_body
+    })
+}
+
+/// The units of work that it makes to decode and to judge it.
+fn units(request: &Request) -> u64 {
+    let policy = policy("", &Registry::default());
+    request.seen(|head, body| {
+        let body = body.map(|body| BodyView::new(head.headers(), body.bytes()));
+        let body = body.map(|body| body.with_work(Work::endless()));
+        drop(decide(
+            &policy,
+            head,
+            body.as_ref(),
+            &Clients::scratch(),
+            Instant::now(),
+        ));
+        let of_body = body.map_or(0, |body| u64::MAX - body.work().left());
+        Work::for_head().left() - head.work().left() + of_body
     })
 }
 
@@ -146,6 +169,23 @@ fn work_grows_with_the_length_and_no_faster() {
         // Whatever is in it, a value is at least looked at.
         let bounded = ten_times <= 16 * length * 10 + more;
         if !grows || !bounded || once < 100 {
+            wrong.push(format!("{what}: {once}, {twice}, {ten_times}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn units_of_work_grow_with_the_length_and_no_faster() {
+    let mut wrong = Vec::new();
+    for (what, length, flood) in FLOODS {
+        let [once, twice, ten_times] = [1, 2, 10].map(|times| units(&flood(length * times)));
+        // A long text is decoded as a whole and in windows, which overlap.
+        let more = 100_000;
+        let grows = twice <= 2 * once + once / 4 + more && ten_times <= 16 * once + more;
+        // So much a byte that a body of a mebibyte can be refused, and no more than ten times that.
+        let bounded = ten_times <= 840 * 10 * length as u64 + more;
+        if !grows || !bounded || once == 0 {
             wrong.push(format!("{what}: {once}, {twice}, {ten_times}"));
         }
     }

@@ -169,10 +169,24 @@ fn bodies() -> Vec<(String, Request)> {
         "multipart/form-data; boundary=b",
         filled(part, LENGTH),
     );
+    // Read in every charset that it could be in.
+    for unit in UNITS {
+        let value = filled(unit, LENGTH);
+        add(
+            format!("UTF-16 of {unit:?}"),
+            "text/plain; charset=utf-16",
+            value.clone(),
+        );
+        add(
+            format!("a form in UTF-16 of {unit:?}"),
+            "application/x-www-form-urlencoded; charset=utf-16",
+            value,
+        );
+    }
     for (content_type, unit) in FOUND {
         let value = filled(unit, LENGTH);
         let begin = match content_type {
-            "text/plain" => "",
+            "text/plain" | "text/plain; charset=utf-16" => "",
             "application/x-www-form-urlencoded" => "a=",
             _ => "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n",
         };
@@ -186,13 +200,19 @@ fn bodies() -> Vec<(String, Request)> {
 }
 
 /// Shapes that a search over mixtures of such units found to be most work.
-const FOUND: [(&str, &str); 6] = [
+const FOUND: [(&str, &str); 12] = [
     ("text/plain", "</=%25"),
     ("text/plain", "=</%"),
     ("text/plain", "\n%c0%ae=<style&lt;drop\""),
     ("multipart/form-data; boundary=b", "/*</%%27=&lt;drop"),
     ("application/x-www-form-urlencoded", ".*/%c0%ae\\x27&...."),
     ("application/x-www-form-urlencoded", "&\\x27;%c0%ae"),
+    ("text/plain", "\\\",\""),
+    ("text/plain", "\nYWxlcnQoMSk8Yj4/*%..\\&a="),
+    ("text/plain", "\u{200b}#/*..\\"),
+    ("text/plain; charset=utf-16", "\n%c0%ae=<style&lt;drop\""),
+    ("text/plain; charset=utf-16", "=&#x26;\\x27"),
+    ("application/x-www-form-urlencoded", "/*'/**/\u{ff1c}&a="),
 ];
 
 /// Heads of 32 KiB.

@@ -299,6 +299,33 @@ fn scores_of_fields_add_up_and_a_rule_counts_once() {
     }
 }
 
+/// The fields of a form share what it may make: none of these is more work than it may be, but all of them are.
+#[test]
+fn the_work_of_a_form_is_bounded_however_it_is_cut() {
+    let upstream = Upstream::plain();
+    let rules = "limits: { body: 64KiB, upload: 4MiB }\ndetections: [{ malicious_payload: {} }]\n";
+    let proxy = Proxy::start(&upstream, rules);
+    let costly = "It's (a) \"note\"; see <b>/etc/</b> & ../x or 1 = one, `id` | $HOME: select {all} -- #1 where x like '%y%' \
+                  and on load = 2 http://a.example/?b=c;d e.php .ini proc/ cmd alert (x) %2541 &amp; \\x41 \u{ff1c} ";
+    let plain =
+        "delicious, and no more than that: nothing but words, and some of them again and again ";
+    let form_of = |text: &str, fields: usize| {
+        let field = text.repeat(50_000 / text.len());
+        let fields = (0..fields).map(|at| part(&format!("name=\"field{at}\""), field.as_bytes()));
+        form(&fields.collect::<Vec<_>>())
+    };
+    assert_eq!(
+        send(&proxy, "/plain", &form_of(plain, 40), None).status,
+        200
+    );
+    assert_eq!(send(&proxy, "/two", &form_of(costly, 2), None).status, 200);
+    assert_eq!(
+        send(&proxy, "/many", &form_of(costly, 20), None).status,
+        400
+    );
+    assert!(arrived(&upstream, "/two") && !arrived(&upstream, "/many"));
+}
+
 #[test]
 fn monitor_mode_only_tells() {
     let upstream = Upstream::plain();

@@ -20,7 +20,6 @@ use memchr::memmem::Finder;
 
 use super::super::collector::Collector;
 use super::super::decode::{self, Syntax};
-use super::super::marks::Marks;
 use super::super::name;
 use super::super::offsets::OffsetMap;
 use lexer::{Kind, Lexer};
@@ -120,8 +119,7 @@ fn strings(text: &[u8], start: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// A value as its place demands it, and the way back to its bytes.
 fn decoded(text: &[u8], syntax: Syntax) -> (Cow<'_, [u8]>, OffsetMap) {
-    let forms = decode::forms(text, Marks::of(text), syntax);
-    match forms.and_then(|forms| forms.first) {
+    match decode::first_form(text, syntax) {
         Some(first) => (Cow::Owned(first.text), first.offsets),
         None => (Cow::Borrowed(text), OffsetMap::identity()),
     }

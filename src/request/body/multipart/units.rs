@@ -15,6 +15,7 @@ use super::super::super::collector::Collector;
 use super::super::super::input::{PlaceKind, Source};
 use super::super::super::name;
 use super::super::super::values::Values;
+use super::super::super::work::Work;
 use super::super::classify::{BEGINNING, looks_binary, utf16};
 use super::boundary::Boundary;
 use super::content::FILE_HEAD;
@@ -267,7 +268,7 @@ impl Units {
     /// What part begins with that head.
     fn begun(&self, head: Range<usize>) -> Part {
         // What is found is found again with the unit.
-        let mut values = Values::default();
+        let mut values = Values::new(Work::for_body(0));
         let mut out = Collector::new(&self.held, PlaceKind::Body, Source::Body, &mut values);
         let head = Head::read(head, usize::MAX, &mut out);
         let name = head.name.as_ref().map(|(_, range)| out.text(range));
