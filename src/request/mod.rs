@@ -11,6 +11,7 @@ pub mod coding;
 mod collector;
 pub mod cookies;
 pub mod decode;
+mod forms;
 pub mod identity;
 pub mod input;
 pub mod marks;
@@ -32,11 +33,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
 pub use coding::{Coding, Codings};
+pub use forms::FormsIter;
 pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 pub use marks::Marks;
 pub use offsets::OffsetMap;
-pub use values::{FormsIter, Input, Inputs, InputsIter};
+pub use values::{Input, Inputs, InputsIter};
 pub use work::Work;
 
 use collector::Collector;

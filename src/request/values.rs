@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::decode::{Decoded, Forms};
+use super::decode::Forms;
+use super::forms::FormsIter;
 use super::input::{Ambiguity, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};
 use super::marks::Marks;
 use super::names::{NameRef, Node};
@@ -103,13 +104,6 @@ pub struct Inputs<'v> {
 pub struct InputsIter<'v> {
     parsed: &'v Parsed<'v>,
     rest: std::iter::Enumerate<std::slice::Iter<'v, Record>>,
-}
-
-/// The forms of one [`Input`].
-#[derive(Clone, Debug)]
-pub struct FormsIter<'v> {
-    first: Option<Form<'v>>,
-    more: std::slice::Iter<'v, Decoded>,
 }
 
 /// One value that a request carries, in every form that an application behind us might come to see.
@@ -229,10 +223,7 @@ impl<'a> Parsed<'a> {
             },
         };
         let more = forms.map_or(&[][..], |forms| forms.more.as_slice());
-        FormsIter {
-            first: Some(first),
-            more: more.iter(),
-        }
+        FormsIter::new(first, more)
     }
 
     pub(super) const fn inputs(&'a self) -> Inputs<'a> {
@@ -311,17 +302,6 @@ impl DoubleEndedIterator for InputsIter<'_> {
 }
 
 impl ExactSizeIterator for InputsIter<'_> {}
-
-impl<'v> Iterator for FormsIter<'v> {
-    type Item = Form<'v>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Form<'v>> {
-        self.first
-            .take()
-            .or_else(|| self.more.next().map(Decoded::form))
-    }
-}
 
 // === impl Input ===
 
