@@ -9,6 +9,7 @@
 //! Everything is linear in the value. Nothing is allocated while nothing matches, but for the working memory that a
 //! regular expression keeps for each thread from its first use on.
 
+mod batches;
 mod candidates;
 mod grams;
 mod harmless;
@@ -24,6 +25,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
+use self::batches::Batches;
 use self::candidates::Candidates;
 use self::harmless::Harmless;
 use self::prefilter::Prefilter;
@@ -37,6 +39,8 @@ pub struct PatternSet {
     /// What is run; those of one pattern lie together, words first.
     searches: Vec<Search>,
     prefilter: Prefilter,
+    /// Asked before the searches of a long text.
+    batches: Batches,
     /// The searches that nothing triggers, because nothing is known that they need.
     always: Vec<u32>,
     /// The patterns that are run on every other value.
@@ -49,6 +53,8 @@ pub struct PatternSet {
 pub struct PatternSetBuilder {
     patterns: usize,
     searches: Vec<Search>,
+    /// The expression of each of them that has one.
+    expressions: Vec<Option<Hir>>,
     triggers: Vec<(Trigger, u32)>,
     usual: Vec<usize>,
 }
@@ -128,7 +134,15 @@ impl PatternSet {
         }
         let (candidates, units) = self.candidates(text, marks);
         work.take(units);
+        let closed = self.closed(text, &candidates, work, &mut wanted);
         candidates.for_each(|index| {
+            if self
+                .batches
+                .of(index)
+                .is_some_and(|batch| closed.has(batch))
+            {
+                return;
+            }
             let Some(search) = self.searches.get(index) else {
                 return;
             };
@@ -198,6 +212,39 @@ impl PatternSet {
         first
     }
 
+    /// The batches of which nothing matches. Those are asked that may save more than one search of a long text.
+    fn closed(
+        &self,
+        text: &[u8],
+        candidates: &Candidates,
+        work: &Work,
+        wanted: &mut impl FnMut(usize) -> bool,
+    ) -> Candidates {
+        let mut closed = Candidates::new(self.searches.len());
+        if text.len() < batches::LONG {
+            return closed;
+        }
+        candidates.for_each(|index| {
+            let Some(batch) = self.batches.of(index) else {
+                return;
+            };
+            let members = self.batches.members(batch);
+            let mut runs = members.iter().filter(|&&member| {
+                let search = self.searches.get(member);
+                candidates.has(member) && search.is_some_and(|search| wanted(search.pattern))
+            });
+            // Asked with the first of them.
+            if runs.next() == Some(&index)
+                && runs.next().is_some()
+                && work.take(text.len())
+                && !self.batches.is_open(batch, text)
+            {
+                closed.insert(batch);
+            }
+        });
+        closed
+    }
+
     /// What may match, and how much work it was to find that out.
     fn candidates(&self, text: &[u8], marks: Marks) -> (Candidates, usize) {
         let mut candidates = Candidates::new(self.searches.len());
@@ -225,9 +272,8 @@ impl By {
     const fn work(&self, bytes: usize) -> usize {
         match self {
             Self::Words(_) => 4 * bytes,
-            Self::Regex(_) => bytes,
-            // That of an analyzer: it looks at each byte a few times.
-            Self::Gate => 3 * bytes,
+            // An analyzer is about as fast, on all but texts made for it.
+            Self::Regex(_) | Self::Gate => bytes,
         }
     }
 
@@ -260,12 +306,15 @@ impl PatternSetBuilder {
             automaton(&words).map_err(|message| vec![RegexError { index: 0, message }])?
         {
             let triggers = words.iter().map(|word| triggers::of_word(word)).collect();
-            self.search(index, By::Words(found), triggers);
+            self.search(index, By::Words(found), None, triggers);
         }
         let mut errors = Vec::new();
         for (at, text) in regexes.into_iter().enumerate() {
             match regex(text) {
-                Ok((regex, triggers)) => self.search(index, By::Regex(regex), triggers),
+                Ok((regex, hir)) => {
+                    let triggers = triggers::of(&hir);
+                    self.search(index, By::Regex(regex), Some(hir), triggers);
+                }
                 Err(message) => errors.push(RegexError { index: at, message }),
             }
         }
@@ -295,7 +344,7 @@ impl PatternSetBuilder {
                 Err(message) => errors.push(RegexError { index: at, message }),
             }
         }
-        self.search(index, By::Gate, all);
+        self.search(index, By::Gate, None, all);
         if errors.is_empty() {
             Ok(index)
         } else {
@@ -316,15 +365,17 @@ impl PatternSetBuilder {
             patterns: self.patterns,
             searches: self.searches,
             prefilter: Prefilter::new(&triggers)?,
+            batches: Batches::new(&self.expressions),
             always: always.into_iter().map(|(_, search)| search).collect(),
             usual: self.usual,
             harmless: Harmless::new(),
         })
     }
 
-    fn search(&mut self, pattern: usize, by: By, triggers: Vec<Trigger>) {
+    fn search(&mut self, pattern: usize, by: By, expression: Option<Hir>, triggers: Vec<Trigger>) {
         let search = number(self.searches.len());
         self.searches.push(Search { pattern, by });
+        self.expressions.push(expression);
         if triggers.iter().any(Trigger::is_usual) && self.usual.last() != Some(&pattern) {
             self.usual.push(pattern);
         }
@@ -333,14 +384,14 @@ impl PatternSetBuilder {
     }
 }
 
-fn regex(text: &str) -> Result<(Regex, Vec<Trigger>), String> {
+fn regex(text: &str) -> Result<(Regex, Hir), String> {
     text.parse::<config::Pattern>()?;
     let regex = Regex::builder()
         .configure(Regex::config().auto_prefilter(false).utf8_empty(false))
         .syntax(syntax::Config::new().utf8(false))
         .build(text)
         .map_err(|error| error.to_string())?;
-    Ok((regex, triggers::of(&syntax_of(text)?)))
+    Ok((regex, syntax_of(text)?))
 }
 
 /// The syntax tree of an expression, read with the settings of `regex::bytes`, or the triggers would belong to another one.
@@ -488,6 +539,34 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_hides_no_expression_of_its_own() {
+        let words = ["one", "two", "three", "four", "five", "six", "seven"];
+        let sources: Vec<Source> = words
+            .iter()
+            .map(|word| (vec![], vec![format!(r"\b{word}\s+times\b")]))
+            .collect();
+        let set = build(&sources);
+        let filler = "one two three four five six seven time ".repeat(100);
+        assert_eq!(found(&set, filler.as_bytes()), []);
+        for (index, word) in words.iter().enumerate() {
+            let text = format!("{filler}{word} times");
+            let range = filler.len()..text.len();
+            assert_eq!(found(&set, text.as_bytes()), [(index, range)]);
+        }
+        let work = Work::for_head();
+        work.take(usize::MAX);
+        let text = format!("{filler}one times");
+        let marks = Marks::of(text.as_bytes());
+        set.find_where(
+            text.as_bytes(),
+            marks,
+            &work,
+            |_| true,
+            |_, _| panic!("no work is left"),
+        );
+    }
+
+    #[test]
     fn wrong_regexes_are_named_by_their_index() {
         let errors = PatternSet::builder()
             .add([], ["fine", "(", r"(?:\w{1000}){1000}"])
@@ -529,7 +608,10 @@ mod tests {
                 1..6,
             ),
             text in "[abksKSé ſ\u{212a}x]{0,20}",
+            // Long texts are asked for several expressions at once.
+            before in proptest::sample::select(vec![0, batches::LONG]),
         ) {
+            let text = format!("{}{text}", "x".repeat(before));
             let set = build(&sources);
             let expected = naive(&sources, text.as_bytes());
             prop_assert_eq!(&found(&set, text.as_bytes()), &expected);

@@ -4,6 +4,21 @@
 //! the one automaton that reads each value once, so that an innocent value costs one look. What an analyzer is given is
 //! one form of one value; decoding is done. It is linear in the value, and keeps nothing.
 
+mod bytes;
+mod deserialization;
+mod files;
+mod headers;
+mod hosts;
+mod includes;
+mod ldap;
+mod lookups;
+mod nosql;
+mod php;
+mod prototypes;
+mod templates;
+mod xpath;
+mod xxe;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -57,7 +72,23 @@ pub(super) struct Analyzer {
 }
 
 /// Every analyzer, in the order in which they are listed and asked.
-pub(super) static ALL: &[&Analyzer] = &[];
+pub(super) static ALL: &[&Analyzer] = &[
+    &lookups::ANALYZER,
+    &templates::ANALYZER,
+    &includes::ANALYZER,
+    &php::ANALYZER,
+    &deserialization::ANALYZER,
+    &nosql::ANALYZER,
+    &ldap::ANALYZER,
+    &xpath::ANALYZER,
+    &prototypes::ANALYZER,
+    &headers::ANALYZER,
+    &hosts::ANALYZER,
+    &hosts::INCLUSION,
+    &xxe::ANALYZER,
+    &files::ANALYZER,
+    &files::TOOLS,
+];
 
 /// The ids of all rules.
 pub(super) fn ids() -> impl Iterator<Item = String> {

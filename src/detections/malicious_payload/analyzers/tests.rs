@@ -15,12 +15,23 @@ pub(in super::super) fn found_at(
     bytes: &[u8],
     place: PlaceKind,
 ) -> Vec<&'static str> {
+    named(analyzer, "q", bytes, place, false)
+}
+
+/// The same of a value of some name, or of a name itself.
+pub(in super::super) fn named(
+    analyzer: &Analyzer,
+    name: &str,
+    bytes: &[u8],
+    place: PlaceKind,
+    is_key: bool,
+) -> Vec<&'static str> {
     let mut matches = Matches::default();
     let text = Text {
         bytes,
         place,
-        is_key: false,
-        name: "q",
+        is_key,
+        name,
     };
     (analyzer.analyze)(&text, &mut matches);
     for (_, range) in &matches.found {

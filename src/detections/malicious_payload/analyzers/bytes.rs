@@ -1,0 +1,83 @@
+//! Small questions about bytes that several analyzers ask.
+
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+
+/// Many texts that are looked for together, in either case.
+#[derive(Debug)]
+pub(super) struct Texts(Option<AhoCorasick>);
+
+impl Texts {
+    /// Looks for each of `texts`. There are some dozens, so that an automaton can always be built.
+    pub(super) fn new<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Self {
+        let mut builder = AhoCorasick::builder();
+        Self(builder.ascii_case_insensitive(true).build(texts).ok())
+    }
+
+    /// The number and the place of each text that occurs, overlapping ones included.
+    pub(super) fn find<'a>(
+        &'a self,
+        text: &'a [u8],
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
+        let automaton = self.0.iter();
+        let found = automaton.flat_map(move |automaton| automaton.find_overlapping_iter(text));
+        found.map(|found| (found.pattern().as_usize(), found.range()))
+    }
+}
+
+/// Where `needle`, in ASCII lower case, first is at or behind `from`, in either case.
+pub(super) fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    let first = *needle.first()?;
+    let rest = text.get(from..)?;
+    let is_here = |at: &usize| {
+        let found = rest.get(*at..*at + needle.len());
+        found.is_some_and(|found| found.eq_ignore_ascii_case(needle))
+    };
+    let at = if first.is_ascii_lowercase() {
+        memchr::memchr2_iter(first, first.to_ascii_uppercase(), rest).find(is_here)
+    } else {
+        memchr::memchr_iter(first, rest).find(is_here)
+    };
+    at.map(|at| from + at)
+}
+
+/// Whether `text` begins with `word`, in ASCII lower case, in either case.
+pub(super) fn begins(text: &[u8], word: &[u8]) -> bool {
+    let beginning = text.get(..word.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word))
+}
+
+/// Whether a byte can be in a name of most languages.
+pub(super) const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// How many bytes at the beginning of `text` are blanks.
+pub(super) fn blanks(text: &[u8]) -> usize {
+    let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c);
+    text.iter().take_while(blank).count()
+}
+
+/// The rest of `text` from `at` on; empty beyond its end.
+pub(super) fn rest(text: &[u8], at: usize) -> &[u8] {
+    text.get(at..).unwrap_or_default()
+}
+
+/// The word that `text` begins with.
+pub(super) fn word(text: &[u8]) -> &[u8] {
+    let len = text.iter().take_while(|byte| is_word(**byte)).count();
+    text.get(..len).unwrap_or_default()
+}
+
+/// Whether a word is one of a list in ASCII lower case, in either case.
+pub(super) fn is_one_of(word: &[u8], list: &[&str]) -> bool {
+    list.iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Whether the byte before `at` belongs to no name, so that a word can begin there.
+pub(super) fn is_boundary(text: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    before.is_none_or(|before| !is_word(*before))
+}
