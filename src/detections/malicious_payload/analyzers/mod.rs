@@ -15,6 +15,7 @@ mod lookups;
 mod nosql;
 mod php;
 mod prototypes;
+mod sql;
 mod templates;
 mod xpath;
 mod xxe;
@@ -73,6 +74,7 @@ pub(super) struct Analyzer {
 
 /// Every analyzer, in the order in which they are listed and asked.
 pub(super) static ALL: &[&Analyzer] = &[
+    &sql::ANALYZER,
     &lookups::ANALYZER,
     &templates::ANALYZER,
     &includes::ANALYZER,

@@ -1,0 +1,394 @@
+//! What rows of words are in SQL: a value, a condition, a statement.
+
+use super::super::bytes::is_one_of;
+use super::tokens::{Kind, Token};
+
+/// Functions by which an attacker waits, reads, or makes errors that tell something. Nobody names them in other texts
+/// with what they are given.
+const TELLING: [&str; 46] = [
+    "sleep",
+    "benchmark",
+    "pg_sleep",
+    "extractvalue",
+    "updatexml",
+    "load_file",
+    "xmltype",
+    "load_extension",
+    "randomblob",
+    "char",
+    "chr",
+    "concat",
+    "concat_ws",
+    "group_concat",
+    "ascii",
+    "substring",
+    "substr",
+    "mid",
+    "hex",
+    "unhex",
+    "version",
+    "database",
+    "schema",
+    "user",
+    "current_user",
+    "system_user",
+    "session_user",
+    "sysdate",
+    "isnull",
+    "ifnull",
+    "nvl",
+    "coalesce",
+    "exp",
+    "elt",
+    "make_set",
+    "row_count",
+    "length",
+    "len",
+    "bin",
+    "ord",
+    "cast",
+    "convert",
+    "rand",
+    "floor",
+    "now",
+    "json_keys",
+];
+
+/// How many words from the beginning are one value: a number, a text, a name, a call, what is in parentheses; with signs
+/// before it and operators between. 0 where there is none.
+pub(super) fn value(tokens: &[Token<'_>]) -> usize {
+    let mut at = 0;
+    for _ in 0..8 {
+        at += signs(tokens.get(at..).unwrap_or_default());
+        let len = single(tokens.get(at..).unwrap_or_default());
+        if len == 0 {
+            return 0;
+        }
+        at += len;
+        let next = tokens.get(at).map(|token| token.kind);
+        if !matches!(next, Some(Kind::Operator | Kind::Bit)) {
+            return at;
+        }
+        // An operator that nothing follows belongs to what comes behind the value that is broken out of.
+        if tokens.get(at + 1).is_none() {
+            return at;
+        }
+        at += 1;
+    }
+    at
+}
+
+fn signs(tokens: &[Token<'_>]) -> usize {
+    let is_sign = |token: &&Token<'_>| {
+        (token.kind == Kind::Operator && matches!(token.text, b"+" | b"-" | b"!"))
+            || token.text == b"~"
+            || token.is_one_of(&["not", "binary", "distinct", "all"])
+    };
+    tokens.iter().take(4).take_while(is_sign).count()
+}
+
+fn single(tokens: &[Token<'_>]) -> usize {
+    let Some(first) = tokens.first() else {
+        return 0;
+    };
+    match first.kind {
+        Kind::Number | Kind::Text | Kind::Variable => 1,
+        Kind::Open => parentheses(tokens),
+        Kind::Name
+            if first.is_one_of(&[
+                "or", "and", "select", "union", "from", "where", "like", "is", "in",
+            ]) =>
+        {
+            0
+        }
+        Kind::Name if first.is("case") => tokens
+            .iter()
+            .position(|token| token.is("end"))
+            .map_or(tokens.len(), |end| end + 1),
+        Kind::Name => {
+            let behind = tokens.get(1..).unwrap_or_default();
+            match behind.first().map(|token| token.kind) {
+                Some(Kind::Open) => 1 + parentheses(behind),
+                _ => 1,
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// How many words the parentheses are that are opened first. Those that nothing closes go to the end.
+fn parentheses(tokens: &[Token<'_>]) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+/// Whether a value is one that only SQL or an attacker writes there: a literal, a call, a query, a variable of the server.
+pub(super) fn is_literal(tokens: &[Token<'_>]) -> bool {
+    let tokens = tokens.get(signs(tokens)..).unwrap_or_default();
+    match tokens {
+        [first, ..] if matches!(first.kind, Kind::Number | Kind::Text | Kind::Open) => true,
+        [first, ..] if first.kind == Kind::Variable => first.text.starts_with(b"@"),
+        [name, open, ..] if open.kind == Kind::Open => name.kind == Kind::Name,
+        [name, ..] => name.is_one_of(&["true", "false", "null", "case", "unknown"]),
+        [] => false,
+    }
+}
+
+/// Whether words begin with a call of a function that tells an attacker something, and the argument is one of SQL.
+pub(super) fn is_telling_call(tokens: &[Token<'_>]) -> bool {
+    let tells = |name: &Token<'_>| {
+        let package: [&[u8]; 3] = [b"pg_", b"dbms_", b"utl_"];
+        is_one_of(name.text, &TELLING)
+            || package
+                .iter()
+                .any(|package| super::super::bytes::begins(name.text, package))
+    };
+    match tokens {
+        // The one or one that it is given.
+        [name, open, ..] if open.kind == Kind::Open && name.kind == Kind::Name => {
+            let within = tokens.iter().take(8).zip(tokens.iter().skip(1));
+            within.into_iter().any(|(name, open)| {
+                open.kind == Kind::Open && name.kind == Kind::Name && tells(name)
+            })
+        }
+        [package, dot, name, open, ..] => {
+            dot.text == b"." && name.kind == Kind::Name && open.kind == Kind::Open && tells(package)
+        }
+        _ => false,
+    }
+}
+
+/// What stands before words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// A number or nothing: a sentence could go on like that.
+    Number,
+    /// A text of the query that the value has broken out of.
+    Text,
+    /// A text that the value has begun and ended itself, as conditions of other languages have, too.
+    OwnText,
+}
+
+/// How sure it is that words are a condition that is put to one that stands before: 0 if they are none.
+pub(super) fn condition(tokens: &[Token<'_>], stands: Behind, goes_on: bool) -> u32 {
+    further(tokens, stands, goes_on, 3)
+}
+
+fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u32 {
+    let is_behind_text = stands != Behind::Number;
+    let tokens = inside(tokens.get(signs(tokens)..).unwrap_or_default());
+    let left = value(tokens);
+    if matches!(tokens, [exists, open, ..] if exists.is("exists") && open.kind == Kind::Open) {
+        return 5;
+    }
+    if left == 0 {
+        let exists = tokens
+            .first()
+            .is_some_and(|token| token.is_one_of(&["exists", "select"]));
+        return if exists { 5 } else { 0 };
+    }
+    let left_value = tokens.get(..left).unwrap_or_default();
+    let behind = tokens.get(left..).unwrap_or_default();
+    let ends = |tokens: &[Token<'_>]| match tokens.first() {
+        None => !goes_on,
+        Some(token) => {
+            matches!(token.kind, Kind::Cut | Kind::Semicolon)
+                || (token.kind == Kind::Close && is_behind_text)
+        }
+    };
+    let (operator, right) = comparison(behind);
+    if operator == 0 {
+        // One value alone is a condition if the rest is cut off, or the text goes on where it was broken out of.
+        let is_cut = behind.first().is_some_and(|token| token.kind == Kind::Cut);
+        let is_call = is_telling_call(left_value);
+        // What follows may be the condition: `(1=1)*5 and 'a'='a`.
+        if behind.first().is_some_and(|token| {
+            token.kind == Kind::Connective || token.is_one_of(&["or", "and", "xor"])
+        }) && is_literal(left_value)
+            && rounds > 0
+        {
+            return further(
+                behind.get(1..).unwrap_or_default(),
+                stands,
+                goes_on,
+                rounds - 1,
+            );
+        }
+        return match () {
+            () if is_call && (ends(behind) || is_behind_text) => 5,
+            () if is_cut && (is_literal(left_value) || is_behind_text) => 5,
+            // A text beside a text is what people write: `'a' or 'b'`.
+            () if is_behind_text
+                && ends(behind)
+                && is_literal(left_value)
+                && !left_value.iter().any(|token| token.kind == Kind::Text) =>
+            {
+                4
+            }
+            () => 0,
+        };
+    }
+    let right_len = value(right);
+    let right_value = right.get(..right_len).unwrap_or_default();
+    let both = |tokens: &[Token<'_>]| {
+        tokens
+            .first()
+            .is_some_and(|token| matches!(token.kind, Kind::Number | Kind::Text))
+    };
+    let same = left == 1 && right_len == 1 && same_text(left_value, right_value);
+    let after = right.get(right_len..).unwrap_or_default();
+    let is_cut = after.first().is_some_and(|token| token.kind == Kind::Cut);
+    let is_plain_name = |tokens: &[Token<'_>]| matches!(tokens, [name] if name.kind == Kind::Name);
+    match () {
+        () if right_len == 0 => u32::from(is_behind_text && is_literal(left_value)) * 3,
+        () if same || (both(left_value) && both(right_value)) => 5,
+        () if is_telling_call(left_value) || is_telling_call(right_value) => 5,
+        () if is_behind_text && is_literal(left_value) => 5,
+        () if stands == Behind::Text && is_literal(right_value) => 5,
+        () if is_cut && (is_literal(right_value) || is_behind_text) => 5,
+        // `a = b` and `price > 5` are conditions of query languages as well.
+        () if is_behind_text && is_plain_name(left_value) && is_plain_name(right_value) => 3,
+        () => 0,
+    }
+}
+
+/// What is in parentheses that are all there is, or that nothing closes: `(1=1)`, `((1=1`.
+fn inside<'a, 't>(mut tokens: &'a [Token<'t>]) -> &'a [Token<'t>] {
+    for _ in 0..4 {
+        let Some(Kind::Open) = tokens.first().map(|token| token.kind) else {
+            break;
+        };
+        let len = parentheses(tokens);
+        let after = tokens.get(len).map(|token| token.kind);
+        let is_query = tokens.get(1).is_some_and(|token| token.is("select"));
+        if is_query
+            || !matches!(
+                after,
+                None | Some(Kind::Cut | Kind::Close | Kind::Semicolon)
+            )
+        {
+            break;
+        }
+        tokens = tokens.get(1..).unwrap_or_default();
+    }
+    tokens
+}
+
+fn same_text(left: &[Token<'_>], right: &[Token<'_>]) -> bool {
+    matches!((left, right), ([left], [right]) if left.text.eq_ignore_ascii_case(right.text) && left.text.len() < 24)
+}
+
+/// How many words a comparison is, and what follows it.
+fn comparison<'a, 't>(tokens: &'a [Token<'t>]) -> (usize, &'a [Token<'t>]) {
+    let mut at = 0;
+    for token in tokens.iter().take(3) {
+        let compares = token.kind == Kind::Comparison
+            || token.is_one_of(&[
+                "like", "rlike", "regexp", "ilike", "between", "in", "is", "sounds", "glob", "div",
+                "mod",
+            ])
+            || (at > 0 && token.is("not"))
+            || (at == 0
+                && token.is("not")
+                && tokens
+                    .get(1)
+                    .is_some_and(|next| next.is_one_of(&["like", "in", "between", "regexp"])));
+        if !compares {
+            break;
+        }
+        at += 1;
+    }
+    (at, tokens.get(at..).unwrap_or_default())
+}
+
+/// Whether words begin a statement, by more than its first word.
+pub(super) fn statement(tokens: &[Token<'_>]) -> bool {
+    let is = |at: usize, words: &[&str]| tokens.get(at).is_some_and(|token| token.is_one_of(words));
+    let kind = |at: usize| tokens.get(at).map(|token| token.kind);
+    let has = |words: &[&str]| tokens.iter().any(|token| token.is_one_of(words));
+    let Some(first) = tokens.first().filter(|token| token.kind == Kind::Name) else {
+        return false;
+    };
+    if first.is("select") {
+        let columns = matches!(kind(1), Some(Kind::Number | Kind::Text | Kind::Variable))
+            || tokens.get(1).is_some_and(|token| token.text == b"*");
+        let call = kind(2) == Some(Kind::Open);
+        let column = value(tokens.get(1..).unwrap_or_default());
+        let counted = call
+            && column > 1
+            && tokens.get(1 + column).is_none_or(|token| {
+                token.is("from") || matches!(token.kind, Kind::Cut | Kind::Comma)
+            });
+        let cases = is(1, &["case"]) && has(&["when", "then"]);
+        return counted
+            || cases
+            || (columns && (has(&["from", "into"]) || tokens.len() <= 3))
+            || (call && is_telling_call(tokens.get(1..).unwrap_or_default()))
+            || (has(&["from"])
+                && has(&["where", "information_schema", "limit", "union"])
+                && tokens
+                    .get(2)
+                    .is_some_and(|token| matches!(token.kind, Kind::Comma) || token.is("from")));
+    }
+    let objects = [
+        "table",
+        "database",
+        "user",
+        "view",
+        "procedure",
+        "function",
+        "schema",
+        "index",
+        "column",
+        "login",
+        "role",
+        "trigger",
+    ];
+    (first.is_one_of(&["drop", "create", "alter", "truncate"])
+        && (is(1, &objects) || (is(1, &["or"]) && is(2, &["replace"])))
+        && kind(2) == Some(Kind::Name))
+        || (first.is("insert") && is(1, &["into", "ignore"]) && has(&["values", "select", "set"]))
+        || (first.is("update")
+            && kind(1) == Some(Kind::Name)
+            && is(2, &["set"])
+            && tokens.iter().any(|token| token.text == b"="))
+        || (first.is("delete")
+            && is(1, &["from"])
+            && kind(2) == Some(Kind::Name)
+            && (tokens.len() == 3
+                || is(3, &["where"])
+                || matches!(kind(3), Some(Kind::Cut | Kind::Semicolon))))
+        || (first.is_one_of(&["exec", "execute"])
+            && (tokens.get(1).is_some_and(|token| {
+                token.text.len() > 3
+                    && (token.text.starts_with(b"xp_") || token.text.starts_with(b"sp_"))
+            }) || is(1, &["master", "immediate"])))
+        || (first.is("waitfor") && is(1, &["delay", "time"]) && kind(2) == Some(Kind::Text))
+        || (first.is("begin")
+            && (has(&["end"])
+                || kind(2) == Some(Kind::Open)
+                || tokens.get(2).is_some_and(|token| token.text == b".")))
+        || (first.is("declare")
+            && tokens
+                .get(1)
+                .is_some_and(|token| token.text.starts_with(b"@")))
+        || (first.is("copy") && is(2, &["to", "from"]))
+        || (first.is("grant") && has(&["on", "to"]) && has(&["all", "select", "dba"]))
+        || (first.is("shutdown")
+            && matches!(kind(1), None | Some(Kind::Cut | Kind::Semicolon))
+            && tokens.len() <= 2)
+        || (first.is("call")
+            && matches!(tokens, [_, name, open, ..] if open.kind == Kind::Open && name.end == open.start))
+}

@@ -1,0 +1,226 @@
+//! The words of SQL, in any dialect: what MySQL, PostgreSQL, SQL Server, Oracle and SQLite read alike or each by itself.
+
+use super::super::bytes::{is_word, rest};
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A name, maybe in backquotes or brackets; what else it is, [`Token::keyword`] tells.
+    Name,
+    Number,
+    /// Text in quotes; one that nothing ends is one as well.
+    Text,
+    /// `@x`, `@@version`, `:x`, `$1`.
+    Variable,
+    /// A comparison: `=`, `<>`, `<=>`, `!=`, `~`.
+    Comparison,
+    /// What connects two values: `+`, `-`, `*`, `/`, `%`, `^`, `.`.
+    Operator,
+    /// `||`, `&&`: they connect conditions, or texts.
+    Connective,
+    /// `|`, `&`.
+    Bit,
+    Open,
+    Close,
+    Comma,
+    Semicolon,
+    /// A comment that goes to the end of the line or of the value, and so cuts off what follows.
+    Cut,
+    /// Anything else.
+    Other,
+}
+
+/// A word and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'t> {
+    pub(super) kind: Kind,
+    pub(super) text: &'t [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The most words that are read from one place on. A shape that says something is shorter.
+pub(super) const MOST: usize = 40;
+
+/// The first words of a text.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens<'t> {
+    tokens: [Token<'t>; MOST],
+    len: usize,
+    /// Whether the text goes on.
+    pub(super) goes_on: bool,
+}
+
+impl Token<'_> {
+    /// Whether the word is this keyword, in either case.
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        self.kind == Kind::Name && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+    }
+
+    /// Whether the word is one of these keywords.
+    pub(super) fn is_one_of(&self, keywords: &[&str]) -> bool {
+        self.kind == Kind::Name && super::super::bytes::is_one_of(self.text, keywords)
+    }
+}
+
+impl<'t> Tokens<'t> {
+    /// Reads the words of `text` from `at` on.
+    pub(super) fn read(text: &'t [u8], at: usize) -> Self {
+        const NOTHING: Token<'_> = Token {
+            kind: Kind::Other,
+            text: &[],
+            start: 0,
+            end: 0,
+        };
+        let mut tokens = Self {
+            tokens: [NOTHING; MOST],
+            len: 0,
+            goes_on: false,
+        };
+        let mut reader = Reader { text, at };
+        while let Some(token) = reader.next() {
+            let Some(place) = tokens.tokens.get_mut(tokens.len) else {
+                tokens.goes_on = true;
+                break;
+            };
+            *place = token;
+            tokens.len += 1;
+        }
+        tokens
+    }
+
+    pub(super) fn as_slice(&self) -> &[Token<'t>] {
+        self.tokens.get(..self.len).unwrap_or_default()
+    }
+}
+
+struct Reader<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn next(&mut self) -> Option<Token<'t>> {
+        self.skip_blanks();
+        let start = self.at;
+        let left = rest(self.text, start);
+        let (kind, len) = match left {
+            [] => return None,
+            [b'-', b'-', ..] => (Kind::Cut, line(left)),
+            [b'#', ..] => (Kind::Cut, line(left)),
+            // A comment that nothing ends.
+            [b'/', b'*', ..] => (Kind::Cut, left.len()),
+            [quote @ (b'\'' | b'"'), ..] => (Kind::Text, quoted(left, *quote)),
+            [b'`', ..] => (Kind::Name, quoted(left, b'`')),
+            [b'0'..=b'9', ..] => (Kind::Number, number(left)),
+            [b'.', b'0'..=b'9', ..] => (Kind::Number, 1 + number(rest(left, 1))),
+            [b'@' | b':' | b'$', ..] => (
+                Kind::Variable,
+                1 + left
+                    .iter()
+                    .skip(1)
+                    .take_while(|byte| is_word(**byte) || **byte == b'@')
+                    .count(),
+            ),
+            [b'<', b'=', b'>', ..] => (Kind::Comparison, 3),
+            [b'<' | b'>' | b'!' | b'=', b'=' | b'<' | b'>', ..] => (Kind::Comparison, 2),
+            [b'=' | b'<' | b'>' | b'~', ..] => (Kind::Comparison, 1),
+            [b'|', b'|', ..] | [b'&', b'&', ..] => (Kind::Connective, 2),
+            [b'|' | b'&', ..] => (Kind::Bit, 1),
+            [b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'.' | b'!', ..] => (Kind::Operator, 1),
+            [b'(' | b'{', ..] => (Kind::Open, 1),
+            [b')' | b'}', ..] => (Kind::Close, 1),
+            [b',', ..] => (Kind::Comma, 1),
+            [b';', ..] => (Kind::Semicolon, 1),
+            [b'[', ..] => (
+                Kind::Name,
+                left.iter()
+                    .take(64)
+                    .position(|byte| *byte == b']')
+                    .map_or(1, |end| end + 1),
+            ),
+            [byte, ..] if is_word(*byte) || *byte >= 0x80 => (
+                Kind::Name,
+                left.iter()
+                    .take_while(|byte| is_word(**byte) || **byte >= 0x80)
+                    .count(),
+            ),
+            _ => (Kind::Other, 1),
+        };
+        self.at = start + len;
+        Some(Token {
+            kind,
+            text: left.get(..len)?,
+            start,
+            end: self.at,
+        })
+    }
+
+    /// Goes past blanks and comments between words. The inside of a comment of MySQL with a version is no comment there.
+    fn skip_blanks(&mut self) {
+        loop {
+            let left = rest(self.text, self.at);
+            match left {
+                [b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0 | 0xa0, ..] => self.at += 1,
+                [b'/', b'*', b'!', inner @ ..] => {
+                    self.at += 3 + inner
+                        .iter()
+                        .take(6)
+                        .take_while(|byte| byte.is_ascii_digit())
+                        .count();
+                }
+                [b'*', b'/', ..] => self.at += 2,
+                [b'/', b'*', inner @ ..] => match memchr::memmem::find(inner, b"*/") {
+                    Some(end) => self.at += 4 + end,
+                    None => return,
+                },
+                _ => return,
+            }
+        }
+    }
+}
+
+fn line(text: &[u8]) -> usize {
+    memchr::memchr(b'\n', text).unwrap_or(text.len())
+}
+
+/// The length of a quoted text. A quote is written in it twice, or behind a backslash.
+fn quoted(text: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    // Nobody writes so many quotes into one text; what is read after them says nothing.
+    let mut quotes = 0;
+    while quotes < 64
+        && let Some(found) = memchr::memchr2(quote, b'\\', rest(text, at))
+    {
+        at += found;
+        quotes += 1;
+        if text.get(at) == Some(&b'\\') || text.get(at + 1) == Some(&quote) {
+            at += 2;
+        } else {
+            return at + 1;
+        }
+    }
+    text.len()
+}
+
+/// The length of a number: decimal, hexadecimal, with a fraction, with an exponent. What is glued to it is a word of its own.
+fn number(text: &[u8]) -> usize {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if matches!(text, [b'0', b'x' | b'X', next, ..] if next.is_ascii_hexdigit()) {
+        return 2 + rest(text, 2)
+            .iter()
+            .take_while(|byte| byte.is_ascii_hexdigit())
+            .count();
+    }
+    let mut len = digits(text);
+    if let [b'.', next, ..] = rest(text, len)
+        && next.is_ascii_digit()
+    {
+        len += 1 + digits(rest(text, len + 1));
+    }
+    match rest(text, len) {
+        [b'e' | b'E', b'0'..=b'9', ..] => len + 1 + digits(rest(text, len + 1)),
+        [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] => len + 2 + digits(rest(text, len + 2)),
+        _ => len,
+    }
+}
