@@ -15,6 +15,7 @@ mod lookups;
 mod nosql;
 mod php;
 mod prototypes;
+mod shell;
 mod sql;
 mod templates;
 mod xpath;
@@ -75,6 +76,7 @@ pub(super) struct Analyzer {
 /// Every analyzer, in the order in which they are listed and asked.
 pub(super) static ALL: &[&Analyzer] = &[
     &sql::ANALYZER,
+    &shell::ANALYZER,
     &lookups::ANALYZER,
     &templates::ANALYZER,
     &includes::ANALYZER,
