@@ -84,6 +84,9 @@ pub enum BodyKind {
 /// Units of work for each byte that a parser reads.
 const FOR_EACH_BYTE: usize = 3;
 
+/// Units of work for each byte that is brought into UTF-8, with the way back.
+const FOR_EACH_TRANSCODED: usize = 12;
+
 impl<'a> BodyView<'a> {
     /// A view of a body under the headers it came with.
     #[must_use]
@@ -254,6 +257,10 @@ impl<'a> BodyView<'a> {
         for transcoding in &self.reading.transcodings {
             if let Transcoding::Utf16 { .. } = transcoding {
                 out.note("utf16", whole.clone());
+            }
+            // What has no work left is refused, whatever would be found in it.
+            if !out.work().take(self.bytes.len() * FOR_EACH_TRANSCODED) {
+                break;
             }
             let Some(layer) = transcoding.decode(self.bytes) else {
                 continue;

@@ -39,7 +39,7 @@ const fn may_lead(byte: u8) -> bool {
 
 /// The ASCII characters that a character stands for. Blanks are left to who looks for blanks.
 fn ascii(character: char, meaning: &mut [u8; MOST]) -> Option<&[u8]> {
-    if character.is_whitespace() || is_common(character) {
+    if stands_for_itself(character) || character.is_whitespace() || is_common(character) {
         return None;
     }
     let mut len = 0;
@@ -54,6 +54,21 @@ fn ascii(character: char, meaning: &mut [u8; MOST]) -> Option<&[u8]> {
         }
     });
     meaning.get(..len).filter(|_| is_ascii)
+}
+
+/// Whether a character is of a block in which none stands for ASCII: most of those in which people write, and drawings.
+const fn stands_for_itself(character: char) -> bool {
+    matches!(
+        character,
+        '\u{1000}'..='\u{1cff}'
+            | '\u{1e00}'..='\u{1f00}'
+            | '\u{2190}'..='\u{2211}'
+            | '\u{2500}'..='\u{2a73}'
+            | '\u{2c80}'..='\u{2fff}'
+            | '\u{3040}'..='\u{31ff}'
+            | '\u{3400}'..='\u{a6ff}'
+            | '\u{ac00}'..='\u{faff}'
+    )
 }
 
 /// Signs of ordinary text that no application takes for their letters or dots.

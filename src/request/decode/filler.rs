@@ -189,12 +189,27 @@ fn unseen_at(text: &[u8], at: usize) -> Option<(bool, usize)> {
             let before = at.checked_sub(1).and_then(|before| text.get(before));
             before.is_none_or(u8::is_ascii).then_some((true, 1))
         }
+        _ if !may_be_unseen(text.get(at..)?) => None,
         _ => {
             let character = character_at(text, at)?;
             let is_blank = character.is_whitespace();
             (is_blank || is_unprintable(character)).then(|| (is_blank, character.len_utf8()))
         }
     }
+}
+
+/// Whether characters that begin like this may be blanks or not seen: a text in another script is full of those that are
+/// neither.
+const fn may_be_unseen(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [0xc2 | 0xd8, ..]
+            | [0xe1, 0x85 | 0x9a | 0xa0, ..]
+            | [0xe2, 0x80 | 0x81, ..]
+            | [0xe3, 0x80 | 0x85, ..]
+            | [0xef, 0xbb | 0xbe | 0xbf, ..]
+            | [0xf3, 0xa0, ..]
+    )
 }
 
 /// Which kinds of filler a pass has met.
@@ -216,6 +231,21 @@ impl Seen {
             (true, false, true) => &[Comment, Invisible],
             (false, true, true) => &[Whitespace, Invisible],
             (true, true, true) => &[Comment, Whitespace, Invisible],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_that_is_not_seen_is_overlooked() {
+        for character in '\u{80}'..=char::MAX {
+            let is_unseen = character.is_whitespace() || is_unprintable(character);
+            let mut bytes = [0; 4];
+            let bytes = character.encode_utf8(&mut bytes).as_bytes();
+            assert!(!is_unseen || may_be_unseen(bytes), "{character:?}");
         }
     }
 }

@@ -25,6 +25,9 @@ pub const MAX_DEPTH: u8 = 5;
 /// How many forms a value has at most beside its first: twice as many as the oddest of honest texts.
 pub const MAX_FURTHER: usize = 32;
 
+/// Units of work for each byte of a text in which characters beyond ASCII are looked up.
+const FOR_EACH_FOREIGN: usize = 5;
+
 /// A decoding of a form; `None` where it changes nothing.
 type Decode = fn(&Form<'_>) -> Option<Decoded>;
 
@@ -125,6 +128,7 @@ impl<'t> Search<'t> {
         search.chain(begin, Chain::Main);
         let end = search.further.len();
         if filler::may_be_in(search.form(end).text, search.form(end).marks) {
+            search.take_characters(end);
             search.add_branch(end, filler::decode, Chain::Branch);
         }
         search
@@ -241,9 +245,11 @@ impl<'t> Search<'t> {
             self.add_branch(at, css::decode, Chain::Branch);
         }
         if only_script_is_left && marks.meets(NON_ASCII) {
+            self.take_characters(at);
             self.add_branch(at, compatibility::decode, Chain::Branch);
         }
         if by.is_none() && filler::may_be_in(self.form(at).text, marks) {
+            self.take_characters(at);
             self.add_branch(at, filler::decode, Chain::Branch);
         }
         // Last, since a sender can have as many of them as he likes.
@@ -291,6 +297,15 @@ impl<'t> Search<'t> {
         let depth = self.made(at).depth + 1;
         if let Some(begins_at) = self.push(form, depth) {
             self.chain(begins_at, chain);
+        }
+    }
+
+    /// Takes the work of looking at each character of a form that is none of ASCII, which is more than looking for a byte.
+    fn take_characters(&mut self, at: usize) {
+        let form = self.form(at);
+        if form.marks.meets(NON_ASCII) {
+            let is_left = self.work.take(FOR_EACH_FOREIGN * form.text.len());
+            self.exhausted |= !is_left;
         }
     }
 

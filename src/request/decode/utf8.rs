@@ -35,14 +35,18 @@ pub(super) fn encode(character: char, buffer: &mut [u8; 4]) -> &[u8] {
 
 /// The character beyond ASCII that begins at `at`; `None` where none does.
 pub(super) fn character_at(text: &[u8], at: usize) -> Option<char> {
-    let len = match text.get(at)? {
-        0xc2..0xe0 => 2,
-        0xe0..0xf0 => 3,
-        0xf0..0xf5 => 4,
+    let bits = |byte: &u8| (byte & 0xc0 == 0x80).then_some(u32::from(byte & 0x3f));
+    // What is longer than it may be is no character.
+    let (code, least) = match text.get(at..)? {
+        [a @ 0xc2..0xe0, b, ..] => (u32::from(a & 0x1f) << 6 | bits(b)?, 0x80),
+        [a @ 0xe0..0xf0, b, c, ..] => (u32::from(a & 0x0f) << 12 | bits(b)? << 6 | bits(c)?, 0x800),
+        [a @ 0xf0..0xf5, b, c, d, ..] => (
+            u32::from(a & 0x07) << 18 | bits(b)? << 12 | bits(c)? << 6 | bits(d)?,
+            0x1_0000,
+        ),
         _ => return None,
     };
-    let bytes = text.get(at..at + len)?;
-    std::str::from_utf8(bytes).ok()?.chars().next()
+    char::from_u32(code).filter(|_| code >= least)
 }
 
 /// UTF-8 that takes more bytes than needed (`C0 AE` → `.`). No conforming decoder reads it, many old ones do.
@@ -94,4 +98,26 @@ pub(in super::super) fn from_utf16(bytes: &[u8], big_endian: bool) -> (Vec<u8>, 
         offsets.mark(text.len(), read);
     }
     (text, offsets)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_character_is_read_as_the_library_reads_it(
+            text in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xbf_u8, 0xe0..=0xf4_u8], 1..5),
+            character: char,
+        ) {
+            let mut bytes = [0; 4];
+            let encoded = character.encode_utf8(&mut bytes).as_bytes();
+            prop_assert_eq!(character_at(encoded, 0), Some(character).filter(|character| !character.is_ascii()));
+            let library = (2..=4).find_map(|len| std::str::from_utf8(text.get(..len)?).ok()?.chars().next());
+            let expected = library.filter(|_| !text[0].is_ascii());
+            prop_assert_eq!(character_at(&text, 0), expected);
+        }
+    }
 }
