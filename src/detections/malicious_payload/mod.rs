@@ -145,10 +145,12 @@ impl ThreatDetection for MaliciousPayload {
         body: &BodyView<'_>,
         _: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        let findings = Scan::new(self, request, body.work()).run(body.inputs())?;
+        // Taken apart first: what that leaves of the work is what judging may make.
+        let inputs = body.inputs();
+        let findings = Scan::new(self, request, body.work()).run(inputs)?;
         let seen = Seen {
             ambiguities: body.ambiguities(),
-            inputs: body.inputs(),
+            inputs,
             path: 0,
         };
         Ok(self.doubt(request, &seen, |_| Some(body.bytes()), findings))

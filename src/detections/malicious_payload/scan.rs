@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::analyzers::{Matches, Text};
+use super::analyzers::{Matches, Name, Text};
 use super::exclusion::Spot;
 use super::rules::Pattern;
 use super::{MAX_FINDINGS, MaliciousPayload};
@@ -183,12 +183,11 @@ impl Found<'_, '_, '_> {
             }
             Some(Pattern::Analyzer { analyzer, first }) => {
                 let mut matches = Matches::default();
-                let name = self.input.name();
                 let text = Text {
                     bytes: self.form.text,
                     place: self.input.kind(),
                     is_key: self.input.is_key(),
-                    name: &name,
+                    name: Name::Of(self.input),
                 };
                 (analyzer.analyze)(&text, &mut matches);
                 let is_any = !matches.found.is_empty();

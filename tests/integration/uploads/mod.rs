@@ -303,10 +303,16 @@ fn scores_of_fields_add_up_and_a_rule_counts_once() {
 #[test]
 fn the_work_of_a_form_is_bounded_however_it_is_cut() {
     let upstream = Upstream::plain();
-    let rules = "limits: { body: 64KiB, upload: 4MiB }\ndetections: [{ malicious_payload: {} }]\n";
-    let proxy = Proxy::start(&upstream, rules);
-    let costly = "It's (a) \"note\"; see <b>/etc/</b> & ../x or 1 = one, `id` | $HOME: select {all} -- #1 where x like '%y%' \
-                  and on load = 2 http://a.example/?b=c;d e.php .ini proc/ cmd alert (x) %2541 &amp; \\x41 \u{ff1c} ";
+    // Words of which a text has the beginning, so that each is looked for in it; no shipped rule is what this is about.
+    let patterns: Vec<String> = (0..90)
+        .map(|at| format!("{{ id: costly-{at}, words: [the-beginning-of-a-long-word-{at}] }}"))
+        .collect();
+    let rules = format!(
+        "limits: {{ body: 64KiB, upload: 4MiB }}\ndetections: [{{ malicious_payload: {{ builtin: false, patterns: [{}] }} }}]\n",
+        patterns.join(", ")
+    );
+    let proxy = Proxy::start(&upstream, &rules);
+    let costly = "the-beginning-of-a-long-word and what else there is to say of it ";
     let plain =
         "delicious, and no more than that: nothing but words, and some of them again and again ";
     let form_of = |text: &str, fields: usize| {

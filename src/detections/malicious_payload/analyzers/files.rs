@@ -307,7 +307,7 @@ fn backup(bytes: &[u8], matches: &mut Matches) {
 }
 
 fn tool(text: &Text<'_>, matches: &mut Matches) {
-    if text.place != PlaceKind::Headers || text.name != "user-agent" {
+    if text.place != PlaceKind::Headers || text.name() != "user-agent" {
         return;
     }
     for name in NAMES {

@@ -8,10 +8,11 @@
 //! Limits: a name that somebody makes lead to an inner address is known to the resolver only.
 
 mod address;
+mod inclusion;
 
 use std::net::Ipv4Addr;
 
-use super::bytes::{begins, find, is_one_of, rest};
+use super::bytes::{begins, is_one_of, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 
@@ -51,11 +52,7 @@ static FILE: Rule = Rule {
     message: "An address leads to a file on a drive.",
 };
 
-static SCRIPT: Rule = Rule {
-    name: "remote_script",
-    score: 5,
-    message: "An address leads to a script on another machine that is to be included.",
-};
+pub(super) use self::inclusion::ANALYZER as INCLUSION;
 
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "server_side_request_forgery",
@@ -63,18 +60,6 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     gates: &[r"[a-z]:/", r"^//", r"[/?=]https?:/", r"169\.254", r"^url:"],
     rules: &[&METADATA, &INNER, &LOCAL, &HIDDEN, &SCHEME, &FILE],
     analyze,
-};
-
-/// The same addresses, where they lead to a script.
-pub(super) static INCLUSION: Analyzer = Analyzer {
-    class: "remote_file_inclusion",
-    cwe: 98,
-    gates: &[
-        r"[a-z]{3,5}:/.*(?:\.txt|\.php|\?|\.inc|\x00|\.jsp|\.asp|\.gif)",
-        r"//\d+\.\d+\.\d+\.\d+/.*\.(?:php|txt)",
-    ],
-    rules: &[&SCRIPT],
-    analyze: include,
 };
 
 /// Schemes that no client of a site has to name, and that clients of servers know.
@@ -95,7 +80,7 @@ const OF_ROUTING: [&str; 7] = [
 ];
 
 fn is_of_routing(text: &Text<'_>) -> bool {
-    text.place == PlaceKind::Headers && is_one_of(text.name.as_bytes(), &OF_ROUTING)
+    text.place == PlaceKind::Headers && is_one_of(text.name().as_bytes(), &OF_ROUTING)
 }
 
 /// Names that lead to the server itself or to what only it can reach.
@@ -203,7 +188,7 @@ fn starts(text: &Text<'_>) -> Starts {
         // A long text is a document.
         _ if text.bytes.len() > 4096 => Within::Nowhere,
         PlaceKind::Path => Within::Path,
-        PlaceKind::Headers if text.name == "referer" => Within::Page,
+        PlaceKind::Headers if text.name() == "referer" => Within::Page,
         _ => Within::Nowhere,
     };
     Starts {
@@ -363,60 +348,6 @@ fn url(text: &[u8]) -> Option<Url<'_>> {
         has_user: user.is_some(),
         len: (text_at + from + slashes + len).min(text.len()),
     })
-}
-
-/// Names of parameters that are given what is to be included.
-const INCLUDING: [&str; 14] = [
-    "file", "page", "include", "inc", "path", "template", "tpl", "load", "module", "lang", "cmd",
-    "document", "folder", "root",
-];
-
-const ENDS: [&[u8]; 10] = [
-    b".php", b".txt", b".inc", b".phtml", b".php5", b".jsp", b".asp", b".aspx", b".cgi", b".pl",
-];
-
-fn include(text: &Text<'_>, matches: &mut Matches) {
-    if text.is_key || is_of_routing(text) {
-        return;
-    }
-    let mut starts = starts(text);
-    while let Some((start, _)) = starts.next(text.bytes) {
-        let Some(url) = url(rest(text.bytes, start)) else {
-            continue;
-        };
-        if !url.scheme.is_empty() && !is_one_of(url.scheme, &["http", "https", "ftp", "ftps"]) {
-            continue;
-        }
-        let path_len = url
-            .rest
-            .iter()
-            .take_while(|byte| !matches!(byte, b'?' | b'#' | b' ' | 0))
-            .count();
-        let path = url.rest.get(..path_len).unwrap_or_default();
-        let behind = rest(url.rest, path_len);
-        let is_script = ENDS.iter().any(|end| {
-            path.len() > end.len() && rest(path, path.len() - end.len()).eq_ignore_ascii_case(end)
-        });
-        let is_cut = matches!(behind, [b'?' | 0] | [0, ..])
-            || find(behind, b"%00", 0).is_some_and(|at| at < 2);
-        let is_ip = address::read(url.host).is_some();
-        let last = text
-            .name
-            .rsplit(['.', '[', ']'])
-            .find(|part| !part.is_empty())
-            .unwrap_or_default();
-        let includes = is_one_of(last.as_bytes(), &INCLUDING);
-        let count = [is_script, is_cut, is_ip, includes]
-            .into_iter()
-            .filter(|sign| *sign)
-            .count();
-        if count >= 2
-            && (is_script || is_cut)
-            && !(includes && is_script && !is_ip && !is_cut && url.scheme.len() == 5)
-        {
-            matches.add(&SCRIPT, start..start + url.len);
-        }
-    }
 }
 
 #[cfg(test)]

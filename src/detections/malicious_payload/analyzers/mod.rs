@@ -21,11 +21,12 @@ mod templates;
 mod xpath;
 mod xxe;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use crate::engine::Score;
-use crate::request::PlaceKind;
+use crate::request::{Input, PlaceKind};
 
 /// A value in one of its forms, as analyzers see it.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,18 @@ pub(super) struct Text<'t> {
     pub(super) place: PlaceKind,
     /// Whether the value is itself a name: a query key, a JSON key, a file name.
     pub(super) is_key: bool,
-    /// The name of the value in its place: a header, a query key, a JSON path.
-    pub(super) name: &'t str,
+    /// How the value is called; asked for by [`Text::name`].
+    pub(super) name: Name<'t>,
+}
+
+/// The name of a value, put together when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name<'t> {
+    /// That of an input.
+    Of(Input<'t>),
+    /// One that is known.
+    #[cfg(test)]
+    Known(&'t str),
 }
 
 /// One thing that an analyzer recognises.
@@ -98,6 +109,19 @@ pub(super) static ALL: &[&Analyzer] = &[
 pub(super) fn ids() -> impl Iterator<Item = String> {
     ALL.iter()
         .flat_map(|analyzer| analyzer.rules.iter().map(|rule| analyzer.id(rule)))
+}
+
+// === impl Text ===
+
+impl<'t> Text<'t> {
+    /// The name of the value in its place: a header, a query key, a JSON path.
+    pub(super) fn name(&self) -> Cow<'t, str> {
+        match self.name {
+            Name::Of(input) => input.name(),
+            #[cfg(test)]
+            Name::Known(name) => name.into(),
+        }
+    }
 }
 
 // === impl Matches ===

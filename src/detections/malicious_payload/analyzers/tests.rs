@@ -31,7 +31,7 @@ pub(in super::super) fn named(
         bytes,
         place,
         is_key,
-        name,
+        name: Name::Known(name),
     };
     (analyzer.analyze)(&text, &mut matches);
     for (_, range) in &matches.found {

@@ -9,13 +9,15 @@
 //! Limits: a condition on names alone (`a or b > c`) is one of many query languages, and left alone in a number's place; a
 //! whole `SELECT` counts less in a body, where documents and reports have them.
 
+mod further;
 mod shapes;
 mod tokens;
 
 use super::bytes::{blanks, is_word, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
-use shapes::{Behind, condition, is_telling_call, statement, value};
+use further::{clause, goes_on};
+use shapes::{Behind, is_telling_call, statement, value};
 use tokens::{Kind, Token, Tokens};
 
 static CONDITION_BEHIND_TEXT: Rule = Rule {
@@ -226,137 +228,6 @@ fn is_connective(token: &Token<'_>) -> bool {
 
 fn is_plain(name: &[u8]) -> bool {
     name.iter().all(|byte| is_word(*byte))
-}
-
-/// Judges words that go on with a query, behind a text or not.
-fn goes_on(
-    text: &Text<'_>,
-    behind: &[Token<'_>],
-    tokens: &Tokens<'_>,
-    stands: Behind,
-    is_closed: bool,
-    matches: &mut Matches,
-) {
-    let is_behind_text = stands != Behind::Number;
-    let Some(first) = behind.first() else {
-        return;
-    };
-    let range = first.start..behind.last().map_or(first.end, |token| token.end);
-    let next = behind.get(1..).unwrap_or_default();
-    if is_connective(first) {
-        // Two texts side by side are no condition: `'a' or 'b'`.
-        let stands = if is_closed && stands == Behind::Number {
-            Behind::Text
-        } else {
-            stands
-        };
-        let sure = condition(next, stands, tokens.goes_on);
-        let in_words = first.kind == Kind::Name && !is_behind_text && is_document(text);
-        match sure {
-            5 if is_behind_text && !in_words => matches.add(&CONDITION_BEHIND_TEXT, range),
-            5 if !in_words => matches.add(&CONDITION_BEHIND_NUMBER, range),
-            3 | 4 => matches.add(&LIKELY_CONDITION, range),
-            _ => {}
-        }
-    } else if first.is("union") {
-        let at = next
-            .iter()
-            .take(4)
-            .take_while(|token| token.is_one_of(&["all", "distinct"]) || token.kind == Kind::Open)
-            .count();
-        let select = next.get(at..).unwrap_or_default();
-        let is_select = select
-            .first()
-            .is_some_and(|token| token.is_one_of(&["select", "values", "table"]));
-        let column = value(select.get(1..).unwrap_or_default());
-        let behind = select.get(1 + column);
-        let is_query = column > 0
-            && behind.is_none_or(|token| {
-                matches!(
-                    token.kind,
-                    Kind::Comma | Kind::Cut | Kind::Close | Kind::Semicolon | Kind::Connective
-                ) || token.is("from")
-            });
-        let is_star = select.get(1).is_some_and(|token| token.text == b"*");
-        if is_select && (is_query || is_star) {
-            matches.add(&UNION, range);
-        }
-    } else if first.kind == Kind::Semicolon {
-        if statement(next) && (is_behind_text || !is_document(text)) {
-            matches.add(&FURTHER_STATEMENT, range);
-        }
-    } else if clause(behind) && (is_behind_text || is_closed || !is_document(text)) {
-        matches.add(&CLAUSE, range);
-    } else if is_behind_text {
-        compared(behind, tokens, range, matches);
-    }
-}
-
-/// Judges a comparison or calculation that goes on with the text itself: `'='`, `'-0#`, `'+sleep(5)+'`.
-fn compared(
-    behind: &[Token<'_>],
-    tokens: &Tokens<'_>,
-    range: std::ops::Range<usize>,
-    matches: &mut Matches,
-) {
-    let operators = behind
-        .iter()
-        .take(2)
-        .take_while(|token| {
-            matches!(token.kind, Kind::Comparison | Kind::Operator | Kind::Bit)
-                || token.is_one_of(&["like", "rlike", "regexp", "div", "mod", "between"])
-        })
-        .count();
-    let next = behind.get(operators..).unwrap_or_default();
-    if operators == 0 {
-        return;
-    }
-    let len = value(next);
-    let after = next.get(len..).unwrap_or_default();
-    let is_cut = after.first().is_some_and(|token| token.kind == Kind::Cut);
-    let behind_connective = after.get(1..).unwrap_or_default();
-    let is_condition = || {
-        after.first().is_some_and(is_connective)
-            && condition(behind_connective, Behind::Text, tokens.goes_on) == 5
-    };
-    let is_cut_value =
-        len > 0 && is_cut && after.first().is_some_and(|token| token.text.len() <= 4);
-    if is_telling_call(next) || is_cut_value || is_condition() {
-        matches.add(&CONDITION_BEHIND_TEXT, range);
-    }
-}
-
-/// Whether words are a clause that follows conditions.
-fn clause(tokens: &[Token<'_>]) -> bool {
-    let is = |at: usize, words: &[&str]| tokens.get(at).is_some_and(|token| token.is_one_of(words));
-    let number = |at: usize| {
-        tokens
-            .get(at)
-            .is_some_and(|token| token.kind == Kind::Number)
-    };
-    let ends = |at: usize| {
-        tokens
-            .get(at)
-            .is_none_or(|token| matches!(token.kind, Kind::Cut | Kind::Comma | Kind::Semicolon))
-    };
-    (is(0, &["order", "group"]) && is(1, &["by"]) && number(2) && ends(3))
-        || (is(0, &["having"])
-            && condition(tokens.get(1..).unwrap_or_default(), Behind::Text, false) == 5)
-        || (is(0, &["procedure"]) && is(1, &["analyse"]))
-        || (is(0, &["into"]) && is(1, &["outfile", "dumpfile"]))
-        || (is(0, &["limit"])
-            && number(1)
-            && tokens.get(2).is_some_and(|token| {
-                token.kind == Kind::Comma
-                    || token.is_one_of(&["offset", "into", "union", "procedure"])
-            })
-            && number(3))
-        || (is(0, &["where"])
-            && condition(tokens.get(1..).unwrap_or_default(), Behind::Text, false) == 5)
-        || (is(0, &["as"])
-            && is(2, &["where"])
-            && condition(tokens.get(3..).unwrap_or_default(), Behind::Text, false) == 5)
-        || (is(0, &["waitfor"]) && is(1, &["delay"]))
 }
 
 /// Looks for queries in parentheses: `(select …`, with what a query has.

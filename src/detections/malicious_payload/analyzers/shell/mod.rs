@@ -1,0 +1,298 @@
+//! Commands of shells in values (CWE-78): POSIX shells, `cmd` and PowerShell.
+//!
+//! A value that an application puts into a command line begins a command of its own behind a separator (`;`, `|`, `&`, a line
+//! end) or within a substitution (`$(…)`, backquotes). The word there is read as a shell reads it: quotes, backslashes and
+//! variables that are not set vanish (`c'a't`, `w\ho$@ami`), `$IFS` is a blank, a glob stands for a path (`/???/c?t`). It is a
+//! command if it is a program that attackers start, followed by what such a program is given: an option, a path, an
+//! address, nothing more. Sentences go on otherwise: `dogs; cats`, `Q&A`, `find & replace`.
+//!
+//! Limits: documents show commands, so that in long texts only a word that hides what it is counts.
+
+mod programs;
+mod words;
+
+use std::ops::Range;
+
+use super::bytes::{blanks, find, rest};
+use super::{Analyzer, Matches, Rule, Text};
+use crate::request::PlaceKind;
+use programs::{program, stands_for_program};
+use words::read;
+
+static COMMAND: Rule = Rule {
+    name: "further_command",
+    score: 5,
+    message: "A separator of commands is followed by a program with its arguments.",
+};
+
+static SUBSTITUTION: Rule = Rule {
+    name: "run_and_replaced",
+    score: 5,
+    message: "A command is to be run and replaced by what it prints.",
+};
+
+static QUOTED_IN_TEXT: Rule = Rule {
+    name: "command_in_backquotes",
+    score: 2,
+    message: "A text has a command in backquotes, which a shell would run and Markdown shows.",
+};
+
+static HIDDEN: Rule = Rule {
+    name: "hidden_command",
+    score: 5,
+    message: "The name of a program is split by quotes, variables or wildcards that a shell takes away.",
+};
+
+static BLANK: Rule = Rule {
+    name: "variable_for_blank",
+    score: 5,
+    message: "A variable stands for the blank between a command and its argument.",
+};
+
+static REMOTE: Rule = Rule {
+    name: "remote_shell",
+    score: 5,
+    message: "A command connects a shell to another machine, or runs what it loads from there.",
+};
+
+pub(super) static ANALYZER: Analyzer = Analyzer {
+    class: "command_injection",
+    cwe: 78,
+    // The names of the programs behind a separator; what can split such a name behind one, or at the beginning of a value
+    // that has a path as well.
+    gates: &[
+        r"[;|&`\n$(].*(?:whoami|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source)",
+        r"[;|&`$(]\S{0,24}(?:ls|id|nc|ps|rm|mv|cp|ln|dd|sh|nl|od)",
+        r"[;|&`$(]\s*\S*['\x22\\^$?*]",
+        r"^\W*\w+['\x22\\$^?*].*[/$]",
+        r"^/\S*[?*]",
+        r"\$\{?ifs",
+        r"/dev/(?:tcp|udp)/|powershell|certutil|bitsadmin|mshta|mkfifo|downloadstring|iex\s*\(|base64 -d",
+        r"\|\s?(?:ba)?sh|bash -i|nc(?:at)? .*-e|import socket|fsockopen|perl -e|ruby -r",
+    ],
+    rules: &[
+        &COMMAND,
+        &SUBSTITUTION,
+        &QUOTED_IN_TEXT,
+        &HIDDEN,
+        &BLANK,
+        &REMOTE,
+    ],
+    analyze,
+};
+
+fn analyze(text: &Text<'_>, matches: &mut Matches) {
+    let bytes = text.bytes;
+    let is_document = text.place == PlaceKind::Body
+        && (bytes.len() > 512 || bytes.iter().filter(|byte| **byte == b'\n').count() > 2);
+    idioms(bytes, is_document, matches);
+    // What a value begins with is a command only if it hides that it is one.
+    let start = blanks(bytes)
+        + rest(bytes, blanks(bytes))
+            .iter()
+            .take(2)
+            .take_while(|byte| matches!(byte, b'\'' | b'"' | b')'))
+            .count();
+    begins_command(text, start, None, is_document, matches);
+    let separators = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b';' | b'|' | b'&' | b'\n' | b'`' | b'('));
+    for (at, byte) in separators.take(2_000) {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let separator = match byte {
+            b'(' if matches!(before, Some(b'$' | b'<' | b'>')) => b'$',
+            b'(' => continue,
+            other => *other,
+        };
+        begins_command(text, at + 1, Some(separator), is_document, matches);
+    }
+}
+
+/// Judges what stands where a command can begin.
+fn begins_command(
+    text: &Text<'_>,
+    start: usize,
+    separator: Option<u8>,
+    is_document: bool,
+    matches: &mut Matches,
+) {
+    let bytes = text.bytes;
+    let start = start
+        + rest(bytes, start)
+            .iter()
+            .take(8)
+            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'{' | b'+'))
+            .count();
+    let word = read(bytes, start);
+    if word.len == 0 {
+        return;
+    }
+    let name = word.name();
+    let (is_known, is_program) = program(name);
+    let is_word = is_known && !is_program;
+    let range = start.saturating_sub(1)..word.end;
+    let has_folder = word.len > name.len();
+    if word.ends_by_variable && (is_program || is_word) {
+        matches.add(&BLANK, range);
+        return;
+    }
+    // Steps up are a path, whatever stands between them.
+    let is_path = memchr::memmem::find(word.text(), b"..").is_some();
+    let hides = !is_path && (word.is_split && (is_program || (is_word && name.len() > 1)))
+        || (word.has_wildcard && has_folder && stands_for_program(word.text()));
+    let is_followed = has_arguments(bytes, word.end, is_program)
+        || separator.is_some()
+        || ends_command(bytes, word.end);
+    if hides
+        && is_followed
+        && (!is_document
+            || (name.len() > 2
+                && is_sure_split(bytes, start, word.end)
+                && has_arguments(bytes, word.end, is_program)))
+    {
+        matches.add(&HIDDEN, range);
+        return;
+    }
+    let Some(separator) = separator.filter(|_| (is_program || is_word) && !is_document) else {
+        return;
+    };
+    let argued =
+        has_arguments(bytes, word.end, is_program) || (has_folder && word.text().starts_with(b"/"));
+    let ends = ends_command(bytes, word.end);
+    match separator {
+        b'`' if text.place == PlaceKind::Body => matches.add(&QUOTED_IN_TEXT, range),
+        b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
+        b';' | b'|' | b'&' if argued || (ends && (is_program || is_close(bytes, start))) => {
+            matches.add(&COMMAND, range)
+        }
+        b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
+        _ => {}
+    }
+}
+
+/// Whether a word stands right behind a separator that stands behind no word: lists of names are separated like that.
+fn is_close(bytes: &[u8], start: usize) -> bool {
+    let before = bytes.get(..start).unwrap_or_default();
+    match before {
+        [.., before, b';' | b'|' | b'&'] => {
+            !before.is_ascii_alphabetic() || before == &b'|' || before == &b'&'
+        }
+        [b';' | b'|' | b'&'] => true,
+        _ => false,
+    }
+}
+
+/// Whether quotes split a word in a way that no apostrophe or emphasis does: twice, or by variables.
+fn is_sure_split(bytes: &[u8], start: usize, end: usize) -> bool {
+    let word = bytes.get(start..end).unwrap_or_default();
+    word.iter()
+        .filter(|byte| matches!(byte, b'\'' | b'"' | b'\\' | b'$'))
+        .count()
+        >= 2
+}
+
+/// Whether what follows is what a program is given: an option, a path, an address, a variable, a redirection.
+fn has_arguments(bytes: &[u8], end: usize, is_program: bool) -> bool {
+    let behind = rest(bytes, end);
+    let gap = behind
+        .iter()
+        .take(8)
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'+' | b','))
+        .count();
+    let argument = rest(behind, gap);
+    match argument {
+        [b'<' | b'>', ..] => true,
+        _ if gap == 0 => false,
+        [b'-', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-', ..] | [b'$', ..] => true,
+        [b'/', letter, ..] => letter.is_ascii_alphanumeric() || matches!(letter, b'?' | b'*'),
+        [b'.', b'.' | b'/', ..] | [b'~', b'/', ..] | [b'%', _, ..] | [b'*', ..] => true,
+        [b'a'..=b'z' | b'A'..=b'Z', b':', b'\\' | b'/', ..] => true,
+        [b'0'..=b'9', ..] => {
+            // A delay, or the address of a machine.
+            let number = argument
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
+                .count();
+            ends_command(argument, number)
+        }
+        [quote @ (b'\'' | b'"'), inner @ ..] => inner.iter().take(256).any(|byte| byte == quote),
+        _ => {
+            let len = argument
+                .iter()
+                .take(64)
+                .take_while(|byte| !byte.is_ascii_whitespace())
+                .count();
+            let word = argument.get(..len).unwrap_or_default();
+            let is_host = is_program && word.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphanumeric()));
+            is_host
+                || find(word, b"://", 0).is_some()
+                || word.contains(&b'/')
+                || find(word, b".txt", 0).is_some()
+                || find(word, b".php", 0).is_some()
+        }
+    }
+}
+
+/// Whether a command ends at `end`: the text does, or another begins, or a quote or comment follows.
+fn ends_command(bytes: &[u8], end: usize) -> bool {
+    let behind = rest(bytes, end);
+    let gap = blanks(behind);
+    match rest(behind, gap) {
+        [] | [b';' | b'|' | b'&' | b'`' | b'#' | 0, ..] => true,
+        [b')' | b'\'' | b'"' | b'}', ..] => gap == 0,
+        _ => false,
+    }
+}
+
+/// Looks for what connects shells or runs what is loaded, wherever it stands.
+fn idioms(bytes: &[u8], is_document: bool, matches: &mut Matches) {
+    let mut add = |found: Option<Range<usize>>| {
+        if let Some(range) = found.filter(|_| !is_document) {
+            matches.add(&REMOTE, range);
+        }
+    };
+    let at = |text: &[u8]| find(bytes, text, 0).map(|at| at..at + text.len());
+    let has = |text: &[u8]| find(bytes, text, 0).is_some();
+    for always in [
+        &b"/dev/tcp/"[..],
+        b"/dev/udp/",
+        b"| sh",
+        b"|sh",
+        b"|bash",
+        b"| bash",
+        b"| base64 -d",
+        b"|base64 -d",
+        b"bash -i",
+        b"certutil -urlcache",
+        b"bitsadmin /transfer",
+        b"iex(",
+        b"iex (",
+        b"downloadstring(",
+    ] {
+        let found = at(always).filter(|range| {
+            let behind = bytes.get(range.end);
+            !always.ends_with(b"sh") || !behind.is_some_and(|byte| byte.is_ascii_alphanumeric())
+        });
+        add(found);
+    }
+    let pairs: [(&[u8], &[u8]); 9] = [
+        (b"nc ", b" -e"),
+        (b"ncat ", b" -e"),
+        (b"mkfifo ", b"/tmp/"),
+        (b"python", b"import socket"),
+        (b"perl -e", b"socket"),
+        (b"php -r", b"fsockopen"),
+        (b"ruby -rsocket", b"-e"),
+        (b"powershell", b" -e"),
+        (b"mshta ", b"http"),
+    ];
+    for (program, argument) in pairs {
+        if has(argument) {
+            add(at(program));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

