@@ -1,10 +1,14 @@
 //! # What it detects
 //!
-//! Payloads: values that carry a listed word, match a listed expression, or that a shipped rule recognises as SQL
-//! injection, cross-site scripting, path traversal or command injection. Every value of a request is looked at, in every
-//! form that the application might decode it to: path, query keys and values, headers, cookies, form fields, JSON keys
-//! and values at any depth, XML elements and attributes, the values of GraphQL documents, multipart fields and file
-//! names, plain text.
+//! Payloads: values that carry a listed word, match a listed expression, or that the grammar of some language tells to be
+//! an attack: SQL, markup and scripts, commands, paths, addresses, templates and lookups, PHP, formats of objects, queries
+//! of documents, directories and XML, prototypes, header lines, includes, entities; kept files and tools by their names. Every
+//! value of a request is looked at, in every form that the application might decode it to: path, query keys and values,
+//! headers, cookies, form fields, JSON keys and values at any depth, XML elements and attributes, the values of GraphQL
+//! documents, multipart fields and file names, plain text.
+//!
+//! What the application expects in a field is said by `fields`, or by `routes` for some paths: `markdown` switches off what
+//! finds code, `sql` only `sql_injection`, and so on.
 //!
 //! And requests that mean different things to different readers, the rules `ambiguity.*`: how they are written can hide a
 //! payload from one who looks for it. What honest programs write counts little or nothing. What nobody can read as the
@@ -29,10 +33,10 @@
 //!
 //! # Limits
 //!
-//! These are patterns: they know syntax, not what the application does with a value. A payload that looks like ordinary
-//! text passes (`1 AND name > 'm'`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
-//! an issue tracker, can look like an attack: switch rules off there with `exclusions`. At most 16 rules are reported of
-//! a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is one that can
+//! These know syntax, not what the application does with a value. A payload that looks like ordinary text passes
+//! (`1 AND name > m`), and so does one in an encoding that is not decoded. Text *about* code, in a wiki or
+//! an issue tracker, can look like an attack: say so with `fields`, or switch rules off there with `exclusions`. At
+//! most 16 rules are reported of a head, and 16 of a body. A value that is encoded more than six times over is refused with 400, and so is one that can
 //! be decoded in more ways than are tried. So is what would keep a core busy for more than about a tenth of a second:
 //! text of a MiB passes where it has escapes of one or two kinds, half a MiB where most of its lines have several, and less
 //! where the signs of most attacks are all over. A form beyond `limits.body` is judged in pieces, which share what a body

@@ -12,8 +12,9 @@ mod programs;
 mod words;
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::bytes::{blanks, find, rest};
+use super::bytes::{Texts, blanks, find, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 use programs::{program, stands_for_program};
@@ -245,52 +246,74 @@ fn ends_command(bytes: &[u8], end: usize) -> bool {
     }
 }
 
+/// What connects shells or runs what is loaded, by itself.
+static ALWAYS: [&[u8]; 14] = [
+    b"/dev/tcp/",
+    b"/dev/udp/",
+    b"| sh",
+    b"|sh",
+    b"|bash",
+    b"| bash",
+    b"| base64 -d",
+    b"|base64 -d",
+    b"bash -i",
+    b"certutil -urlcache",
+    b"bitsadmin /transfer",
+    b"iex(",
+    b"iex (",
+    b"downloadstring(",
+];
+
+/// Programs that do it, each with what it is given then.
+static PAIRS: [[&[u8]; 2]; 9] = [
+    [b"nc ", b" -e"],
+    [b"ncat ", b" -e"],
+    [b"mkfifo ", b"/tmp/"],
+    [b"python", b"import socket"],
+    [b"perl -e", b"socket"],
+    [b"php -r", b"fsockopen"],
+    [b"ruby -rsocket", b"-e"],
+    [b"powershell", b" -e"],
+    [b"mshta ", b"http"],
+];
+
+/// All of these, looked for at once.
+static IDIOMS: LazyLock<Texts> =
+    LazyLock::new(|| Texts::new(ALWAYS.iter().chain(PAIRS.iter().flatten()).copied()));
+
 /// Looks for what connects shells or runs what is loaded, wherever it stands.
 fn idioms(bytes: &[u8], is_document: bool, matches: &mut Matches) {
-    let mut add = |found: Option<Range<usize>>| {
-        if let Some(range) = found.filter(|_| !is_document) {
-            matches.add(&REMOTE, range);
-        }
-    };
-    let at = |text: &[u8]| find(bytes, text, 0).map(|at| at..at + text.len());
-    let has = |text: &[u8]| find(bytes, text, 0).is_some();
-    for always in [
-        &b"/dev/tcp/"[..],
-        b"/dev/udp/",
-        b"| sh",
-        b"|sh",
-        b"|bash",
-        b"| bash",
-        b"| base64 -d",
-        b"|base64 -d",
-        b"bash -i",
-        b"certutil -urlcache",
-        b"bitsadmin /transfer",
-        b"iex(",
-        b"iex (",
-        b"downloadstring(",
-    ] {
-        let found = at(always).filter(|range| {
-            let behind = bytes.get(range.end);
-            !always.ends_with(b"sh") || !behind.is_some_and(|byte| byte.is_ascii_alphanumeric())
-        });
-        add(found);
+    if is_document {
+        return;
     }
-    let pairs: [(&[u8], &[u8]); 9] = [
-        (b"nc ", b" -e"),
-        (b"ncat ", b" -e"),
-        (b"mkfifo ", b"/tmp/"),
-        (b"python", b"import socket"),
-        (b"perl -e", b"socket"),
-        (b"php -r", b"fsockopen"),
-        (b"ruby -rsocket", b"-e"),
-        (b"powershell", b" -e"),
-        (b"mshta ", b"http"),
-    ];
-    for (program, argument) in pairs {
-        if has(argument) {
-            add(at(program));
+    // For each pair the place of its program, and whether its argument is there.
+    let mut programs: [Option<Range<usize>>; PAIRS.len()] = Default::default();
+    let mut arguments = [false; PAIRS.len()];
+    for (nth, range) in IDIOMS.find(bytes) {
+        if let Some(known) = ALWAYS.get(nth) {
+            let behind = bytes.get(range.end);
+            let is_whole =
+                !known.ends_with(b"sh") || !behind.is_some_and(u8::is_ascii_alphanumeric);
+            if is_whole {
+                matches.add(&REMOTE, range);
+            }
+            continue;
         }
+        let nth = nth - ALWAYS.len();
+        if nth.is_multiple_of(2) {
+            if let Some(program) = programs.get_mut(nth / 2) {
+                program.get_or_insert(range);
+            }
+        } else if let Some(argument) = arguments.get_mut(nth / 2) {
+            *argument = true;
+        }
+    }
+    let whole = programs
+        .into_iter()
+        .zip(arguments)
+        .filter(|(_, argument)| *argument);
+    for range in whole.filter_map(|(program, _)| program) {
+        matches.add(&REMOTE, range);
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Token<'t> {
 }
 
 /// The most words that are read from one place on. A shape that says something is shorter.
-pub(super) const MOST: usize = 40;
+pub(super) const MOST: usize = 32;
 
 /// The first words of a text.
 #[derive(Clone, Debug)]
