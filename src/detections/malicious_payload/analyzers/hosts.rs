@@ -231,7 +231,8 @@ impl Starts {
 fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mut Matches) {
     if is_one_of(url.scheme, &SCHEMES) {
         // People link to documents on their own machine: `file:///C:/…`.
-        let is_drive = matches!(url.host, [b'a'..=b'z' | b'A'..=b'Z']);
+        let is_drive =
+            is_one_of(url.scheme, &["file"]) && matches!(url.host, [b'a'..=b'z' | b'A'..=b'Z']);
         let rule = if is_drive { &FILE } else { &SCHEME };
         matches.add(rule, range);
         return;
@@ -396,6 +397,7 @@ mod tests {
             assert_eq!(found(&ANALYZER, text), ["cloud_metadata"], "{text}");
         }
         for text in [
+            "gopher://a/x",
             "gopher://127.0.0.1:6379/_x",
             "dict://a.example:11211/stats",
             "file:///etc/passwd",

@@ -60,12 +60,15 @@ fn is_combination(text: &[u8]) -> bool {
     let Some(inner) = text.strip_prefix(b"(") else {
         return false;
     };
+    // One parenthesis too many is read by some servers as well.
+    let is_nested = inner.starts_with(b"(");
+    let inner = inner.strip_prefix(b"(").unwrap_or(inner);
     let inner = rest(inner, blanks(inner).min(4));
     let behind = match inner {
         [b'&' | b'|' | b'!', behind @ ..] => behind,
         _ => return false,
     };
-    rest(behind, blanks(behind).min(4)).first() == Some(&b'(')
+    is_nested || rest(behind, blanks(behind).min(4)).first() == Some(&b'(')
 }
 
 /// Whether a text begins with `(name=` or another comparison of an attribute.
@@ -103,6 +106,7 @@ mod tests {
             "*))%00",
             "a)(objectClass=*)",
             "*)",
+            "admin*)((|userpassword=*)",
         ] {
             if text != "admin)(&)" {
                 assert!(found(&ANALYZER, text).contains(&"filter_break"), "{text}");

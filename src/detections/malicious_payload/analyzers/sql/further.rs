@@ -92,9 +92,13 @@ fn compared(behind: &[Token<'_>], tokens: &Tokens<'_>, range: Range<usize>, matc
     let after = next.get(len..).unwrap_or_default();
     let is_cut = after.first().is_some_and(|token| token.kind == Kind::Cut);
     let behind_connective = after.get(1..).unwrap_or_default();
+    // `'=''or'` compares two texts and is true if they differ.
+    let is_text =
+        |tokens: &[Token<'_>]| tokens.first().is_some_and(|token| token.kind == Kind::Text);
     let is_condition = || {
         after.first().is_some_and(is_connective)
-            && condition(behind_connective, Behind::Text, tokens.goes_on) == 5
+            && (condition(behind_connective, Behind::Text, tokens.goes_on) == 5
+                || (is_text(next) && is_text(behind_connective)))
     };
     // Noise has a quote, a sign, a letter and a `#` somewhere.
     let is_cut_value = len > 0

@@ -219,6 +219,11 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
         }) && is_literal(left_value)
             && rounds > 0
         {
+            // A number alone is true to most databases: `' or 1 or '`.
+            let is_number = matches!(left_value, [number] if number.kind == Kind::Number);
+            if stands == Behind::Text && is_number {
+                return 5;
+            }
             return further(
                 behind.get(1..).unwrap_or_default(),
                 stands,

@@ -19,6 +19,8 @@ fn conditions_behind_texts_are_found() {
     finds(
         "condition_behind_text",
         &[
+            "' or 1 or '",
+            "'=''or'",
             "' or 1=1",
             "' or 'a'='a",
             "x' and sleep(5)#",
