@@ -122,6 +122,31 @@ impl<'t> Text<'t> {
             Name::Known(name) => name.into(),
         }
     }
+
+    /// Whether the value is a text of some length in a body, in which people write about programs, and may show them. It is
+    /// told by its words and lines: blanks, line ends and long words are padding to whoever has to hide an attack.
+    pub(super) fn is_document(&self) -> bool {
+        const WORDS: usize = 50;
+        const LINES: usize = 3;
+        if self.place != PlaceKind::Body {
+            return false;
+        }
+        let mut lines = self.bytes.split(|byte| *byte == b'\n');
+        let (mut words, mut written) = (0, 0);
+        lines.any(|line| {
+            let before = words;
+            words += line
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| {
+                    word.iter()
+                        .any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+                })
+                .take(WORDS)
+                .count();
+            written += usize::from(words > before);
+            words >= WORDS || written >= LINES
+        })
+    }
 }
 
 // === impl Matches ===

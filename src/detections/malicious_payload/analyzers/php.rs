@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use super::bytes::{Texts, begins, blanks, find, is_boundary, is_one_of, rest, word};
 use super::{Analyzer, Matches, Rule, Text};
-use crate::request::PlaceKind;
 
 static TAG: Rule = Rule {
     name: "open_tag",
@@ -128,7 +127,7 @@ static WRAPPERS: LazyLock<Texts> = LazyLock::new(|| {
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
-    let is_document = text.place == PlaceKind::Body && bytes.len() > 512;
+    let is_document = text.is_document();
     let inputs = INPUTS
         .find(bytes)
         .map(|(_, range)| range)
@@ -266,6 +265,7 @@ fn is_php(argument: &[u8]) -> bool {
 mod tests {
     use super::super::tests::{found, found_at};
     use super::*;
+    use crate::request::PlaceKind;
 
     #[test]
     fn programs_calls_and_wrappers_are_found() {

@@ -12,7 +12,6 @@ use std::sync::LazyLock;
 
 use super::bytes::{Texts, begins, blanks, find, is_boundary, is_word, rest, word};
 use super::{Analyzer, Matches, Rule, Text};
-use crate::request::PlaceKind;
 
 static CALCULATION: Rule = Rule {
     name: "calculation",
@@ -257,7 +256,7 @@ fn judge(text: &Text<'_>, expression: &[u8], range: Range<usize>, matches: &mut 
     let inner = rest(expression, marks);
     if is_calculation(inner) {
         // A document may show how one is written.
-        if text.place != PlaceKind::Body || text.bytes.len() < 256 {
+        if !text.is_document() {
             matches.add(&CALCULATION, range);
         }
         return;
@@ -268,7 +267,7 @@ fn judge(text: &Text<'_>, expression: &[u8], range: Range<usize>, matches: &mut 
     };
     if bare(inner) || leads() {
         matches.add(&OBJECTS, range);
-    } else if text.place != PlaceKind::Body || text.bytes.len() < 256 {
+    } else if !text.is_document() {
         let directive = rest(inner, blanks(inner));
         let is_directive = DIRECTIVES.iter().any(|known| begins(directive, known))
             && !begins(directive, b"assign ");
@@ -399,6 +398,7 @@ fn java(bytes: &[u8], matches: &mut Matches) {
 mod tests {
     use super::super::tests::{found, found_at};
     use super::*;
+    use crate::request::PlaceKind;
 
     #[test]
     fn calculations_are_found_in_the_signs_of_every_engine() {

@@ -5,7 +5,7 @@
 //! from how scripting languages start a shell. Program names that are English words count only with what makes them a
 //! command: an option, a path, a number.
 
-use super::{ALL, BODY, BuiltinRule, Class, HEAD, rule};
+use super::{ALL, BuiltinRule, Class, HEAD, rule};
 
 pub(super) const CLASS: Class = Class {
     name: "command_injection",
@@ -13,27 +13,7 @@ pub(super) const CLASS: Class = Class {
     rules: &RULES,
 };
 
-const RULES: [BuiltinRule; 16] = [
-    rule(
-        "separated_command",
-        HEAD,
-        concat!(
-            r#"(?:[;|&`\n\r]|\$\()\s*(?:/?(?:usr/)?(?:local/)?s?bin/)?"#,
-            command!(),
-            r#"(?:\.exe)?(?:\s+[-/~$'"\w*.%|<>&:]|\$|[;|&`<>#'")\\\n]|\s*(?:$|[;|&#`]))"#
-        ),
-        "A separator of commands, and a command.",
-    ),
-    rule(
-        "separated_command_in_text",
-        BODY,
-        concat!(
-            r#"^[^\s;|&`]{0,40}['"]?[\s)]*(?:;|\|{1,2}|&{1,2}|`|\$\(|\n|%0a)\s*(?:/?(?:usr/)?(?:local/)?s?bin/)?"#,
-            command!(),
-            r#"(?:\.exe)?(?:\s+(?:-\w|[/~$%*]|['"]\S|\d+\s*\W*$|[a-z]:\\|https?:)|\$|[;|&`<>#'")\\]|\s*(?:$|[;|&#`]))"#
-        ),
-        "A separator of commands, and a command.",
-    ),
+const RULES: [BuiltinRule; 13] = [
     rule(
         "substituted_command",
         ALL,
@@ -121,12 +101,6 @@ const RULES: [BuiltinRule; 16] = [
         "The input or output of a command is redirected.",
     ),
     rule(
-        "disguised_command",
-        ALL,
-        r#"(?:^|[;|&`(/\s])(?:c['"\\]{1,2}at|ca['"\\]{1,2}t|wh['"\\]{1,2}oami|who['"\\]{1,2}ami|un['"\\]{1,2}ame|pi['"\\]{1,2}ng|/bin/c?\?+)(?:['"\\a-z]*)(?:\s|$|[;|&`)])|/\?{2,3}/\S*\?|/b\?n/|/bi[?\[*]|\$\{path:\d|\$\{\w+:\d+:\d+\}"#,
-        "The name of a command is disguised by quotes or wildcards.",
-    ),
-    rule(
         "server_directive",
         ALL,
         r#"<!--\s*#\s*(?:exec|include|echo|printenv|config|set|fsize|flastmod)\b|<esi:\w+|<%=?\s*(?:system|exec|eval|`|runtime)|<\?(?:php\s|=)?\s*(?:system|exec|shell_exec|passthru|eval|echo\s*`|phpinfo|assert|include|require)\b"#,
@@ -138,17 +112,7 @@ const RULES: [BuiltinRule; 16] = [
 mod tests {
     use super::super::tests::{Case, hold};
 
-    const CASES: [Case; 16] = [
-        (
-            "separated_command",
-            &["; ls -la", "x|id", "a & ping -c 1 x", "\ncat /etc/passwd"],
-            &["salt & pepper", "a=1&id=2", "wait; listen"],
-        ),
-        (
-            "separated_command_in_text",
-            &["x;ls -la", "1 | cat /etc/x", "'&& whoami"],
-            &["a list; ls is a command", "Tom & cat food", "id & more"],
-        ),
+    const CASES: [Case; 13] = [
         (
             "substituted_command",
             &["$(whoami)", "$((1+2))", "x=`id`"],
@@ -213,11 +177,6 @@ mod tests {
             "redirection",
             &["cat</etc/x", "x >/tmp/y", "2>&1", "x | sh"],
             &["a > b", "<b>sh</b>", "x | shell"],
-        ),
-        (
-            "disguised_command",
-            &["c''at /x", "wh\"oami", "/???/c?t"],
-            &["it's", "I'd rather", "what??"],
         ),
         (
             "server_directive",

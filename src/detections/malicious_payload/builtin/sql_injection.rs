@@ -147,7 +147,7 @@ const RULES: [BuiltinRule; 22] = [
     ),
     rule(
         "value_is_query",
-        ALL,
+        HEAD,
         concat!(
             r#"^[\s'")(;\d,-]*select"#,
             gap!(),

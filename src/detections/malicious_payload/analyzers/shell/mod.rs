@@ -17,8 +17,8 @@ use std::sync::LazyLock;
 use super::bytes::{Texts, blanks, find, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
-use programs::{program, stands_for_program};
-use words::read;
+use programs::{program, stands_for_program, takes_number, tells_alone};
+use words::{Word, read};
 
 static COMMAND: Rule = Rule {
     name: "further_command",
@@ -84,8 +84,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
-    let is_document = text.place == PlaceKind::Body
-        && (bytes.len() > 512 || bytes.iter().filter(|byte| **byte == b'\n').count() > 2);
+    let is_document = text.is_document();
     idioms(bytes, is_document, matches);
     // What a value begins with is a command only if it hides that it is one.
     let start = blanks(bytes)
@@ -99,7 +98,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         .iter()
         .enumerate()
         .filter(|(_, byte)| matches!(byte, b';' | b'|' | b'&' | b'\n' | b'`' | b'('));
-    for (at, byte) in separators.take(2_000) {
+    for (at, byte) in separators {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         let separator = match byte {
             b'(' if matches!(before, Some(b'$' | b'<' | b'>')) => b'$',
@@ -122,7 +121,6 @@ fn begins_command(
     let start = start
         + rest(bytes, start)
             .iter()
-            .take(8)
             .take_while(|byte| matches!(byte, b' ' | b'\t' | b'{' | b'+'))
             .count();
     let word = read(bytes, start);
@@ -142,7 +140,7 @@ fn begins_command(
     let is_path = memchr::memmem::find(word.text(), b"..").is_some();
     let hides = !is_path && (word.is_split && (is_program || (is_word && name.len() > 1)))
         || (word.has_wildcard && has_folder && stands_for_program(word.text()));
-    let is_followed = has_arguments(bytes, word.end, is_program)
+    let is_followed = has_arguments(bytes, &word, is_program)
         || separator.is_some()
         || ends_command(bytes, word.end);
     if hides
@@ -150,7 +148,7 @@ fn begins_command(
         && (!is_document
             || (name.len() > 2
                 && is_sure_split(bytes, start, word.end)
-                && has_arguments(bytes, word.end, is_program)))
+                && has_arguments(bytes, &word, is_program)))
     {
         matches.add(&HIDDEN, range);
         return;
@@ -159,12 +157,12 @@ fn begins_command(
         return;
     };
     let argued =
-        has_arguments(bytes, word.end, is_program) || (has_folder && word.text().starts_with(b"/"));
+        has_arguments(bytes, &word, is_program) || (has_folder && word.text().starts_with(b"/"));
     let ends = ends_command(bytes, word.end);
     match separator {
         b'`' if text.place == PlaceKind::Body => matches.add(&QUOTED_IN_TEXT, range),
         b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
-        b';' | b'|' | b'&' if argued || (ends && (is_program || is_close(bytes, start))) => {
+        b';' | b'|' | b'&' if argued || (ends && (tells_alone(name) || is_close(bytes, start))) => {
             matches.add(&COMMAND, range)
         }
         b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
@@ -194,43 +192,50 @@ fn is_sure_split(bytes: &[u8], start: usize, end: usize) -> bool {
 }
 
 /// Whether what follows is what a program is given: an option, a path, an address, a variable, a redirection.
-fn has_arguments(bytes: &[u8], end: usize, is_program: bool) -> bool {
-    let behind = rest(bytes, end);
+fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
+    let behind = rest(bytes, word.end);
     let gap = behind
         .iter()
-        .take(8)
         .take_while(|byte| matches!(byte, b' ' | b'\t' | b'+' | b','))
         .count();
     let argument = rest(behind, gap);
     match argument {
         [b'<' | b'>', ..] => true,
         _ if gap == 0 => false,
-        [b'-', b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-', ..] | [b'$', ..] => true,
+        [b'-', b'a'..=b'z' | b'A'..=b'Z' | b'-', ..] | [b'$', ..] => true,
+        [b'-', b'0'..=b'9', ..] => is_program || takes_number(word.name()),
         [b'/', letter, ..] => letter.is_ascii_alphanumeric() || matches!(letter, b'?' | b'*'),
         [b'.', b'.' | b'/', ..] | [b'~', b'/', ..] | [b'%', _, ..] | [b'*', ..] => true,
         [b'a'..=b'z' | b'A'..=b'Z', b':', b'\\' | b'/', ..] => true,
         [b'0'..=b'9', ..] => {
-            // A delay, or the address of a machine.
+            // A delay, or the address of a machine; what else a number follows is a sum, a date or a version.
             let number = argument
                 .iter()
                 .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
                 .count();
-            ends_command(argument, number)
+            let dots = argument
+                .iter()
+                .take(number)
+                .filter(|byte| **byte == b'.')
+                .count();
+            (dots == 3 || takes_number(word.name())) && ends_command(argument, number)
         }
-        [quote @ (b'\'' | b'"'), inner @ ..] => inner.iter().take(256).any(|byte| byte == quote),
+        [quote @ (b'\'' | b'"'), inner @ ..] => {
+            is_program && inner.iter().take(256).skip(2).any(|byte| byte == quote)
+        }
         _ => {
             let len = argument
                 .iter()
                 .take(64)
                 .take_while(|byte| !byte.is_ascii_whitespace())
                 .count();
-            let word = argument.get(..len).unwrap_or_default();
-            let is_host = is_program && word.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphanumeric()));
+            let argument = argument.get(..len).unwrap_or_default();
+            let is_host = is_program && argument.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphabetic()));
             is_host
-                || find(word, b"://", 0).is_some()
-                || word.contains(&b'/')
-                || find(word, b".txt", 0).is_some()
-                || find(word, b".php", 0).is_some()
+                || find(argument, b"://", 0).is_some()
+                || argument.contains(&b'/')
+                || find(argument, b".txt", 0).is_some()
+                || find(argument, b".php", 0).is_some()
         }
     }
 }

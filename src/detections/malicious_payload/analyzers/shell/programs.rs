@@ -105,6 +105,34 @@ pub(super) const WORDS: [&str; 43] = [
     "touch", "tee", "exec", "eval", "source",
 ];
 
+/// Those that tell an attacker something by themselves, and that nobody names in a list of languages or things.
+const TELLING: [&str; 14] = [
+    "whoami",
+    "ifconfig",
+    "ipconfig",
+    "netstat",
+    "systeminfo",
+    "uname",
+    "printenv",
+    "tasklist",
+    "lsof",
+    "lsblk",
+    "dmesg",
+    "getent",
+    "phpinfo",
+    "ipcs",
+];
+
+/// Whether a program is one that attackers start without any argument.
+pub(super) fn tells_alone(name: &[u8]) -> bool {
+    is_one_of(name, &TELLING)
+}
+
+/// Whether a program is given a number: how long, or how often.
+pub(super) fn takes_number(name: &[u8]) -> bool {
+    is_one_of(name, &["sleep", "ping", "ping6", "timeout", "kill"])
+}
+
 /// All of them.
 static NAMES: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
     let names = PROGRAMS.iter().chain(&WORDS);

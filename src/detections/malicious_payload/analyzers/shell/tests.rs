@@ -94,6 +94,19 @@ fn words_that_hide_a_program_are_found() {
 #[test]
 fn sentences_and_programs_of_other_kinds_are_not() {
     for text in [
+        "chicken & fish",
+        "Python & Ruby",
+        "HTML; CSS; PHP",
+        "java|python|php",
+        "(java|python|ruby)",
+        "docker|kubectl",
+        "profit; net 15",
+        "Monday & date 12",
+        "cost | net -5%",
+        "rock & php 8.3",
+        "x86_64; curl 8.5.0",
+        "Fish & Chips; fish 'n' more",
+        "hours; head \"pain\"",
         "dogs; cats",
         "Q&A; more",
         "find & replace",
@@ -127,6 +140,29 @@ fn sentences_and_programs_of_other_kinds_are_not() {
         found_at(&ANALYZER, document.as_bytes(), PlaceKind::Body),
         [""; 0]
     );
+}
+
+/// Neither blanks nor separators hide what comes behind them.
+#[test]
+fn padding_hides_nothing() {
+    let command = |before: &str| {
+        found_at(
+            &ANALYZER,
+            format!("a{before}cat /srv/x.conf").as_bytes(),
+            PlaceKind::Body,
+        )
+    };
+    for before in [
+        "; ".repeat(2_500),
+        format!(";{}", " ".repeat(600)),
+        format!("{};", "\n".repeat(90)),
+    ] {
+        assert!(
+            command(&before).contains(&"further_command"),
+            "{}",
+            before.len()
+        );
+    }
 }
 
 /// Known misses: a program that nobody knows, and commands that need no separator.

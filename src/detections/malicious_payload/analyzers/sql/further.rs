@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::super::{Matches, Text};
-use super::shapes::{Behind, condition, is_literal, is_telling_call, statement, value};
+use super::shapes::{Behind, condition, is_literal, is_telling_call, value};
+use super::statements::statement;
 use super::tokens::{Kind, Token, Tokens};
 use super::{
     CLAUSE, CONDITION_BEHIND_NUMBER, CONDITION_BEHIND_TEXT, FURTHER_STATEMENT, LIKELY_CONDITION,
-    UNION, is_connective, is_document,
+    UNION, is_connective,
 };
 
 /// Judges words that go on with a query, behind a text or not.
@@ -33,7 +34,7 @@ pub(super) fn goes_on(
             stands
         };
         let sure = condition(next, stands, tokens.goes_on);
-        let in_words = first.kind == Kind::Name && !is_behind_text && is_document(text);
+        let in_words = first.kind == Kind::Name && !is_behind_text && text.is_document();
         match sure {
             5 if is_behind_text && !in_words => matches.add(&CONDITION_BEHIND_TEXT, range),
             5 if !in_words => matches.add(&CONDITION_BEHIND_NUMBER, range),
@@ -64,10 +65,10 @@ pub(super) fn goes_on(
             matches.add(&UNION, range);
         }
     } else if first.kind == Kind::Semicolon {
-        if statement(next) && (is_behind_text || !is_document(text)) {
+        if statement(next) && (is_behind_text || !text.is_document()) {
             matches.add(&FURTHER_STATEMENT, range);
         }
-    } else if clause(behind) && (is_behind_text || is_closed || !is_document(text)) {
+    } else if clause(behind) && (is_behind_text || is_closed || !text.is_document()) {
         matches.add(&CLAUSE, range);
     } else if is_behind_text {
         compared(behind, tokens, range, matches);

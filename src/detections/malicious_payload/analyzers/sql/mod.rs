@@ -11,13 +11,15 @@
 
 mod further;
 mod shapes;
+mod statements;
 mod tokens;
 
 use super::bytes::{blanks, is_word, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 use further::{clause, goes_on};
-use shapes::{Behind, is_telling_call, statement, value};
+use shapes::{Behind, is_telling_call, value};
+use statements::statement;
 use tokens::{Kind, Token, Tokens};
 
 static CONDITION_BEHIND_TEXT: Rule = Rule {
@@ -139,17 +141,11 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     inner_queries(text, matches);
 }
 
-/// A document may have any SQL in it, as long as it breaks out of nothing.
-fn is_document(text: &Text<'_>) -> bool {
-    text.place == PlaceKind::Body
-        && (text.bytes.len() > 400 || text.bytes.iter().filter(|byte| **byte == b'\n').count() > 3)
-}
-
 /// Judges a value that stands where a number, a name or nothing is expected.
 fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     let all = tokens.as_slice();
     let whole = || 0..all.last().map_or(0, |token| token.end);
-    if statement(all) && !is_document(text) {
+    if statement(all) && !text.is_document() {
         let rule = if text.place == PlaceKind::Body {
             &STATEMENT_IN_BODY
         } else {
@@ -232,7 +228,7 @@ fn is_plain(name: &[u8]) -> bool {
 
 /// Looks for queries in parentheses: `(select …`, with what a query has.
 fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
-    if is_document(text) {
+    if text.is_document() {
         return;
     }
     for open in memchr::memchr_iter(b'(', text.bytes).take(QUERIES) {
@@ -270,7 +266,7 @@ fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
 
 /// Looks for a value that is a call by itself, whatever it is put behind: `sleep(5)#`, `SLEEP(5)='`, `1-benchmark(…)`.
 fn calls(text: &Text<'_>, all: &[Token<'_>], matches: &mut Matches) {
-    if is_document(text) {
+    if text.is_document() {
         return;
     }
     let waiting = [

@@ -1,4 +1,4 @@
-//! What rows of words are in SQL: a value, a condition, a statement.
+//! What rows of words are in SQL: a value, a condition.
 
 use super::super::bytes::is_one_of;
 use super::tokens::{Kind, Token};
@@ -316,84 +316,4 @@ fn comparison<'a, 't>(tokens: &'a [Token<'t>]) -> (usize, &'a [Token<'t>]) {
         at += 1;
     }
     (at, tokens.get(at..).unwrap_or_default())
-}
-
-/// Whether words begin a statement, by more than its first word.
-pub(super) fn statement(tokens: &[Token<'_>]) -> bool {
-    let is = |at: usize, words: &[&str]| tokens.get(at).is_some_and(|token| token.is_one_of(words));
-    let kind = |at: usize| tokens.get(at).map(|token| token.kind);
-    let has = |words: &[&str]| tokens.iter().any(|token| token.is_one_of(words));
-    let Some(first) = tokens.first().filter(|token| token.kind == Kind::Name) else {
-        return false;
-    };
-    if first.is("select") {
-        let columns = matches!(kind(1), Some(Kind::Number | Kind::Text | Kind::Variable))
-            || tokens.get(1).is_some_and(|token| token.text == b"*");
-        let call = kind(2) == Some(Kind::Open);
-        let column = value(tokens.get(1..).unwrap_or_default());
-        let counted = call
-            && column > 1
-            && tokens.get(1 + column).is_none_or(|token| {
-                token.is("from") || matches!(token.kind, Kind::Cut | Kind::Comma)
-            });
-        let cases = is(1, &["case"]) && has(&["when", "then"]);
-        return counted
-            || cases
-            || (columns && (has(&["from", "into"]) || tokens.len() <= 3))
-            || (call && is_telling_call(tokens.get(1..).unwrap_or_default()))
-            || (has(&["from"])
-                && has(&["where", "information_schema", "limit", "union"])
-                && tokens
-                    .get(2)
-                    .is_some_and(|token| matches!(token.kind, Kind::Comma) || token.is("from")));
-    }
-    let objects = [
-        "table",
-        "database",
-        "user",
-        "view",
-        "procedure",
-        "function",
-        "schema",
-        "index",
-        "column",
-        "login",
-        "role",
-        "trigger",
-    ];
-    (first.is_one_of(&["drop", "create", "alter", "truncate"])
-        && (is(1, &objects) || (is(1, &["or"]) && is(2, &["replace"])))
-        && kind(2) == Some(Kind::Name))
-        || (first.is("insert") && is(1, &["into", "ignore"]) && has(&["values", "select", "set"]))
-        || (first.is("update")
-            && kind(1) == Some(Kind::Name)
-            && is(2, &["set"])
-            && tokens.iter().any(|token| token.text == b"="))
-        || (first.is("delete")
-            && is(1, &["from"])
-            && kind(2) == Some(Kind::Name)
-            && (tokens.len() == 3
-                || is(3, &["where"])
-                || matches!(kind(3), Some(Kind::Cut | Kind::Semicolon))))
-        || (first.is_one_of(&["exec", "execute"])
-            && (tokens.get(1).is_some_and(|token| {
-                token.text.len() > 3
-                    && (token.text.starts_with(b"xp_") || token.text.starts_with(b"sp_"))
-            }) || is(1, &["master", "immediate"])))
-        || (first.is("waitfor") && is(1, &["delay", "time"]) && kind(2) == Some(Kind::Text))
-        || (first.is("begin")
-            && (has(&["end"])
-                || kind(2) == Some(Kind::Open)
-                || tokens.get(2).is_some_and(|token| token.text == b".")))
-        || (first.is("declare")
-            && tokens
-                .get(1)
-                .is_some_and(|token| token.text.starts_with(b"@")))
-        || (first.is("copy") && is(2, &["to", "from"]))
-        || (first.is("grant") && has(&["on", "to"]) && has(&["all", "select", "dba"]))
-        || (first.is("shutdown")
-            && matches!(kind(1), None | Some(Kind::Cut | Kind::Semicolon))
-            && tokens.len() <= 2)
-        || (first.is("call")
-            && matches!(tokens, [_, name, open, ..] if open.kind == Kind::Open && name.end == open.start))
 }

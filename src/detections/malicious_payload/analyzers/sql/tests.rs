@@ -152,6 +152,13 @@ fn unions_statements_queries_calls_and_clauses_are_found() {
 #[test]
 fn texts_and_other_languages_are_not() {
     for text in [
+        "Drop Table Tennis Club",
+        "Create User Guide",
+        "create table decorations",
+        "call me(maybe)",
+        "copy me to clipboard",
+        "shutdown",
+        "grant all access to the team",
         "O'Brien",
         "rock 'n' roll",
         "it's this or that's it",
@@ -219,6 +226,24 @@ fn statements_in_bodies_count_less() {
         found_at(&ANALYZER, document.as_bytes(), PlaceKind::Body),
         [""; 0]
     );
+}
+
+/// Neither blanks nor line ends make a document of a value.
+#[test]
+fn padding_hides_nothing() {
+    for padding in ["\n".repeat(9), " ".repeat(600), "\t\r\n".repeat(300)] {
+        for text in [
+            format!("1{padding}or 17-7=10"),
+            format!("1-sleep(5){padding}"),
+            format!("{padding}(select a from b)"),
+        ] {
+            assert_ne!(
+                found_at(&ANALYZER, text.as_bytes(), PlaceKind::Body),
+                [""; 0],
+                "{text:?}"
+            );
+        }
+    }
 }
 
 /// Known misses: conditions on names alone, which other query languages write as well.

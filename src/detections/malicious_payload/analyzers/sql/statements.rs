@@ -1,0 +1,167 @@
+//! Statements of SQL, told by more than their first word: sentences begin with `drop`, `create` and `select` as well.
+
+use super::shapes::{is_telling_call, value};
+use super::tokens::{Kind, Token};
+
+/// What is created, changed and dropped.
+const OBJECTS: [&str; 12] = [
+    "table",
+    "database",
+    "user",
+    "view",
+    "procedure",
+    "function",
+    "schema",
+    "index",
+    "column",
+    "login",
+    "role",
+    "trigger",
+];
+
+/// What follows the name of such an object.
+const BEHIND_OBJECTS: [&str; 14] = [
+    "if",
+    "as",
+    "add",
+    "cascade",
+    "restrict",
+    "identified",
+    "values",
+    "with",
+    "on",
+    "modify",
+    "rename",
+    "drop",
+    "set",
+    "returns",
+];
+
+/// Whether words begin a statement.
+pub(super) fn statement(tokens: &[Token<'_>]) -> bool {
+    let Some(first) = tokens.first().filter(|token| token.kind == Kind::Name) else {
+        return false;
+    };
+    first.is("select") && query(tokens)
+        || of_rows(tokens)
+        || of_objects(tokens)
+        || of_programs(tokens)
+}
+
+fn is(tokens: &[Token<'_>], at: usize, words: &[&str]) -> bool {
+    tokens.get(at).is_some_and(|token| token.is_one_of(words))
+}
+
+fn has(tokens: &[Token<'_>], words: &[&str]) -> bool {
+    tokens.iter().any(|token| token.is_one_of(words))
+}
+
+fn kind(tokens: &[Token<'_>], at: usize) -> Option<Kind> {
+    tokens.get(at).map(|token| token.kind)
+}
+
+/// Whether nothing follows that belongs to the statement.
+fn ends(tokens: &[Token<'_>], at: usize) -> bool {
+    matches!(kind(tokens, at), None | Some(Kind::Cut | Kind::Semicolon))
+}
+
+/// `select` with columns as SQL has them.
+fn query(tokens: &[Token<'_>]) -> bool {
+    let columns = matches!(
+        kind(tokens, 1),
+        Some(Kind::Number | Kind::Text | Kind::Variable)
+    ) || tokens.get(1).is_some_and(|token| token.text == b"*");
+    let behind = tokens.get(1..).unwrap_or_default();
+    let column = value(behind);
+    let call = kind(tokens, 2) == Some(Kind::Open);
+    let counted = call
+        && column > 1
+        && behind
+            .get(column)
+            .is_none_or(|token| token.is("from") || matches!(token.kind, Kind::Cut | Kind::Comma));
+    let cases = is(tokens, 1, &["case"]) && has(tokens, &["when", "then"]);
+    let listed = has(tokens, &["from"])
+        && has(tokens, &["where", "information_schema", "limit", "union"])
+        && (kind(tokens, 2) == Some(Kind::Comma) || is(tokens, 2, &["from"]));
+    counted
+        || cases
+        || listed
+        || (columns && (has(tokens, &["from", "into"]) || tokens.len() <= 3))
+        || (call && is_telling_call(behind))
+}
+
+/// Statements that change rows.
+fn of_rows(tokens: &[Token<'_>]) -> bool {
+    let named = |at| kind(tokens, at) == Some(Kind::Name);
+    match tokens.first() {
+        Some(first) if first.is("insert") => {
+            is(tokens, 1, &["into", "ignore"]) && has(tokens, &["values", "select", "set"])
+        }
+        Some(first) if first.is("update") => {
+            named(1) && is(tokens, 2, &["set"]) && tokens.iter().any(|token| token.text == b"=")
+        }
+        Some(first) if first.is("delete") => {
+            is(tokens, 1, &["from"]) && named(2) && (is(tokens, 3, &["where"]) || ends(tokens, 3))
+        }
+        // To or from a file or program.
+        Some(first) if first.is("copy") => {
+            is(tokens, 2, &["to", "from"])
+                && (matches!(kind(tokens, 3), Some(Kind::Text | Kind::Operator))
+                    || is(tokens, 3, &["program", "stdin", "stdout"]))
+        }
+        _ => false,
+    }
+}
+
+/// Statements that change tables, users and the like.
+fn of_objects(tokens: &[Token<'_>]) -> bool {
+    let Some(first) = tokens.first() else {
+        return false;
+    };
+    if first.is("grant") {
+        return has(tokens, &["on"]) && has(tokens, &["to"]);
+    }
+    let is_named = is(tokens, 1, &OBJECTS) && kind(tokens, 2) == Some(Kind::Name);
+    let goes_on =
+        is(tokens, 3, &BEHIND_OBJECTS) || matches!(kind(tokens, 3), Some(Kind::Open | Kind::Comma));
+    match () {
+        () if first.is_one_of(&["drop", "truncate"]) => is_named && (goes_on || ends(tokens, 3)),
+        () if first.is_one_of(&["create", "alter"]) => {
+            (is_named && goes_on) || (is(tokens, 1, &["or"]) && is(tokens, 2, &["replace"]))
+        }
+        () => false,
+    }
+}
+
+/// Statements that run something.
+fn of_programs(tokens: &[Token<'_>]) -> bool {
+    let Some(first) = tokens.first() else {
+        return false;
+    };
+    let second = tokens.get(1);
+    match () {
+        () if first.is_one_of(&["exec", "execute"]) => {
+            let procedures: [&[u8]; 2] = [b"xp_", b"sp_"];
+            second.is_some_and(|token| {
+                procedures.iter().any(|start| {
+                    token.text.len() > 3 && super::super::bytes::begins(token.text, start)
+                })
+            }) || is(tokens, 1, &["master", "immediate"])
+        }
+        () if first.is("waitfor") => {
+            is(tokens, 1, &["delay", "time"]) && kind(tokens, 2) == Some(Kind::Text)
+        }
+        () if first.is("begin") => {
+            has(tokens, &["end"])
+                || kind(tokens, 2) == Some(Kind::Open)
+                || tokens.get(2).is_some_and(|token| token.text == b".")
+        }
+        () if first.is("declare") => second.is_some_and(|token| token.text.starts_with(b"@")),
+        () if first.is("shutdown") => matches!(kind(tokens, 1), Some(Kind::Cut | Kind::Semicolon)),
+        () if first.is("call") => {
+            matches!(tokens, [_, name, open, argument, ..] if open.kind == Kind::Open && name.end == open.start
+                && matches!(argument.kind, Kind::Number | Kind::Text | Kind::Variable | Kind::Close))
+        }
+        () => false,
+    }
+}
