@@ -152,6 +152,35 @@ pub(super) fn strip_trailers(trailers: &mut HeaderMap, is_ours: impl Fn(&str) ->
     }
 }
 
+/// The same of a request's trailers, which come when the chain has judged what stands before them, and maybe when that has
+/// gone on: only those go on whose values could be no attack on anybody, as sums, signatures and counts are. A recipient
+/// may discard any of them (RFC 9110, 6.5.1).
+pub(super) fn strip_unjudged_trailers(trailers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
+    strip_trailers(trailers, is_ours);
+    let gone: Vec<HeaderName> = trailers
+        .iter()
+        .filter(|(_, value)| !is_sum_or_word(value.as_bytes()))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in gone {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a value is a word, a number, or a sum as RFC 9530 and its like write it: `crc32c=AAAAAA==`,
+/// `sha-256=:…:`, `"etag"`. Nothing in it ends a text, calls, chains, climbs a path or names a host.
+fn is_sum_or_word(value: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_+/=:.,\"".contains(byte);
+    let is_within_quotes = !value.contains(&b'"')
+        || matches!(value, [b'"', inner @ .., b'"'] if !inner.contains(&b'"'));
+    value.iter().all(is_plain)
+        && is_within_quotes
+        && !value.starts_with(b"/")
+        && !value
+            .windows(2)
+            .any(|two| matches!(two, b".." | b"//" | b"./" | b":/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +308,48 @@ mod tests {
             names(&trailers),
             ["etag", "grpc-status", "server-timing", "x-sum"]
         );
+    }
+
+    #[test]
+    fn trailers_go_on_unjudged_only_if_they_could_be_no_attack() {
+        for value in [
+            "5",
+            "yes",
+            "\"33a64df5\"",
+            "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+            "crc32c=AAAAAA==,sha1=/w+8",
+            "0.25",
+        ] {
+            let mut trailers = headers(&[("x-sum", value)]);
+            strip_unjudged_trailers(&mut trailers, |_| false);
+            assert_eq!(names(&trailers), ["x-sum"], "{value}");
+        }
+        for value in [
+            "' or 1=1--",
+            "1 or 1=1",
+            "/etc/passwd",
+            "a/../b",
+            "..\\x",
+            "http://h",
+            "//h/x",
+            "<b>",
+            "a;id",
+            "$(id)",
+            "${jndi:x}",
+            "%27",
+            "a\"or\"b",
+            "\"\"\"",
+            "x|y",
+            "`id`",
+            "a\u{e9}",
+        ] {
+            let mut trailers = headers(&[("x-a", "1")]);
+            let value = http::HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+            trailers.append("x-sum", http::HeaderValue::from_static("5"));
+            trailers.append("x-sum", value.clone());
+            strip_unjudged_trailers(&mut trailers, |name| name == "x-ours");
+            assert_eq!(names(&trailers), ["x-a"], "{value:?}");
+        }
     }
 
     #[test]

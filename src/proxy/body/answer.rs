@@ -6,10 +6,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{BodyError, Pause, without_unsafe_trailers};
+use super::{BodyError, Pause, stripped};
+use crate::proxy::fields::strip_trailers;
 use crate::proxy::framing::Turns;
 use crate::proxy::respond::Refusal;
 use crate::proxy::upstream::Lease;
@@ -227,7 +229,8 @@ impl Body for ClientBody {
                 if stream.upstream.is_end_stream() || frame.is_trailers() {
                     stream.end();
                 }
-                Poll::Ready(Some(Ok(without_unsafe_trailers(frame, |_| false))))
+                let strip = |trailers: &mut HeaderMap| strip_trailers(trailers, |_| false);
+                Poll::Ready(Some(Ok(stripped(frame, strip))))
             }
         }
     }

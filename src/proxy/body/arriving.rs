@@ -8,7 +8,8 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::gather::Gathered;
-use super::{BodyError, Progress, without_unsafe_trailers};
+use super::{BodyError, Progress, stripped};
+use crate::proxy::fields::strip_unjudged_trailers;
 use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
 use crate::proxy::pace::Pace;
@@ -71,9 +72,11 @@ impl Arriving {
         Ok(())
     }
 
-    /// A frame as it may go on: trailers without what the proxy would take from the head.
+    /// A frame as it may go on: trailers without what the proxy would take from the head, and what would have to be judged.
     pub(super) fn safe(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        without_unsafe_trailers(frame, |name| self.trust.strips(name))
+        stripped(frame, |trailers| {
+            strip_unjudged_trailers(trailers, |name| self.trust.strips(name));
+        })
     }
 
     pub(super) fn is_end_stream(&self) -> bool {

@@ -16,7 +16,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
@@ -24,7 +24,6 @@ pub(super) use self::answer::{ClientBody, Meter, Mishap};
 pub(super) use self::judged::{Form, JudgeUnit};
 pub(super) use self::request::{Progress, UpstreamBody};
 pub(super) use self::spool::{HoldError, hold};
-use super::fields::strip_trailers;
 
 /// Why a body ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +44,11 @@ pub(super) enum BodyError {
     Unreadable,
 }
 
-/// A frame as it may go on: trailers without what must not stand there, nor what `is_ours` names.
-fn without_unsafe_trailers(frame: Frame<Bytes>, is_ours: impl Fn(&str) -> bool) -> Frame<Bytes> {
+/// A frame as it may go on: trailers as `strip` leaves them.
+fn stripped(frame: Frame<Bytes>, strip: impl FnOnce(&mut HeaderMap)) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_trailers(&mut trailers, is_ours);
+            strip(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,

@@ -16,7 +16,7 @@ use super::BodyError;
 use super::arriving::Arriving;
 use super::judged::{Form, JudgeUnit, JudgedStream};
 use super::spool::Spooled;
-use crate::proxy::fields::strip_trailers;
+use crate::proxy::fields::strip_unjudged_trailers;
 use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
 use crate::proxy::pace::Pace;
@@ -64,14 +64,14 @@ impl UpstreamBody {
         }
     }
 
-    /// A body that is here, and its trailers without what `trust` would take from the head.
+    /// A body that is here, and its trailers without what `trust` would take from the head and what would have to be judged.
     pub(in crate::proxy) fn whole(
         bytes: Bytes,
         mut trailers: Option<HeaderMap>,
         trust: &Trust,
     ) -> Self {
         if let Some(trailers) = &mut trailers {
-            strip_trailers(trailers, |name| trust.strips(name));
+            strip_unjudged_trailers(trailers, |name| trust.strips(name));
         }
         Self::Whole { bytes, trailers }
     }
