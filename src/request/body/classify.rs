@@ -164,7 +164,12 @@ impl Declared {
         let look = look(beginning);
         let is_specific = self.json || self.form || self.multipart || self.graphql || self.lines;
         let is_text = self.text || self.xml;
-        let is_opaque = look == BodyKind::Opaque && self.opaque && !is_specific && !is_text;
+        let is_opaque = look == BodyKind::Opaque
+            && self.opaque
+            && !is_specific
+            && !is_text
+            // Whatever its type: JSON in UTF-32 is JSON to some.
+            && !is_unreadable(beginning);
         if beginning.is_empty() || is_opaque {
             let kind = if is_opaque {
                 BodyKind::Opaque

@@ -83,7 +83,7 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<bool> {
         return None;
     }
     let begins_document = |byte| matches!(byte, b'<' | b'{' | b'[' | b'"');
-    match *pairs {
+    match *pairs_behind_blanks(bytes) {
         [[0, begin], [high, low], ..] if begins_document(begin) && [high, low] != [0, 0] => {
             Some(true)
         }
@@ -96,7 +96,18 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether bytes are text in an encoding that we do not read: UTF-32 by its mark or by its NULs, UTF-7 by its mark, or an
+/// The units of UTF-16, in either order, behind blanks, with which any document may begin.
+fn pairs_behind_blanks(bytes: &[u8]) -> &[[u8; 2]] {
+    let (mut pairs, _) = bytes.as_chunks::<2>();
+    while let [[0, blank], rest @ ..] | [[blank, 0], rest @ ..] = pairs
+        && blank.is_ascii_whitespace()
+    {
+        pairs = rest;
+    }
+    pairs
+}
+
+/// Whether bytes are text in an encoding that we do not read: UTF-32 by its mark or by its NULs (RFC 4627, 3), UTF-7 by its mark, or an
 /// XML declaration in EBCDIC.
 pub(super) fn is_unreadable(bytes: &[u8]) -> bool {
     match bytes {
@@ -107,16 +118,20 @@ pub(super) fn is_unreadable(bytes: &[u8]) -> bool {
         _ => {}
     }
     let (units, _) = bytes
-        .get(..bytes.len().min(16))
+        .get(..bytes.len().min(BEGINNING))
         .unwrap_or_default()
         .as_chunks::<4>();
-    units.len() >= 2
-        && (units
-            .iter()
-            .all(|unit| matches!(*unit, [0, 0, 0, low] if is_text(low)))
-            || units
-                .iter()
-                .all(|unit| matches!(*unit, [low, 0, 0, 0] if is_text(low))))
+    is_utf32(units, u32::from_be_bytes) || is_utf32(units, u32::from_le_bytes)
+}
+
+/// Whether units are characters, of which the first is ASCII. Numbers of four bytes, as data may begin with, are not all.
+fn is_utf32(units: &[[u8; 4]], number: impl Fn([u8; 4]) -> u32) -> bool {
+    let is_character = |unit: &[u8; 4]| {
+        let character = char::from_u32(number(*unit));
+        character.is_some_and(|character| !character.is_control() || character.is_whitespace())
+    };
+    let is_ascii = |unit: &[u8; 4]| u8::try_from(number(*unit)).is_ok_and(is_text);
+    units.len() >= 2 && units.first().is_some_and(is_ascii) && units.iter().all(is_character)
 }
 
 const fn is_text(byte: u8) -> bool {
@@ -161,6 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn utf16_may_begin_with_blanks() {
+        for (text, is_it) in [
+            ("  \r\n\t{\"é日\":1}", true),
+            (" é", false),
+            ("\"é日本\"", true),
+            ("日本", false),
+        ] {
+            let units = || text.encode_utf16();
+            let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+            let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+            assert_eq!(utf16(&little), is_it.then_some(false), "{text:?}");
+            assert_eq!(utf16(&big), is_it.then_some(true), "{text:?}");
+        }
+        // A file of pictures begins so, and a box of a film.
+        assert_eq!(utf16(b"\0\0\x01\0\x01\0\x20\x20"), None);
+        assert_eq!(utf16(b"\0\x20ftypisom"), None);
+    }
+
+    #[test]
     fn text_in_an_unreadable_encoding_is_seen_by_its_bytes() {
         let utf32 = |text: &str, big_endian: bool| -> Vec<u8> {
             text.chars()
@@ -173,7 +207,14 @@ mod tests {
         for big_endian in [true, false] {
             assert!(is_unreadable(&utf32("{\"a\":1}", big_endian)));
             assert!(is_unreadable(&utf32("\u{feff}a", big_endian)));
+            assert!(is_unreadable(&utf32(" \n\"é日本😀\"", big_endian)));
         }
+        let header_of_a_bitmap = [40_u32, 640, 480, 0x0018_0001, 0, 0, 2835];
+        let header_of_a_bitmap: Vec<u8> = header_of_a_bitmap
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        assert!(!is_unreadable(&header_of_a_bitmap));
         assert!(is_unreadable(b"+/v8-x") && is_unreadable(b"\x4c\x6f\xa7\x94\x93"));
         for readable in [
             &b""[..],
