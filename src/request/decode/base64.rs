@@ -45,12 +45,17 @@ fn raw_digit(byte: u8) -> u8 {
     DIGITS.get(usize::from(byte)).copied().unwrap_or(NONE)
 }
 
+/// Whether what a run of letters writes may begin as text, by the first four of them.
+#[inline]
+pub(super) fn may_begin(run: &[u8]) -> bool {
+    run.get(..4)
+        .is_none_or(|first| may_begin_text(read(first).0))
+}
+
 /// Whether what a run of letters writes begins as text.
 pub(super) fn begins_as_text(run: &[u8]) -> bool {
     // Nearly every run that hides nothing is told by its first letters.
-    if let Some(first) = run.get(..4)
-        && !may_begin_text(read(first).0)
-    {
+    if !may_begin(run) {
         return false;
     }
     let mut head = [0; token::HEAD];
@@ -116,6 +121,13 @@ pub(super) fn end(text: &[u8], run: Range<usize>) -> usize {
         .take(2)
         .take_while(|byte| **byte == b'=')
         .count()
+}
+
+/// The bytes that all letters of a text write; whatever else is in it is passed over.
+pub(super) fn bytes(text: &[u8]) -> Vec<u8> {
+    pieces(text, 0..text.len())
+        .flat_map(|piece| piece.bytes.into_iter().take(piece.len))
+        .collect()
 }
 
 /// The bytes that the letters in `range` write, in pieces of four letters.

@@ -55,13 +55,15 @@ pub(super) struct Tokens<'t> {
 /// Whether a text may hide another. Most are too short.
 #[inline]
 pub(super) fn may_hide(text: &[u8]) -> bool {
-    (text.len() >= SHORTEST || text.last() == Some(&b'=')) && Tokens::of(text).next().is_some()
+    (text.len() >= SHORTEST || text.last() == Some(&b'='))
+        && (Tokens::of(text).next().is_some() || scattered(text).is_some())
 }
 
 /// What a text hides.
 pub(super) fn decode(form: &Form<'_>) -> impl Iterator<Item = Decoded> {
     let mut tokens = Tokens::of(form.text);
     let mut number = 0;
+    let scattered = scattered(form.text).map(|all| hidden(form, all, std::iter::empty()));
     std::iter::from_fn(move || {
         let first = tokens.next()?;
         number += 1;
@@ -70,6 +72,40 @@ pub(super) fn decode(form: &Form<'_>) -> impl Iterator<Item = Decoded> {
             .take(if number > ALONE { usize::MAX } else { 0 });
         Some(hidden(form, first, others))
     })
+    .chain(scattered)
+}
+
+/// All letters of a text as one token, if they are none by themselves: most decoders of base64 pass over whatever is no
+/// letter (RFC 4648, 3.3, warns of it; PHP's and Python's do so unless told otherwise).
+fn scattered(text: &[u8]) -> Option<Token> {
+    /// How far apart the letters may be that tell.
+    const BEGINNING: usize = 128;
+    let mut head = [0; SHORTEST];
+    let beginning = text.get(..BEGINNING).unwrap_or(text);
+    let mut letters = beginning.iter().filter(|byte| base64::is_letter(**byte));
+    let (first, others) = head.split_at_mut(4);
+    for place in first.iter_mut() {
+        *place = *letters.next()?;
+    }
+    // Most texts hide nothing, as their first letters tell.
+    if !base64::may_begin(first) {
+        return None;
+    }
+    for place in others {
+        *place = *letters.next()?;
+    }
+    if !base64::begins_as_text(&head) {
+        return None;
+    }
+    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let unpadded = text.get(..text.len() - padding)?;
+    // Pieces that are long enough are tokens of their own: the lines of mail, the parts of a signed token.
+    let mut runs = unpadded.rsplit(|byte| !base64::is_letter(*byte)).skip(1);
+    runs.any(|run| (1..SHORTEST).contains(&run.len()))
+        .then(|| Token {
+            range: 0..text.len(),
+            coding: Coding::Base64,
+        })
 }
 
 /// What the tokens of a text hide that are at least so long, each by itself.

@@ -267,6 +267,15 @@ proptest! {
         prop_assert_eq!(found(&raw, &text), Some(vec![DecodeStep::Base64]));
     }
 
+    /// Who passes over what is no letter finds the text however it is scattered.
+    #[test]
+    fn scattered_base64_is_found(text in "[ -~]{12,60}", every in 1_usize..9, filler in "[!.,;: *\n\r\t]{1,3}") {
+        let letters = STANDARD.encode(&text);
+        let raw: Vec<&str> = letters.as_bytes().chunks(every).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+        let raw = raw.join(&filler);
+        prop_assert!(found(&raw, &text).is_some(), "{raw:?}");
+    }
+
     /// A whole value of percent escapes reads as the reference reads it.
     #[test]
     fn percent_escapes_agree_with_the_reference(raw in spelled()) {
