@@ -297,6 +297,11 @@ pub const KINDS: &[AmbiguityKind] = &[
         "A part has more headers than are taken apart; the rest is judged as text.",
     ),
     suspicious(
+        "multipart_long_line",
+        3,
+        "A line of a part's head is so long that PHP cuts it in two, and reads other headers than the rest.",
+    ),
+    suspicious(
         "multipart_bad_header",
         3,
         "A line among the headers of a part is no header.",

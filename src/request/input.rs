@@ -118,6 +118,8 @@ pub enum DecodeStep {
     Base64,
     /// `=3C` → `<` (RFC 2045, 6.7).
     QuotedPrintable,
+    /// `=?utf-8?Q?=3C?=` → `<` (RFC 2047).
+    EncodedWord,
     /// `\3c `, `\j` → `<`, `j` (CSS Syntax 3, 4.3.7).
     CssEscape,
     /// `+ADw-` → `<` (RFC 2152).

@@ -214,6 +214,17 @@ fn cases() -> Vec<(&'static str, Request, Request)> {
             )),
         ),
         (
+            "multipart_long_line",
+            field(&format!(
+                "Content-Disposition: form-data; name=a; x={}",
+                "b".repeat(5_000)
+            )),
+            field(&format!(
+                "Content-Disposition: form-data; name=a; x={}",
+                "b".repeat(500)
+            )),
+        ),
+        (
             "multipart_many_headers",
             field(&format!(
                 "Content-Disposition: form-data; name=a{}",

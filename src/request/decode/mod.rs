@@ -52,6 +52,8 @@ pub enum Syntax {
     Base64,
     /// Text in quoted-printable.
     QuotedPrintable,
+    /// Text in which there may be encoded words, as in headers of mail.
+    EncodedWords,
     /// Text in UTF-16, most significant byte first or not.
     Utf16 {
         /// Whether the most significant byte comes first.
@@ -164,6 +166,7 @@ fn first(raw: &Form<'_>, syntax: Syntax, oddities: &mut Oddities) -> Option<Deco
         Syntax::JsonString if has(BACKSLASH) => escape::json(raw),
         Syntax::Base64 => transfer::base64(raw),
         Syntax::QuotedPrintable => transfer::quoted_printable(raw),
+        Syntax::EncodedWords => transfer::encoded_words(raw),
         Syntax::Utf16 { big_endian } => {
             Some(raw.next(&[DecodeStep::Utf16], from_utf16(raw.text, big_endian)))
         }
@@ -197,7 +200,7 @@ impl Syntax {
     const fn is_encoding(self) -> bool {
         matches!(
             self,
-            Self::Base64 | Self::QuotedPrintable | Self::Utf16 { .. }
+            Self::Base64 | Self::QuotedPrintable | Self::EncodedWords | Self::Utf16 { .. }
         )
     }
 }

@@ -1,4 +1,10 @@
-//! The encodings of mail (RFC 2045, 6), as a part of a multipart body may declare them.
+//! The encodings of mail: those of a part (RFC 2045, 6), as one of a multipart body may declare them, and the words of its
+//! headers (RFC 2047), which some parsers read in names.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use encoding_rs::Encoding;
 
 use super::super::input::{DecodeStep, Form};
 use super::super::offsets::Rewrite;
@@ -54,6 +60,79 @@ pub(super) fn quoted_printable(form: &Form<'_>) -> Option<Decoded> {
     Some(form.next(&[DecodeStep::QuotedPrintable], rewrite.finish()?))
 }
 
+/// The text behind encoded words: `=?utf-8?B?PA==?=` → `<`. Blanks between two of them are no part of the text (RFC 2047, 6.2).
+pub(super) fn encoded_words(form: &Form<'_>) -> Option<Decoded> {
+    let mut rewrite = Rewrite::new(form.text, form.offsets);
+    let mut last_end = None;
+    for at in memchr::memmem::find_iter(form.text, b"=?") {
+        if last_end.is_some_and(|end| at < end) {
+            continue;
+        }
+        let Some((text, end)) = encoded_word(form.text, at) else {
+            continue;
+        };
+        let gap = last_end.and_then(|end| form.text.get(end..at));
+        let start = match (gap, last_end) {
+            (Some(gap), Some(end)) if gap.trim_ascii().is_empty() => end,
+            _ => at,
+        };
+        rewrite.replace(start, end - start, &text);
+        last_end = Some(end);
+    }
+    Some(form.next(&[DecodeStep::EncodedWord], rewrite.finish()?))
+}
+
+/// The text of the encoded word that begins here, in UTF-8, and where it ends.
+fn encoded_word(text: &[u8], at: usize) -> Option<(Vec<u8>, usize)> {
+    let mut from = at + 2;
+    let mut piece = || -> Option<Range<usize>> {
+        let rest = text.get(from..)?;
+        let piece = from..from + memchr::memchr(b'?', rest)?;
+        from = piece.end + 1;
+        Some(piece)
+    };
+    let (charset, coding, written) = (piece()?, piece()?, piece()?);
+    let end = written.end + 2;
+    let (coding, written) = (text.get(coding)?, text.get(written)?);
+    text.get(..end)?.last().filter(|byte| **byte == b'=')?;
+    let bytes = match coding {
+        b"b" | b"B" => base64::bytes(written),
+        b"q" | b"Q" => quoted_bytes(written),
+        _ => return None,
+    };
+    // Behind a star there may be a language (RFC 2231, 5).
+    let label = text.get(charset)?.split(|byte| *byte == b'*').next()?;
+    let bytes = match Encoding::for_label(label) {
+        Some(charset) => match charset.decode(&bytes).0 {
+            Cow::Borrowed(text) => text.as_bytes().to_vec(),
+            Cow::Owned(text) => text.into_bytes(),
+        },
+        None => bytes,
+    };
+    Some((bytes, end))
+}
+
+/// The bytes behind the `Q` encoding (RFC 2047, 4.2): quoted-printable with `_` for a space.
+fn quoted_bytes(written: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(written.len());
+    let mut rest = written;
+    while let [first, more @ ..] = rest {
+        rest = more;
+        match (first, more) {
+            (b'_', _) => bytes.push(b' '),
+            (b'=', [high, low, behind @ ..]) => match (hex_digit(*high), hex_digit(*low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = behind;
+                }
+                _ => bytes.push(b'='),
+            },
+            _ => bytes.push(*first),
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,6 +179,33 @@ mod tests {
                 decoded.as_bytes(),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn encoded_words_are_read_in_their_charsets_and_joined() {
+        for (written, read) in [
+            ("=?utf-8?B?PHNjcmlwdD4=?=", "<script>"),
+            ("a =?UTF-8?q?=3Cscript=3E_x?= b", "a <script> x b"),
+            ("=?iso-8859-1?Q?caf=E9?=", "caf\u{e9}"),
+            ("=?utf-16be?B?ADwAYgA+?=", "<b>"),
+            ("=?utf-8*en?Q?..=2F?= \t=?utf-8?Q?etc?=", "../etc"),
+            ("=?utf-8?Q?a=?=", "a="),
+            ("=?x?B?PA?=", "<"),
+        ] {
+            let read_as = decode(encoded_words, written.as_bytes());
+            assert_eq!(String::from_utf8(read_as).unwrap(), read, "{written}");
+        }
+        for plain in [
+            "=?",
+            "=?a?b?",
+            "=?utf-8?B?PA==?",
+            "=?utf-8?x?PA==?=",
+            "a=?b",
+        ] {
+            let marks = Marks::of(plain.as_bytes());
+            let form = Form::raw(plain.as_bytes(), marks);
+            assert!(encoded_words(&form).is_none(), "{plain}");
         }
     }
 

@@ -14,9 +14,18 @@ const WORD: &str = "detections:\n  - malicious_payload: { builtin: false, patter
 
 const TYPE: &str = "multipart/form-data; boundary=----boundary7MA4";
 
+/// A part, with a type if it is a file, as browsers write it.
 fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
-    let head =
-        format!("------boundary7MA4\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+    let is_file = disposition.contains("filename=");
+    let content_type = "Content-Type: application/octet-stream\r\n";
+    let more = if is_file { content_type } else { "" };
+    part_with(disposition, more, content)
+}
+
+fn part_with(disposition: &str, more: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "------boundary7MA4\r\nContent-Disposition: form-data; {disposition}\r\n{more}\r\n"
+    );
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
@@ -198,6 +207,11 @@ fn names_heads_and_beginnings_of_files_are_judged_and_what_follows_a_file_is() {
         (
             "no file to some",
             part("name=\"up\"; filename=\"\"", &late),
+            403,
+        ),
+        (
+            "deep in what is a field to some, since it has no type",
+            part_with("name=\"up\"; filename=\"a.bin\"", "", &late),
             403,
         ),
         (

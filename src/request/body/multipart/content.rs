@@ -24,7 +24,7 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
         return;
     }
     let field = head.field();
-    if head.is_certainly_a_file() && looks_binary(text) {
+    if head.is_stored_by_all() && looks_binary(text) {
         let end = range.end.min(range.start.saturating_add(FILE_HEAD));
         for run in runs::of(out.text(&(range.start..end))) {
             let run = range.start + run.start..range.start + run.end;

@@ -16,6 +16,9 @@ use super::boundary::Boundary;
 /// The most headers of a part; honest ones have four.
 const MAX_HEADERS: usize = 32;
 
+/// The longest line of a part's head that all parsers take for one: PHP cuts one of more than 5 KiB into several.
+const LONGEST_LINE: usize = 4096;
+
 /// The most parameters of a `Content-Disposition`, as many as [`params`] reads.
 const MAX_PARAMS: usize = 32;
 
@@ -32,6 +35,7 @@ pub(super) struct Head {
     pub(super) nested: Option<Boundary>,
     dispositions: usize,
     has_type: bool,
+    is_typed: bool,
     names: usize,
     file_names: usize,
     /// The one file name, if it is written so that nobody can read it as none.
@@ -65,9 +69,15 @@ impl Head {
         head
     }
 
-    /// Whether every parser takes the part for a file: what it holds is stored, and not read as the value of a field.
+    /// Whether every parser that goes by names takes the part for a file.
     pub(super) const fn is_certainly_a_file(&self) -> bool {
         !self.is_odd && self.dispositions == 1 && self.names == 1 && self.file_name.is_some()
+    }
+
+    /// Whether every parser takes the part for a file: what it holds is stored, and not read as the value of a field. To some
+    /// (formidable) what has no type is a field, whatever names it has.
+    pub(super) const fn is_stored_by_all(&self) -> bool {
+        self.is_certainly_a_file() && self.is_typed
     }
 
     /// Whether the part is a file to most parsers: its file name is one that not all of them read, or it has no names at all,
@@ -115,6 +125,9 @@ impl Head {
             }
             let text_end = end + feed - usize::from(is_crlf);
             end += feed + 1;
+            if line.len() > LONGEST_LINE {
+                self.note("multipart_long_line", end - line.len()..end, out);
+            }
             let is_empty = text_end == range.start;
             if !is_empty && matches!(out.text(&(end..range.end)), [b' ' | b'\t', ..]) {
                 self.note("multipart_folded_header", end..end + 1, out);
@@ -157,6 +170,7 @@ impl Head {
                 self.note("multipart_repeated_header", line, out);
             }
             self.has_type = true;
+            self.is_typed |= !value.is_empty();
             self.content_type(value.clone(), out);
         } else if key.eq_ignore_ascii_case(b"content-transfer-encoding") {
             self.transfer_encoding(value.clone(), out);
@@ -257,6 +271,9 @@ impl Head {
                 }
                 self.file_name = (self.file_names == 1 && !value.is_empty()).then(|| value.clone());
                 let field = self.field();
+                if memchr::memmem::find(out.text(&value), b"=?").is_some() {
+                    out.key(field, value.clone(), Syntax::EncodedWords);
+                }
                 out.key(field, value, Syntax::Text);
             }
             b"filename*" => self.extended(value, out),

@@ -2,7 +2,8 @@
 //!
 //! A unit is as many whole parts as have come. A part that is a file by every parser's reading need not be whole: where its
 //! bytes are no text from the beginning, what stands before them and their first few KiB are a unit, and the rest goes on
-//! as it comes; where they are text, each window of it is a unit that begins with the end of the one before. Any other
+//! as it comes; where they are text, or the part has no type and so is a field to some, each window of it is a unit that
+//! begins with the end of the one before. Any other
 //! part is a unit only when it is whole, because it is the value of a field to some parser. So a body of any length
 //! takes no more memory than its longest field.
 
@@ -60,16 +61,17 @@ pub struct Units {
 enum Part {
     /// Something that is judged when it is whole.
     Whole,
-    /// A file of which nothing was handed out yet: its name, where in `held` its content begins, and whether that is known
-    /// to be text.
+    /// A file of which nothing was handed out yet: its name, where in `held` its content begins, whether that is known
+    /// to be text (or judged as if it were), and whether nobody reads it as anything else than a file.
     File {
         field: String,
         content: usize,
         is_text: bool,
+        is_stored_by_all: bool,
     },
     /// What is a file to most parsers, of which nothing was handed out yet. It is judged whole if it can be.
     Likely { field: String, content: usize },
-    /// A file of text, of which a unit was handed out.
+    /// A file of text, or of which some read the text, of which a unit was handed out.
     Text {
         field: String,
         utf16: Option<bool>,
@@ -205,24 +207,29 @@ impl Units {
     /// Says what a file is of which enough has come.
     fn begin_file(&mut self, content: usize) -> Option<Next> {
         let bytes = self.held.get(content..self.scanned).unwrap_or_default();
-        let Part::File { field, is_text, .. } = &mut self.part else {
+        let Part::File {
+            field,
+            is_text,
+            is_stored_by_all,
+            ..
+        } = &mut self.part
+        else {
             return None;
         };
-        *is_text = *is_text || !looks_binary(bytes.get(..BEGINNING).unwrap_or(bytes));
-        let (is_text, field) = (*is_text, std::mem::take(field));
-        if !is_text {
+        let is_judged_whole = *is_text
+            || !*is_stored_by_all
+            || !looks_binary(bytes.get(..BEGINNING).unwrap_or(bytes));
+        if !is_judged_whole {
+            let field = std::mem::take(field);
             let unit = self.parts(content + FILE_HEAD);
             self.part = Part::Passes { field };
             return Some(Next::Unit(unit));
         }
+        *is_text = true;
         if bytes.len() < WINDOW {
-            self.part = Part::File {
-                field,
-                content,
-                is_text,
-            };
             return None;
         }
+        let field = std::mem::take(field);
         let utf16 = utf16(bytes);
         let unit = self.parts(content + WINDOW);
         let end = last(&unit.bytes);
@@ -279,6 +286,7 @@ impl Units {
                 field,
                 content,
                 is_text: false,
+                is_stored_by_all: head.is_stored_by_all(),
             }
         } else if head.is_likely_a_file() {
             Part::Likely { field, content }

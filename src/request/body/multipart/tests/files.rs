@@ -36,9 +36,8 @@ fn only_what_everybody_takes_for_a_file_is_not_judged_whole() {
         "form-data; name=\"a\"; filename=\"b\\\"c.png\"",
     ] {
         for more in [
-            "",
             "Content-Type: image/png\r\n",
-            "Content-Transfer-Encoding: binary\r\n",
+            "Content-Transfer-Encoding: binary\r\nContent-Type: a/b\r\n",
         ] {
             let (values, _) = part(certain, more);
             assert!(!is_judged_whole(&values), "{certain} {more}: {values:?}");
@@ -48,6 +47,16 @@ fn only_what_everybody_takes_for_a_file_is_not_judged_whole() {
                 "{values:?}"
             );
         }
+    }
+    // What has no type is a field to some, whatever it is called.
+    for more in [
+        "",
+        "Content-Type: \r\n",
+        "Content-Transfer-Encoding: binary\r\n",
+    ] {
+        let (values, notes) = part("form-data; name=\"a\"; filename=\"b.png\"", more);
+        assert!(is_judged_whole(&values), "{more}: {values:?}");
+        assert_eq!(notes, [""; 0], "{more}");
     }
     for doubtful in [
         "form-data; name=\"a\"",

@@ -47,7 +47,7 @@ fn a_form_is_its_names_values_and_files() {
     let body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\ntwo\r\n\
         --x\r\ncontent-disposition: form-data; name=up; filename=\"c.php\"\r\nContent-Type: image/png\r\n\
         X-More: y\r\n\r\n<?php\r\n\
-        --x\r\nContent-Disposition: form-data; name=raw; filename=r\r\n\r\n\0\0\0\0\r\n--x--\r\n";
+        --x\r\nContent-Disposition: form-data; name=raw; filename=r\r\nContent-Type: a/b\r\n\r\n\0\0\0\0\r\n--x--\r\n";
     let (found, values, notes) = read("x", body);
     assert!(found);
     assert_eq!(
@@ -62,6 +62,7 @@ fn a_form_is_its_names_values_and_files() {
             ".up=<?php",
             ".raw (name)=raw",
             ".raw (name)=r",
+            ".Content-Type=a/b",
         ]
     );
     assert_eq!(notes, [""; 0]);

@@ -230,6 +230,24 @@ fn of_a_binary_file_the_beginning_is_judged_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_binary_file_without_a_type_is_judged_to_its_end() {
+    let mut file = vec![0; 1 << 20];
+    file[500_000..500_019].copy_from_slice(b"far from its bounds");
+    let body = String::from_utf8(form(&file)).unwrap();
+    let body = body.replace("Content-Type: image/png\r\n", "").into_bytes();
+    let (units, gone) = cut(&body, &[1400], 1 << 18).unwrap();
+    assert_eq!(gone, body);
+    let (values, notes) = judged(&units);
+    assert!(
+        values.contains(&"body.up=far from its bounds".to_owned()),
+        "{values:?}"
+    );
+    assert_eq!(notes, [""; 0]);
+    let most = units.iter().map(|unit| unit.bytes().len()).max();
+    assert!(most < Some(64 * 1024), "{most:?}");
+}
+
+#[test]
 fn a_text_file_is_judged_in_windows_that_overlap() {
     for at in [0, 48 * 1024 - 5, 48 * 1024, 1_000_003, 2_999_990] {
         let mut file = b"plain text ".repeat(300_000);
