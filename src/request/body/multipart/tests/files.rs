@@ -142,3 +142,17 @@ fn a_file_in_which_some_parser_ends_the_part_is_judged_whole() {
         assert!(!notes.is_empty(), "{within}");
     }
 }
+
+#[test]
+fn the_words_of_mail_are_read_in_names() {
+    let name = "form-data; name=\"a\"; filename=\"=?utf-8?B?c2hlbGwucGhw?=\"";
+    let (values, _) = part(name, "Content-Type: a/b\r\n");
+    let names: Vec<&String> = values
+        .iter()
+        .filter(|value| value.contains("(name)"))
+        .collect();
+    assert!(
+        names.contains(&&".a (name)=shell.php".to_owned()),
+        "{values:?}"
+    );
+}
