@@ -10,6 +10,7 @@
 mod boundary;
 mod content;
 mod head;
+mod part;
 mod scanner;
 mod unit;
 mod units;

@@ -21,6 +21,7 @@ use super::super::classify::{BEGINNING, looks_binary, utf16};
 use super::boundary::Boundary;
 use super::content::FILE_HEAD;
 use super::head::Head;
+use super::part::Part;
 use super::scanner::{Scanner, Token, TokenKind};
 use super::unit::{Next, Shape, Unit};
 
@@ -54,32 +55,6 @@ pub struct Units {
     is_over: bool,
     /// What is odd about what the next unit begins with, or ends before.
     notes: Vec<&'static str>,
-}
-
-/// The part that is being read.
-#[derive(Debug)]
-enum Part {
-    /// Something that is judged when it is whole.
-    Whole,
-    /// A file of which nothing was handed out yet: its name, where in `held` its content begins, whether that is known
-    /// to be text (or judged as if it were), and whether nobody reads it as anything else than a file.
-    File {
-        field: String,
-        content: usize,
-        is_text: bool,
-        is_stored_by_all: bool,
-    },
-    /// What is a file to most parsers, of which nothing was handed out yet. It is judged whole if it can be.
-    Likely { field: String, content: usize },
-    /// A file of text, or of which some read the text, of which a unit was handed out.
-    Text {
-        field: String,
-        utf16: Option<bool>,
-        /// The end of that unit.
-        end: Vec<u8>,
-    },
-    /// What goes on unjudged.
-    Passes { field: String },
 }
 
 impl Units {
