@@ -102,7 +102,7 @@ fn scattered(text: &[u8]) -> Option<Token> {
     // Pieces that are long enough are tokens of their own: the lines of mail, the parts of a signed token.
     let mut runs = unpadded.rsplit(|byte| !base64::is_letter(*byte)).skip(1);
     runs.any(|run| (1..SHORTEST).contains(&run.len()))
-        .then(|| Token {
+        .then_some(Token {
             range: 0..text.len(),
             coding: Coding::Base64,
         })

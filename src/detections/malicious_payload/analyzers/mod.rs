@@ -9,6 +9,7 @@ mod deserialization;
 mod files;
 mod headers;
 mod hosts;
+mod html;
 mod includes;
 mod ldap;
 mod lookups;
@@ -88,6 +89,7 @@ pub(super) struct Analyzer {
 pub(super) static ALL: &[&Analyzer] = &[
     &sql::ANALYZER,
     &shell::ANALYZER,
+    &html::ANALYZER,
     &lookups::ANALYZER,
     &templates::ANALYZER,
     &includes::ANALYZER,

@@ -26,7 +26,6 @@ macro_rules! command {
 }
 
 mod command_injection;
-mod cross_site_scripting;
 mod path_traversal;
 mod sql_injection;
 
@@ -90,25 +89,8 @@ const fn rule(
     }
 }
 
-/// A rule that refuses only together with another.
-const fn hint(
-    name: &'static str,
-    places: &'static [PlaceKind],
-    regex: &'static str,
-    message: &'static str,
-) -> BuiltinRule {
-    BuiltinRule {
-        name,
-        regex,
-        places,
-        score: Score(3),
-        message,
-    }
-}
-
-const CLASSES: [Class; 4] = [
+const CLASSES: [Class; 3] = [
     sql_injection::CLASS,
-    cross_site_scripting::CLASS,
     path_traversal::CLASS,
     command_injection::CLASS,
 ];
