@@ -37,7 +37,10 @@ pub(super) fn breakouts(bytes: &[u8], matches: &mut Matches) {
         let is_word = !before
             .iter()
             .any(|byte| matches!(*byte, b'<' | b'>') || byte.is_ascii_whitespace());
-        let mut at = gap(quote + 1);
+        let quotes = rest(beginning, quote)
+            .iter()
+            .take_while(|byte| matches!(**byte, b'"' | b'\'' | b'`'));
+        let mut at = gap(quote + quotes.count());
         at += usize::from(bytes.get(at) == Some(&b'/'));
         if is_word && bytes.get(at) == Some(&b'>') && opens(gap(at + 1)) {
             matches.add(&MARKUP_BREAKOUT, quote..gap(at + 1) + 1);

@@ -37,11 +37,11 @@ fn within(text: &[u8], at: usize, depth: usize) -> Before {
             object_before(text, last - 1, depth)
         }
         Some(b'"' | b'\'' | b'`') if end == at => {
-            // A quote is closed just before it, or opened: `'alert(1)`.
-            if skip_back(text, last) == 0 {
-                Before::Breakout
-            } else {
-                Before::Operator
+            // A quote is closed just before it, or opened; by people, behind a word: `say "alert (1)"`.
+            match text.get(..last).unwrap_or_default().last() {
+                None => Before::Breakout,
+                Some(byte) if is_word(*byte) || byte.is_ascii_whitespace() => Before::Word,
+                Some(_) => Before::Operator,
             }
         }
         Some(b'.' | b'[') => object_before(text, last, depth),

@@ -106,9 +106,7 @@ pub(super) fn is_known(name: &[u8]) -> bool {
     };
     on.eq_ignore_ascii_case(b"on")
         && event.iter().all(u8::is_ascii_alphanumeric)
-        && (is_one_of(event, &EVENTS)
-            || FAMILIES.iter().any(begins)
-            || VENDORS.iter().any(begins))
+        && (is_one_of(event, &EVENTS) || FAMILIES.iter().any(begins) || VENDORS.iter().any(begins))
 }
 
 /// Whether an attribute looks like a handler, known or not.

@@ -270,13 +270,11 @@ fn addresses(text: &Text<'_>, matches: &mut Matches) {
 
 /// Code in a value that is put into a script, or is run.
 fn scripts(text: &Text<'_>, matches: &mut Matches) {
-    /// What is a call and little else is run as it is.
-    const SHORT: usize = 80;
     let bytes = text.bytes;
     if let Some(range) = script::joined_call(bytes) {
         matches.add(&SCRIPT_BREAKOUT, range);
     }
-    let in_body = text.place == PlaceKind::Body;
+    let expects_prose = text.place == PlaceKind::Body && !is_dense(bytes);
     let mut is_document = None;
     for found in script::uses(bytes) {
         let (start, end) = (found.range.start, found.range.end);
@@ -290,25 +288,43 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
         let begins_it = found.before == Before::Start && bytes.len() <= SHORT;
         match (found.kind, open) {
             (Kind::Dialog, Some(open)) if script::is_test(bytes, open) => {
-                if !in_body {
+                if !expects_prose || begins_it {
                     matches.add(&DIALOG_CALL, start..open + 1);
                 } else if breaks_out {
                     matches.add(&SCRIPT_BREAKOUT, start..open + 1);
-                } else if begins_it {
-                    matches.add(&DIALOG_CALL, start..open + 1);
                 }
             }
+            (Kind::Dialog, None)
+                if !expects_prose && script::is_handed_over(bytes, &found.range) =>
+            {
+                matches.add(&DIALOG_CALL, start..end);
+            }
             (Kind::Function, Some(open)) if script::is_loaded(bytes, open) => {
+                let runs_text = bytes.get(start..end).is_some_and(script::runs_text);
                 if breaks_out {
                     matches.add(&SCRIPT_BREAKOUT, start..open + 1);
-                } else if !in_body {
+                } else if text.place != PlaceKind::Body || (runs_text && !expects_prose) {
                     matches.add(&SCRIPT_EXPRESSION, start..open + 1);
                 }
             }
-            (Kind::Object, _) => object(text, &found, breaks_out, matches),
+            (Kind::Object, _) => {
+                let computed = script::computed_call(bytes, end).filter(|_| !expects_prose);
+                if let Some(called) = computed {
+                    matches.add(&SCRIPT_EXPRESSION, start..called.min(bytes.len()));
+                }
+                object(text, &found, breaks_out, matches);
+            }
             _ => {}
         }
     }
+}
+
+/// What is a call and little else is run as it is.
+const SHORT: usize = 80;
+
+/// Whether a value is short and has no blanks in it, as code has none and prose does.
+fn is_dense(bytes: &[u8]) -> bool {
+    bytes.len() <= SHORT && !bytes.iter().any(u8::is_ascii_whitespace)
 }
 
 /// An object of the page, and what is done with it.

@@ -23,11 +23,10 @@ pub(super) enum Kind {
 
 const DIALOGS: [&str; 3] = ["alert", "confirm", "prompt"];
 
-const FUNCTIONS: [&str; 21] = [
+const FUNCTIONS: [&str; 20] = [
     "eval",
     "fetch",
     "import",
-    "print",
     "settimeout",
     "setinterval",
     "setimmediate",
@@ -270,6 +269,39 @@ pub(super) fn member(text: &[u8], at: usize) -> Option<usize> {
     };
     let name = word(inner);
     is_one_of(name, &PROPERTIES).then(|| at + near.len() - inner.len() + name.len())
+}
+
+/// Whether a name is given to a function that is to call it: `map(alert)`, `apply(alert,…`.
+pub(super) fn is_handed_over(text: &[u8], name: &Range<usize>) -> bool {
+    let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+    before == Some(&b'(') && matches!(text.get(name.end), Some(b')' | b','))
+}
+
+/// Where a member of an object is called whose name is computed: `self['al'+'ert'](1)`, `top[/al/.source+…](1)`.
+pub(super) fn computed_call(text: &[u8], at: usize) -> Option<usize> {
+    const NEAR: usize = 120;
+    let near = rest(text, at);
+    let near = near.get(..NEAR).unwrap_or(near);
+    let inner = near.strip_prefix(b"[")?;
+    let is_computed = memchr::memchr3(b'+', b'/', b'(', inner)?;
+    let close =
+        memchr::memmem::find(inner, b"](").or_else(|| memchr::memmem::find(inner, b"]`"))?;
+    (is_computed < close).then_some(at + close + 3)
+}
+
+/// Whether a function runs the text that it is given.
+pub(super) fn runs_text(name: &[u8]) -> bool {
+    is_one_of(
+        name,
+        &[
+            "eval",
+            "settimeout",
+            "setinterval",
+            "setimmediate",
+            "function",
+            "execscript",
+        ],
+    )
 }
 
 /// Whether what is asked of an object at `name` is what only thieves are after: the cookies, or the page to be written.
