@@ -14,6 +14,7 @@ mod includes;
 mod ldap;
 mod lookups;
 mod nosql;
+mod paths;
 mod php;
 mod prototypes;
 mod shell;
@@ -90,6 +91,7 @@ pub(super) static ALL: &[&Analyzer] = &[
     &sql::ANALYZER,
     &shell::ANALYZER,
     &html::ANALYZER,
+    &paths::ANALYZER,
     &lookups::ANALYZER,
     &templates::ANALYZER,
     &includes::ANALYZER,

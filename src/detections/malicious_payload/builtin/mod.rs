@@ -11,13 +11,6 @@ macro_rules! gap {
     };
 }
 
-/// What separates two components of a path, in every spelling that some decoder accepts.
-macro_rules! separator {
-    () => {
-        r"(?:[/\\]|0x2f|0x5c|%[0-9a-z]{2}|%u[0-9a-f]{4}|[\x80-\xff])"
-    };
-}
-
 /// Programs that attackers start and whose names are no English words.
 macro_rules! command {
     () => {
@@ -26,7 +19,6 @@ macro_rules! command {
 }
 
 mod command_injection;
-mod path_traversal;
 mod sql_injection;
 
 use std::borrow::Cow;
@@ -70,9 +62,6 @@ const HEAD: &[PlaceKind] = &[
     PlaceKind::Cookies,
 ];
 
-/// The body.
-const BODY: &[PlaceKind] = &[PlaceKind::Body];
-
 /// A rule that refuses by itself, at the default threshold.
 const fn rule(
     name: &'static str,
@@ -89,11 +78,7 @@ const fn rule(
     }
 }
 
-const CLASSES: [Class; 3] = [
-    sql_injection::CLASS,
-    path_traversal::CLASS,
-    command_injection::CLASS,
-];
+const CLASSES: [Class; 2] = [sql_injection::CLASS, command_injection::CLASS];
 
 /// The names of all shipped rules.
 pub(super) fn ids() -> impl Iterator<Item = String> {

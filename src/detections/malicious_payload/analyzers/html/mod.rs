@@ -119,7 +119,8 @@ fn element(text: &Text<'_>, tag: Tag<'_>, is_out_of_place: bool, matches: &mut M
     if text.place != PlaceKind::Body && tag.is(&["iframe", "frame", "portal"]) && !tag.is_end {
         matches.add(&INLINE_FRAME, tag.start..end);
     }
-    if is_out_of_place {
+    // `<name>` stands for a name.
+    if is_out_of_place && (tag.is_known() || rest(text.bytes, end - 1).first() != Some(&b'>')) {
         matches.add(&MARKUP_OUT_OF_PLACE, tag.start..end);
     }
 }

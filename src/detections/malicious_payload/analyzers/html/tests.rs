@@ -1,6 +1,6 @@
 use super::super::tests::{found, found_at};
 use super::*;
-use crate::request::PlaceKind::{Body, Headers, Query};
+use crate::request::PlaceKind::{Body, Headers, Path, Query};
 
 /// Each rule with what it must find.
 const FIRES: &[(&str, &[&str])] = &[
@@ -152,10 +152,10 @@ fn each_rule_finds_its_attacks() {
             assert!(found.contains(rule), "{rule} in {text:?}: {found:?}");
         }
     }
-    assert_eq!(
-        found_at(&ANALYZER, b"x=<b>", Headers),
-        ["markup_out_of_place"]
-    );
+    for text in [&b"x=<b>"[..], b"<x y=1>", b"</p >", b"<!-- x -->"] {
+        assert_eq!(found_at(&ANALYZER, text, Headers), ["markup_out_of_place"]);
+    }
+    assert_eq!(found_at(&ANALYZER, b"/policy/<name>/<id>", Path), [""; 0]);
 }
 
 #[test]

@@ -1,0 +1,318 @@
+//! Paths: values that lead out of the folder they are meant for, or name files that no client asks for (CWE-22).
+//!
+//! A value is read as the paths in it, by their components. Steps up are what an attack on the folder cannot do without; what
+//! needs none names a file that is at the same place on every system.
+
+mod components;
+mod rules;
+mod trees;
+mod wrappers;
+
+use std::ops::Range;
+
+use super::bytes::{begins, rest};
+use super::{Analyzer, Matches, Text};
+use crate::request::PlaceKind;
+use components::{Component, Kind};
+use rules::{
+    ACCOUNT_FILE, APPLICATION_FOLDER, CUT_FILE_NAME, DRIVE_PATH, HIDDEN_FILE, HIDDEN_STEPS,
+    KERNEL_FILE, LOG_FILE, PARAMETER_STEP, SHARE_PATH, STEPS_UP, STREAM_WRAPPER, WINDOWS_FILE,
+};
+use trees::Tree;
+
+pub(super) static ANALYZER: Analyzer = Analyzer {
+    class: "path_traversal",
+    cwe: 22,
+    gates: &[
+        r"\.\.[/\\;%0\x80-\xff]",
+        r"[/\\]\.\.",
+        r"[/\\]\.[/\\]",
+        r"\.[/\\]{2}",
+        r"\.{3,}[/\\]",
+        r"[\xc0\xc1][\x80-\xff\x2e\x2f\x5c\x9c]",
+        r"\xe0[\x80\x40\x90]|\xf0\x80\x80|\xf8\x80\x80|\xfc\x80\x80|\xef\xbc[\x8e\x8f]|\xe2\x88[\x95\x96]|\xe2\x81\x84|\xef\x80\xa5",
+        r"%(?:25)*(?:2e|2f|5c|u002[ef]|u005c|u221[56]|uff0e|c0|c1|00)",
+        r"0x2e|0x2f|0x5c",
+        r"etc[/\\\x80-\xff%0]",
+        r"proc[/\\]|self[/\\]",
+        r"(?:windows|winnt|system32)[/\\]",
+        r"boot\.ini|win\.ini|php\.ini|my\.ini|inetpub|%systemroot%|%windir%|%systemdrive%",
+        r"(?:web|meta)-inf",
+        r"\.(?:ht(?:access|passwd|group|digest)|git[/\\]|svn[/\\]|env|ssh[/\\]|aws[/\\]|bash|zsh_|mysql_history|psql_history|npmrc|netrc|pgpass|my\.cnf|docker[/\\]|kube[/\\]|ds_store|rhosts)",
+        r"id_rsa|id_dsa|id_ecdsa|id_ed25519|authorized_keys|known_hosts",
+        r"[/\\](?:var|usr|opt|private|home|root|mnt|srv|library|volumes|xampp|wamp|apache2?)[/\\]|program files",
+        r"(?:php|phar|expect|zip|zlib|bzip2|glob|ogg|shell|exec|file|netdoc|jar):",
+        r"\x00",
+        r"[a-z]:[/\\]",
+        r"\\\\",
+    ],
+    rules: rules::ALL,
+    analyze,
+};
+
+/// What is known of a path while its components go by.
+#[derive(Default)]
+struct Run {
+    /// Where it begins.
+    start: usize,
+    /// Whether a value begins with it, or what an attack puts before a path.
+    is_open: bool,
+    /// Whether nothing but quotes and blanks stands before it in the value.
+    begins_value: bool,
+    /// The component before.
+    last: Option<Component>,
+    /// The first that is a name.
+    first_name: Option<Range<usize>>,
+    /// Steps up in a row, and all of them.
+    ups: usize,
+    climbed: usize,
+    /// Components of dots in a row, and whether some of them are more than a path needs.
+    dots: usize,
+    is_padded: bool,
+    count: usize,
+}
+
+fn analyze(text: &Text<'_>, matches: &mut Matches) {
+    let bytes = text.bytes;
+    let mut run = Run::default();
+    components::walk(bytes, |component| {
+        if component.is_first {
+            run = Run::begun(bytes, component.start);
+        }
+        step(text, &mut run, component, matches);
+        run.last = Some(component);
+        run.count += 1;
+    });
+    if text.place != PlaceKind::Body {
+        absolute(bytes, matches);
+    }
+    if let Some(range) = wrappers::find(bytes) {
+        matches.add(&STREAM_WRAPPER, range);
+    }
+    if let Some(range) = wrappers::cut(bytes) {
+        matches.add(&CUT_FILE_NAME, range);
+    }
+}
+
+impl Run {
+    fn begun(bytes: &[u8], start: usize) -> Self {
+        let before = bytes.get(..start).unwrap_or_default();
+        let is_filler = |byte: &u8| byte.is_ascii_whitespace() || matches!(*byte, b'"' | b'\'');
+        // Behind a blank there is prose, but not behind a sign and blanks.
+        let last = before
+            .iter()
+            .rev()
+            .take(8)
+            .find(|byte| !byte.is_ascii_whitespace());
+        let is_open = match before.last() {
+            None => true,
+            Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                last.is_some_and(|byte| matches!(*byte, b'=' | b'|' | b'&' | b'<' | b'`'))
+            }
+            Some(byte) => matches!(
+                *byte,
+                b'=' | b'|' | b'&' | b'<' | b'`' | b'"' | b'\'' | b'(' | 0
+            ),
+        };
+        Self {
+            start,
+            is_open,
+            begins_value: start <= 8 && before.iter().all(is_filler),
+            ..Self::default()
+        }
+    }
+}
+
+/// Takes in one more component.
+fn step(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matches) {
+    let bytes = text.bytes;
+    let here = run.start..component.end;
+    if component.kind == Kind::Name {
+        name(text, run, component, matches);
+    }
+    let is_dots = matches!(component.kind, Kind::Dots(_));
+    run.dots = if is_dots { run.dots + 1 } else { 0 };
+    run.is_padded = is_dots && (run.is_padded || is_more_than_needed(component));
+    if run.dots >= 2 && run.is_padded || (run.dots >= 3 && component.kind == Kind::Dots(1)) {
+        matches.add(&HIDDEN_STEPS, here.clone());
+    }
+    if matches!(component.kind, Kind::Dots(8..)) && component.separators > 0 {
+        matches.add(&HIDDEN_STEPS, here.clone());
+    }
+    if !component.is_up() {
+        run.ups = 0;
+        return;
+    }
+    // At the end of a path it needs a separator before it: `wait..` is none.
+    let is_step = component.separators > 0 || run.last.is_some();
+    if !is_step {
+        return;
+    }
+    run.ups += 1;
+    run.climbed += 1;
+    if component.has_parameter && component.separators > 0 {
+        matches.add(&PARAMETER_STEP, here.clone());
+    }
+    if component.is_odd && (component.separators > 0 || run.last.is_some()) {
+        matches.add(&HIDDEN_STEPS, here.clone());
+    }
+    if text.place != PlaceKind::Body {
+        let before = run.start.checked_sub(1).and_then(|at| bytes.get(at));
+        let is_path = run.last.is_some() || before.is_none_or(|byte| !byte.is_ascii_whitespace());
+        if is_path && (run.last.is_some() || component.separators > 0) {
+            matches.add(&STEPS_UP, here);
+        }
+    } else if run.begins_value
+        && (run.ups >= 2 || (leads_up(run) && is_whole(bytes, component.end)))
+    {
+        matches.add(&STEPS_UP, here);
+    }
+}
+
+/// Whether nothing but separators stands before the step.
+fn leads_up(run: &Run) -> bool {
+    run.first_name.is_none()
+}
+
+/// Whether the path goes on to the end of the value.
+fn is_whole(bytes: &[u8], at: usize) -> bool {
+    let behind = rest(bytes, at);
+    let is_end = |byte: &u8| {
+        byte.is_ascii_whitespace() || matches!(*byte, b'"' | b'\'' | b'(' | b')' | b'<' | b'>')
+    };
+    let end = behind.iter().position(is_end).unwrap_or(behind.len());
+    rest(behind, end)
+        .iter()
+        .all(|byte| byte.is_ascii_whitespace() || matches!(*byte, b'"' | b'\''))
+}
+
+/// Whether dots or the separators behind them are more than any path needs.
+fn is_more_than_needed(component: Component) -> bool {
+    match component.kind {
+        Kind::Dots(3..) => component.separators > 0,
+        Kind::Dots(_) => component.separators > 1 || (component.is_odd && component.separators > 0),
+        _ => false,
+    }
+}
+
+/// A name, and what is known of it and the one before.
+fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matches) {
+    let bytes = text.bytes;
+    let written = component.text(bytes);
+    let here = run.start..component.end;
+    if trees::is_windows_file(written) && (run.is_open || run.count > 0) {
+        matches.add(&WINDOWS_FILE, here.clone());
+    }
+    let before = run.last.filter(|last| last.kind == Kind::Name);
+    let tree = before
+        .and_then(|before| trees::of(before.text(bytes), written))
+        // A name that says it all by itself, at the end of a path.
+        .or_else(|| {
+            (component.separators == 0)
+                .then(|| trees::of(written, b""))
+                .flatten()
+        });
+    let is_spoken_of = !run.is_open && text.place == PlaceKind::Body;
+    let rule = match tree {
+        Some(Tree::Account) if run.is_open || run.climbed > 0 => Some(&ACCOUNT_FILE),
+        Some(Tree::Kernel) if run.is_open || !is_spoken_of => Some(&KERNEL_FILE),
+        Some(Tree::Windows) => Some(&WINDOWS_FILE),
+        Some(Tree::Hidden) if run.is_open => Some(&HIDDEN_FILE),
+        Some(Tree::Application) => Some(&APPLICATION_FOLDER),
+        _ => None,
+    };
+    if let Some(rule) = rule {
+        matches.add(rule, here.clone());
+    }
+    let first = run
+        .first_name
+        .get_or_insert(component.start..component.end)
+        .clone();
+    let first = bytes.get(first).unwrap_or_default();
+    if run.begins_value
+        && run.count >= 1
+        && component.separators == 0
+        && is_whole(bytes, component.end)
+        && trees::is_log(first, written)
+    {
+        matches.add(&LOG_FILE, here);
+    }
+}
+
+/// Paths that begin with a drive or a server (Windows).
+fn absolute(bytes: &[u8], matches: &mut Matches) {
+    const FILES: [&str; 18] = [
+        ".ini", ".log", ".conf", ".exe", ".dll", ".sam", ".bat", ".cfg", ".xml", ".php", ".mdb",
+        ".dat", "boot", "windows", "winnt", "inetpub", "xampp", "wamp",
+    ];
+    let inner = bytes.trim_ascii_start();
+    let inner = match inner {
+        [b'"' | b'\'', inner @ ..] => inner,
+        _ => inner,
+    };
+    let start = bytes.len() - inner.len();
+    if let [b'\\', b'\\', server @ ..] = inner {
+        let is_host =
+            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'.' | b'-' | b'_');
+        let server = rest(
+            server,
+            server
+                .iter()
+                .take(2)
+                .take_while(|byte| **byte == b'\\')
+                .count(),
+        );
+        let host = server.iter().take_while(is_host).count();
+        let behind = rest(server, host);
+        if host > 0
+            && matches!(behind, [b'\\', next, ..] if next.is_ascii_alphanumeric() || matches!(*next, b'\\' | b'$' | b'_'))
+        {
+            matches.add(&SHARE_PATH, start..bytes.len() - behind.len());
+        }
+    }
+    let mut at = 0;
+    while let Some(colon) = memchr::memchr(b':', rest(bytes, at)) {
+        let colon = at + colon;
+        at = colon + 1;
+        let is_drive = colon
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at))
+            .is_some_and(u8::is_ascii_alphabetic)
+            && colon
+                .checked_sub(2)
+                .and_then(|at| bytes.get(at))
+                .is_none_or(|byte| matches!(*byte, b'=' | b' ' | b'\'' | b'"' | b'/' | b'\\'))
+            && matches!(bytes.get(colon + 1), Some(b'/' | b'\\'));
+        if !is_drive {
+            continue;
+        }
+        const LONGEST: usize = 512;
+        let path = rest(bytes, colon + 1);
+        let path = path.get(..LONGEST).unwrap_or(path);
+        let end = path
+            .iter()
+            .position(|byte| matches!(*byte, 0..b' ' | b'"' | b'\'' | b'<' | b'>' | b'|'))
+            .unwrap_or(path.len());
+        let path = path.get(..end).unwrap_or(path).trim_ascii_end();
+        at += path.len();
+        let mut parts = path.split(|byte| matches!(*byte, b'/' | b'\\'));
+        let is_kept = |part: &[u8]| {
+            FILES.iter().any(|known| {
+                if known.starts_with('.') {
+                    let from = part.len().saturating_sub(known.len());
+                    part.len() > known.len() && begins(rest(part, from), known.as_bytes())
+                } else {
+                    part.eq_ignore_ascii_case(known.as_bytes())
+                        || (begins(part, known.as_bytes()) && part.get(known.len()) == Some(&b'.'))
+                }
+            })
+        };
+        if parts.any(is_kept) {
+            matches.add(&DRIVE_PATH, colon - 1..colon + 1 + path.len());
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
