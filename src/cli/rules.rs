@@ -26,7 +26,7 @@ enum Verb {
     List,
     /// Show the documentation of a detection, or one rule
     Show {
-        /// A detection (`rate_limit`), a rule (`sql_injection.union_select`), or a group of rules (`sql_injection`)
+        /// A detection (`rate_limit`), a rule (`sql_injection.union_behind_value`), or a group of rules (`sql_injection`)
         name: String,
     },
 }
@@ -189,7 +189,7 @@ fn show(session: &Session, policy: &Policy, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The rules whose names begin alike, as `sql_injection.union_select` and its siblings.
+/// The rules whose names begin alike, as `sql_injection.union_behind_value` and its siblings.
 fn show_group(session: &Session, name: &str, group: &[(&Listed, &RuleInfo)]) -> anyhow::Result<()> {
     if session.format == Format::Json {
         let rules = group.iter().map(|(of, rule)| {

@@ -25,7 +25,7 @@ pub struct Finding {
     pub message: Cow<'static, str>,
 }
 
-/// The stable name of a rule, unique within its detection: `sql_injection.union_select`.
+/// The stable name of a rule, unique within its detection: `sql_injection.union_behind_value`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(Arc<str>);
 

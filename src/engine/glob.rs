@@ -35,7 +35,7 @@ mod tests {
             ("a*c", "abc"),
             ("a*b*c", "a-b-b-c"),
             ("**", "x"),
-            ("sql_injection.*", "sql_injection.union_select"),
+            ("sql_injection.*", "sql_injection.union_behind_value"),
             ("$.items*.note", "$.items[3].note"),
         ] {
             assert!(glob(pattern, text), "{pattern} {text}");

@@ -280,7 +280,7 @@ fn cases() -> Vec<Case> {
             "",
             0,
             Request::get("/?q=1%27%20UNION%20SELECT%20password%20FROM%20users"),
-            Some("sql_injection.union_select"),
+            Some("sql_injection.union_behind_value"),
         ),
         (
             "malicious_payload",

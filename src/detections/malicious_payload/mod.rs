@@ -28,7 +28,7 @@
 //!
 //! # Example
 //!
-//! `?q=1%27%20UNION%20SELECT%20password%20FROM%20users` is refused by `sql_injection.union_select`. The question
+//! `?q=1%27%20UNION%20SELECT%20password%20FROM%20users` is refused by `sql_injection.union_behind_value`. The question
 //! `?q=which union do students select` is not.
 //!
 //! # Limits

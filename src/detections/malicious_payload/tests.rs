@@ -164,7 +164,7 @@ fn the_shipped_rules_can_be_switched_off() {
         found("{}", &with_header(&headers))
             .first()
             .map(String::as_str),
-        Some("sql_injection.union_select headers.x-a")
+        Some("sql_injection.union_behind_value headers.x-a")
     );
     assert_eq!(found("builtin: false", &with_header(&headers)), [""; 0]);
 }
@@ -212,7 +212,7 @@ fn mistakes_say_where_they_are() {
             &[".patterns[1].id: there is already a rule `a`"][..],
         ),
         (
-            "patterns: [{ id: sql_injection.union_select, words: [x] }]",
+            "patterns: [{ id: sql_injection.union_behind_value, words: [x] }]",
             &[".patterns[0].id: there is already a rule"],
         ),
         (

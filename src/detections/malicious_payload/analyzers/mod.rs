@@ -56,7 +56,7 @@ pub(super) enum Name<'t> {
 /// One thing that an analyzer recognises.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// The second half of its id: `union_select` of `sql_injection.union_select`.
+    /// The second half of its id: `union_behind_value` of `sql_injection.union_behind_value`.
     pub(super) name: &'static str,
     /// How sure it is: 5 refuses by itself at the default threshold; 4 and 3 are likely attacks, 2 a hint. The scores of
     /// different rules of a request add up.

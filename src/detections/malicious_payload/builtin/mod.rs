@@ -1,15 +1,7 @@
-//! The shipped rules: one file for each class of attack, each a table.
+//! The shipped rules that are expressions: of commands, those that no analyzer judges by its grammar yet.
 //!
-//! Every rule is written from the grammar of the language that is injected (SQL, HTML and JavaScript, paths, shells) and
-//! asks for what an attack cannot do without. Ordinary text is the harder half: each rule has look-alikes that it must
+//! Every rule is written from the grammar of shells and asks for what an attack cannot do without. Ordinary text is the harder half: each rule has look-alikes that it must
 //! not find. Expressions are matched on bytes, without regard to ASCII case, `.` matching line ends too.
-
-/// What separates two words of SQL: white space, parentheses, comments.
-macro_rules! gap {
-    () => {
-        r"(?:[\s\x00(+\xa0]|/\*[^*]*\*/|/\*!\d*|\*/|--[^\n]*\n|#[^\n]*\n)"
-    };
-}
 
 /// Programs that attackers start and whose names are no English words.
 macro_rules! command {
@@ -19,7 +11,6 @@ macro_rules! command {
 }
 
 mod command_injection;
-mod sql_injection;
 
 use std::borrow::Cow;
 
@@ -78,7 +69,7 @@ const fn rule(
     }
 }
 
-const CLASSES: [Class; 2] = [sql_injection::CLASS, command_injection::CLASS];
+const CLASSES: [Class; 1] = [command_injection::CLASS];
 
 /// The names of all shipped rules.
 pub(super) fn ids() -> impl Iterator<Item = String> {

@@ -236,8 +236,8 @@ pub(super) fn walk(text: &[u8], mut see: impl FnMut(Component)) {
                     break (end, 1, false);
                 }
                 (Unit::End, len)
-                    if !(has_parameter && text.get(at) == Some(&b'='))
-                        && !(dots > 0 && !others && is_filler(text, at, at > start)) =>
+                    if !(has_parameter && text.get(at) == Some(&b'=')
+                        || dots > 0 && !others && is_filler(text, at, at > start)) =>
                 {
                     let end = at;
                     at += len;

@@ -1,32 +1,56 @@
 //! Files that every system of a kind has, by where they are.
 
-use super::super::bytes::{begins, is_one_of, is_word};
+use std::sync::LazyLock;
+
+use super::super::bytes::{Words, begins, is_one_of, is_word};
 
 /// What is in `/etc` and tells of accounts, networks and services.
-const ETC: &str = "passwd shadow group gshadow hosts issue sudoers crontab fstab motd ssh apache apache2 httpd nginx \
+static ETC: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "passwd shadow group gshadow hosts issue sudoers crontab fstab motd ssh apache apache2 httpd nginx \
     mysql my.cnf php redhat-release profile resolv.conf inetd.conf exports samba network networks \
     security syslog.conf services mtab lighttpd chrootusers http sysconfig firewall updatedb.conf \
     wu-ftpd aliases inittab ldap environment hostname lsb-release os-release mail squid snmp tomcat \
     protocols passwd- shadow- master.passwd pam.conf pam.d logrotate.conf logrotate.d bashrc bash.bashrc \
-    ld.so.conf kubernetes machine-id timezone";
+    ld.so.conf kubernetes machine-id timezone",
+    )
+});
 
 /// Beginnings of further ones.
 const ETC_BEGIN: &str = "proftp pure-ftpd pureftpd vsftpd cron rc. init hosts. hostname. ftp php passwd shadow ssh syslog";
 
-const PROC: &str = "self version net sched_debug mounts cpuinfo meminfo filesystems interrupts ioports modules stat \
-    swaps cmdline devices uptime loadavg partitions kcore kallsyms thread-self sys config.gz environ";
+static PROC: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "self version net sched_debug mounts cpuinfo meminfo filesystems interrupts ioports modules stat \
+    swaps cmdline devices uptime loadavg partitions kcore kallsyms thread-self sys config.gz environ",
+    )
+});
 
-const PROCESS: &str = "environ cmdline maps fd status stat cwd root exe arp tcp udp route mounts fib_trie loginuid \
-    mountinfo mem cgroup task";
+static PROCESS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "environ cmdline maps fd status stat cwd root exe arp tcp udp route mounts fib_trie loginuid \
+    mountinfo mem cgroup task",
+    )
+});
 
-const WINDOWS: &str = "system32 win.ini system.ini repair php.ini my.ini system debug temp syswow64 win32 iis.log panther \
-    windowsupdate.log ntds prefetch";
+static WINDOWS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "system32 win.ini system.ini repair php.ini my.ini system debug temp syswow64 win32 iis.log panther \
+    windowsupdate.log ntds prefetch",
+    )
+});
 
-const SYSTEM32: &str = "drivers config cmd cmd.exe inetsrv logfiles eventvwr.exe license.rtf";
+static SYSTEM32: LazyLock<Words> = LazyLock::new(|| {
+    Words::of("drivers config cmd cmd.exe inetsrv logfiles eventvwr.exe license.rtf")
+});
 
 /// Files and folders whose names begin with a dot, that are nobody's but their owner's.
-const HIDDEN: &str = ".htaccess .htpasswd .htgroup .htdigest .env .ssh .bash_history .bash_profile .bash_logout .bashrc \
-    .zsh_history .mysql_history .psql_history .npmrc .netrc .pgpass .my.cnf .ds_store .rhosts";
+static HIDDEN: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        ".htaccess .htpasswd .htgroup .htdigest .env .ssh .bash_history .bash_profile .bash_logout .bashrc \
+    .zsh_history .mysql_history .psql_history .npmrc .netrc .pgpass .my.cnf .ds_store .rhosts",
+    )
+});
 
 /// Hidden folders, with what is in them.
 const FOLDERS: [(&str, &str); 5] = [
@@ -38,18 +62,24 @@ const FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// Keys by the names that their makers give them.
-const KEYS: &str = "id_rsa id_dsa id_ecdsa id_ed25519 authorized_keys known_hosts";
+static KEYS: LazyLock<Words> =
+    LazyLock::new(|| Words::of("id_rsa id_dsa id_ecdsa id_ed25519 authorized_keys known_hosts"));
 
 /// Folders in which servers keep what they log and are configured by.
-const SERVER: &str =
-    "var usr opt private home root mnt srv library volumes etc apache apache2 xampp wamp";
+static SERVER: LazyLock<Words> = LazyLock::new(|| {
+    Words::of("var usr opt private home root mnt srv library volumes etc apache apache2 xampp wamp")
+});
 
 /// Words of the names of logs, settings and accounts of servers.
-const KEPT: &str = "access error httpd apache apache2 nginx auth secure syslog messages maillog mail wtmp utmp utmpx \
+static KEPT: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "access error httpd apache apache2 nginx auth secure syslog messages maillog mail wtmp utmp utmpx \
     lastlog faillog cron kern dmesg boot mysql mysqld my php vsftpd proftpd pureftpd pureftp xferlog \
     lighttpd smb smbd sshd passwd htpasswd history install procmail acct spool daemon debug user \
     postgresql squid tomcat catalina exim exim4 postfix sendmail db smtpd run config server modsec ssl \
-    cups";
+    cups",
+    )
+});
 
 /// The file that components lead to, if it is one of those: which kind of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,31 +93,31 @@ pub(super) enum Tree {
 
 /// Whether a component and the one behind it are of a tree, without regard to case.
 pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
-    let next_is = |list: &str| is_in(trimmed(next), list);
+    let next_is = |list: &Words| list.has(trimmed(next));
     if component.eq_ignore_ascii_case(b"etc") {
         let begins_so = ETC_BEGIN
             .split(' ')
             .any(|known| begins(next, known.as_bytes()));
-        return (next_is(ETC) || begins_so).then_some(Tree::Account);
+        return (next_is(&ETC) || begins_so).then_some(Tree::Account);
     }
     if component.eq_ignore_ascii_case(b"proc") {
         let is_process = !next.is_empty() && next.len() < 8 && next.iter().all(u8::is_ascii_digit);
-        return (next_is(PROC) || is_process).then_some(Tree::Kernel);
+        return (next_is(&PROC) || is_process).then_some(Tree::Kernel);
     }
-    if is_one_of(component, &["self", "thread-self"]) && next_is(PROCESS) {
+    if is_one_of(component, &["self", "thread-self"]) && next_is(&PROCESS) {
         return Some(Tree::Kernel);
     }
-    if is_one_of(component, &["windows", "winnt"]) && next_is(WINDOWS) {
+    if is_one_of(component, &["windows", "winnt"]) && next_is(&WINDOWS) {
         return Some(Tree::Windows);
     }
-    if component.eq_ignore_ascii_case(b"system32") && next_is(SYSTEM32) {
+    if component.eq_ignore_ascii_case(b"system32") && next_is(&SYSTEM32) {
         return Some(Tree::Windows);
     }
     if is_one_of(component, &["web-inf", "meta-inf"]) && !next.is_empty() {
         return Some(Tree::Application);
     }
     let name = trimmed(component);
-    if is_in(name, HIDDEN) {
+    if HIDDEN.has(name) {
         // `.ssh` alone is the end of a host's name or of a sentence.
         let is_it = !name.eq_ignore_ascii_case(b".ssh") || !next.is_empty();
         return is_it.then_some(Tree::Hidden);
@@ -96,18 +126,15 @@ pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
     if let Some((_, within)) =
         folders.find(|(folder, _)| name.eq_ignore_ascii_case(folder.as_bytes()))
     {
-        return next_is(within).then_some(Tree::Hidden);
+        let within = within
+            .split(' ')
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(trimmed(next)));
+        return within.then_some(Tree::Hidden);
     }
-    if begins(component, b".env.") || is_in(trimmed(component), KEYS) {
+    if begins(component, b".env.") || KEYS.has(trimmed(component)) {
         return Some(Tree::Hidden);
     }
     None
-}
-
-/// Whether a word is one of a list, whose words are separated by spaces, in either case.
-fn is_in(word: &[u8], list: &str) -> bool {
-    list.split(' ')
-        .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// Whether a component alone is a file of Windows that every attack knows.
@@ -127,7 +154,7 @@ pub(super) fn is_windows_file(component: &[u8]) -> bool {
 
 /// Whether a path that begins with one component and ends with another is of a log or of the settings of a server.
 pub(super) fn is_log(first: &[u8], last: &[u8]) -> bool {
-    let is_server = is_in(first, SERVER) || begins(first, b"program files");
+    let is_server = SERVER.has(first) || begins(first, b"program files");
     let mut words = last
         .split(|byte| !is_word(*byte))
         .filter(|word| !word.is_empty());
@@ -137,7 +164,7 @@ pub(super) fn is_log(first: &[u8], last: &[u8]) -> bool {
             .or(word.strip_suffix(b"log"))
             .unwrap_or(word);
         let plain = plain.strip_suffix(b"_").unwrap_or(plain);
-        is_in(word, KEPT) || (!plain.is_empty() && is_in(plain, KEPT))
+        KEPT.has(word) || (!plain.is_empty() && KEPT.has(plain))
     };
     is_server && words.any(is_kept) && !is_public(last)
 }

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::super::{Matches, Text};
+use super::is_connective;
+use super::rules::{
+    CLAUSE, CONDITION_BEHIND_NUMBER, CONDITION_BEHIND_TEXT, FURTHER_STATEMENT, LIKELY_CONDITION,
+    UNION,
+};
 use super::shapes::{Behind, condition, is_literal, is_telling_call, value};
 use super::statements::statement;
 use super::tokens::{Kind, Token, Tokens};
-use super::{
-    CLAUSE, CONDITION_BEHIND_NUMBER, CONDITION_BEHIND_TEXT, FURTHER_STATEMENT, LIKELY_CONDITION,
-    UNION, is_connective,
-};
 
 /// Judges words that go on with a query, behind a text or not.
 pub(super) fn goes_on(
@@ -125,6 +126,7 @@ pub(super) fn clause(tokens: &[Token<'_>]) -> bool {
             .is_none_or(|token| matches!(token.kind, Kind::Cut | Kind::Comma | Kind::Semicolon))
     };
     (is(0, &["order", "group"]) && is(1, &["by"]) && number(2) && ends(3))
+        || (is(0, &["group"]) && is(1, &["by"]) && is(3, &["union", "having"]))
         || (is(0, &["having"])
             && condition(tokens.get(1..).unwrap_or_default(), Behind::Text, false) == 5)
         || (is(0, &["procedure"]) && is(1, &["analyse"]))

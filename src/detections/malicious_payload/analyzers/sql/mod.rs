@@ -9,78 +9,22 @@
 //! Limits: a condition on names alone (`a or b > c`) is one of many query languages, and left alone in a number's place; a
 //! whole `SELECT` counts less in a body, where documents and reports have them.
 
+mod calls;
 mod further;
+mod rules;
 mod shapes;
 mod statements;
 mod tokens;
 
 use super::bytes::{blanks, is_word, rest};
-use super::{Analyzer, Matches, Rule, Text};
+use super::{Analyzer, Matches, Text};
 use crate::request::PlaceKind;
+use calls::calls;
 use further::{clause, goes_on};
-use shapes::{Behind, is_telling_call, value};
-use statements::statement;
+use rules::{COMMENT_ENDS_VALUE, FURTHER_STATEMENT, QUERY, STATEMENT_IN_BODY, WHOLE_STATEMENT};
+use shapes::{Behind, value};
+use statements::{is_hostile, statement};
 use tokens::{Kind, Token, Tokens};
-
-static CONDITION_BEHIND_TEXT: Rule = Rule {
-    name: "condition_behind_text",
-    score: 5,
-    message: "A value ends a text in a query and goes on with a condition.",
-};
-
-static CONDITION_BEHIND_NUMBER: Rule = Rule {
-    name: "condition_behind_number",
-    score: 5,
-    message: "A value goes on with a condition behind what a query compares.",
-};
-
-static LIKELY_CONDITION: Rule = Rule {
-    name: "likely_condition",
-    score: 3,
-    message: "A value ends a text and goes on as a condition of a query might.",
-};
-
-static UNION: Rule = Rule {
-    name: "union_behind_value",
-    score: 5,
-    message: "A value adds the rows of another query to those of the one that it stands in.",
-};
-
-static FURTHER_STATEMENT: Rule = Rule {
-    name: "further_statement",
-    score: 5,
-    message: "A value ends a statement and begins another.",
-};
-
-static WHOLE_STATEMENT: Rule = Rule {
-    name: "whole_statement",
-    score: 5,
-    message: "A value is a statement of SQL.",
-};
-
-static STATEMENT_IN_BODY: Rule = Rule {
-    name: "statement_in_body",
-    score: 3,
-    message: "A field of a body is a statement of SQL.",
-};
-
-static QUERY: Rule = Rule {
-    name: "inner_query",
-    score: 5,
-    message: "A value carries a query in parentheses.",
-};
-
-static CALL: Rule = Rule {
-    name: "telling_call",
-    score: 5,
-    message: "A value calls a function of a database that waits, or that tells something by an error.",
-};
-
-static CLAUSE: Rule = Rule {
-    name: "clause",
-    score: 5,
-    message: "A value goes on with a clause of a query that sorts, groups or writes its rows.",
-};
 
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "sql_injection",
@@ -90,24 +34,21 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:or|and|xor)\W.*[=<>(]",
         r"(?:\|\||&&).*[=<>(]",
         r"union.*select",
-        r";.*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|shutdown|copy|truncate|begin)",
+        r"like\W+[\d'\x22]",
+        r";.*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|shutdown|copy|truncate|begin|call|if\W|backup)",
         r"\(.*select",
-        r"^\s*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|truncate|copy|grant|shutdown|call)\W",
-        r"(?:order|group)\s+by\s+\d|having|procedure\s+analyse|into\s+(?:out|dump)file|limit\s+\d+\W|\Was\W.*where",
+        r"^\s*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|truncate|copy|grant|shutdown|call|backup|restore)\W",
+        r"(?:order|group)\s+by\W|having|procedure\s+analyse|into\s+(?:out|dump)file|limit\s+\d+\W|\Was\W.*where",
+        r"(?:from|join)[^\w]+(?:information_schema|pg_|sysibm|syscat|sys[a-z]+|sqlite_|msys|all_t|user_t|dba_|rdb\$)",
+        r"@@[a-z]",
+        r"(?:char|chr)\s*\(\s*\d+\s*[,)]",
+        r"concat\w*\s*\(\s*0x",
+        r"case\s+when",
+        r"if\s*\(\s*\d+\s*=",
+        r"^\W*(?:cast|convert|make_set|elt|exp|char|chr|concat)\W*\(",
         r"(?:sleep|benchmark|extractvalue|updatexml|load_file|receive_message|randomblob|get_host_address|dbms_\w+\.\w+|utl_\w+\.\w+)\s*\(",
     ],
-    rules: &[
-        &CONDITION_BEHIND_TEXT,
-        &CONDITION_BEHIND_NUMBER,
-        &LIKELY_CONDITION,
-        &UNION,
-        &FURTHER_STATEMENT,
-        &WHOLE_STATEMENT,
-        &STATEMENT_IN_BODY,
-        &QUERY,
-        &CALL,
-        &CLAUSE,
-    ],
+    rules: rules::ALL,
     analyze,
 };
 
@@ -119,7 +60,12 @@ const QUERIES: usize = 64;
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
-    let whole = Tokens::read(bytes, 0);
+    let start = if text.place == PlaceKind::Path {
+        segment(bytes)
+    } else {
+        0
+    };
+    let whole = Tokens::read(bytes, start);
     from_beginning(text, &whole, matches);
     calls(text, whole.as_slice(), matches);
     let quotes = bytes
@@ -141,12 +87,29 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     inner_queries(text, matches);
 }
 
+/// Where the segment of a path begins that goes on as no path does.
+fn segment(path: &[u8]) -> usize {
+    let odd = |byte: &u8| {
+        matches!(
+            *byte,
+            b' ' | b'\'' | b'"' | b'(' | b')' | b';' | b'=' | b','
+        )
+    };
+    let before = path
+        .iter()
+        .position(odd)
+        .and_then(|odd| path.get(..odd))
+        .unwrap_or_default();
+    memchr::memrchr(b'/', before).map_or(0, |slash| slash + 1)
+}
+
 /// Judges a value that stands where a number, a name or nothing is expected.
 fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     let all = tokens.as_slice();
-    let whole = || 0..all.last().map_or(0, |token| token.end);
+    let whole =
+        || all.first().map_or(0, |token| token.start)..all.last().map_or(0, |token| token.end);
     if statement(all) && !text.is_document() {
-        let rule = if text.place == PlaceKind::Body {
+        let rule = if text.place == PlaceKind::Body && !is_hostile(all) {
             &STATEMENT_IN_BODY
         } else {
             &WHOLE_STATEMENT
@@ -161,12 +124,35 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     let compared = all.first().map_or(0, |first| match first.kind {
         Kind::Number => 1,
         Kind::Operator if all.get(1).is_some_and(|token| token.kind == Kind::Number) => 2,
-        Kind::Name if first.is_one_of(&["as", "where", "having", "order", "group", "union"]) => 0,
+        Kind::Name
+            if first.is_one_of(&[
+                "as",
+                "where",
+                "having",
+                "order",
+                "group",
+                "union",
+                "into",
+                "procedure",
+                "limit",
+            ]) =>
+        {
+            0
+        }
         Kind::Name if !is_connective(first) && first.text.len() <= 24 => {
             usize::from(is_plain(first.text))
         }
         _ => 0,
     });
+    // `id=1 group by 1`.
+    let compared = match all {
+        [name, equals, number, ..]
+            if name.kind == Kind::Name && equals.text == b"=" && number.kind == Kind::Number =>
+        {
+            3
+        }
+        _ => compared,
+    };
     let behind = all.get(compared..).unwrap_or_default();
     let closed = behind
         .iter()
@@ -215,7 +201,32 @@ fn behind_text(
     {
         return;
     }
+    let before = text.bytes.get(..quote).unwrap_or_default();
+    // Noise has a quote and a sign somewhere; a value begins with a word.
+    let is_short = quote < 64
+        && before.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.bytes.get(quote) != Some(&b'`')
+        && !text.is_document();
+    if let Some(cut) = behind.first()
+        && stands == Behind::Text
+        && is_short
+        && is_bare_comment(cut)
+    {
+        matches.add(&COMMENT_ENDS_VALUE, quote..cut.end);
+    }
     goes_on(text, behind, tokens, stands, closed > 0, matches);
+}
+
+/// Whether a comment is begun for what follows the value, and says nothing itself.
+fn is_bare_comment(token: &Token<'_>) -> bool {
+    let inner = match token.text {
+        [b'-', b'-', inner @ ..] | [b'/', b'*', inner @ ..] | [b'#', inner @ ..] => inner,
+        _ => return false,
+    };
+    token.kind == Kind::Cut
+        && inner
+            .iter()
+            .all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'-' | b'+'))
 }
 
 fn is_connective(token: &Token<'_>) -> bool {
@@ -252,6 +263,9 @@ fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
                 .any(|token| token.is_one_of(&["case", "from", "when"]));
         let is_query = is_cut_off
             || (column > 0
+                // `(select below)`.
+                && !(column == 1 && all.get(1).is_some_and(|token| token.kind == Kind::Name)
+                    && behind.is_some_and(|token| token.kind == Kind::Close))
                 && behind.is_some_and(|token| {
                     matches!(token.kind, Kind::Close | Kind::Comma | Kind::Comparison)
                         || token.is_one_of(&["from", "where", "union", "limit"])
@@ -259,71 +273,6 @@ fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
             || all.get(1).is_some_and(|token| token.text == b"*");
         if is_query {
             matches.add(&QUERY, open..all.last().map_or(open + 1, |token| token.end));
-            return;
-        }
-    }
-}
-
-/// Looks for a value that is a call by itself, whatever it is put behind: `sleep(5)#`, `SLEEP(5)='`, `1-benchmark(…)`.
-fn calls(text: &Text<'_>, all: &[Token<'_>], matches: &mut Matches) {
-    if text.is_document() {
-        return;
-    }
-    let waiting = [
-        "sleep",
-        "benchmark",
-        "pg_sleep",
-        "extractvalue",
-        "updatexml",
-        "load_file",
-        "randomblob",
-        "receive_message",
-        "get_host_address",
-        "generate_series",
-    ];
-    for (at, token) in all.iter().enumerate() {
-        let rest = all.get(at + 1..).unwrap_or_default();
-        let package = at.checked_sub(2).and_then(|package| all.get(package..at));
-        let is_package = package.is_some_and(|words| matches!(words, [package, dot] if dot.text == b"." && (package.text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"dbms_")) || package.text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"utl_")))));
-        if is_package && rest.first().is_some_and(|open| open.kind == Kind::Open) {
-            matches.add(&CALL, token.start..token.end);
-            return;
-        }
-        if !token.is_one_of(&waiting) || !rest.first().is_some_and(|open| open.kind == Kind::Open) {
-            continue;
-        }
-        let argument = rest.get(1..).unwrap_or_default();
-        let is_argument = argument.first().is_some_and(|token| {
-            matches!(
-                token.kind,
-                Kind::Number | Kind::Text | Kind::Open | Kind::Variable
-            ) || is_telling_call(argument)
-        });
-        let before = at.checked_sub(1).and_then(|before| all.get(before));
-        // In a program it is a statement of its own, in a query a part of a condition.
-        let after = rest
-            .get(value(all.get(at..).unwrap_or_default()).saturating_sub(1)..)
-            .unwrap_or_default();
-        let in_query = before.is_some_and(|token| {
-            matches!(
-                token.kind,
-                Kind::Operator
-                    | Kind::Comparison
-                    | Kind::Comma
-                    | Kind::Open
-                    | Kind::Connective
-                    | Kind::Bit
-            ) && token.text != b"."
-        }) || after
-            .first()
-            .is_some_and(|token| matches!(token.kind, Kind::Cut | Kind::Comparison | Kind::Text))
-            || before.is_some_and(|token| token.is_one_of(&["or", "and", "xor", "select", "by"]))
-            || (before.is_none() && after.is_empty() && text.place != PlaceKind::Body);
-        if is_argument && in_query {
-            matches.add(
-                &CALL,
-                token.start..rest.first().map_or(token.end, |open| open.end),
-            );
             return;
         }
     }

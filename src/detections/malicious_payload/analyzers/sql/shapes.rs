@@ -155,12 +155,18 @@ pub(super) fn is_telling_call(tokens: &[Token<'_>]) -> bool {
                 .iter()
                 .any(|package| super::super::bytes::begins(name.text, package))
     };
+    let opened = tokens.iter().take_while(|token| token.kind == Kind::Open);
+    let tokens = tokens.get(opened.take(4).count()..).unwrap_or_default();
     match tokens {
         // The one or one that it is given.
         [name, open, ..] if open.kind == Kind::Open && name.kind == Kind::Name => {
-            let within = tokens.iter().take(8).zip(tokens.iter().skip(1));
-            within.into_iter().any(|(name, open)| {
-                open.kind == Kind::Open && name.kind == Kind::Name && tells(name)
+            let within = tokens.iter().enumerate().take(8).zip(tokens.iter().skip(1));
+            within.into_iter().any(|((at, name), open)| {
+                let after = tokens.get(at + 2);
+                // `user (optional)` is what people write.
+                let is_called = name.end == open.start
+                    || !matches!(after.map(|token| token.kind), Some(Kind::Name));
+                open.kind == Kind::Open && name.kind == Kind::Name && is_called && tells(name)
             })
         }
         [package, dot, name, open, ..] => {
@@ -213,6 +219,9 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
         // One value alone is a condition if the rest is cut off, or the text goes on where it was broken out of.
         let is_cut = behind.first().is_some_and(|token| token.kind == Kind::Cut);
         let is_call = is_telling_call(left_value);
+        if is_call && is_behind_text {
+            return 5;
+        }
         // What follows may be the condition: `(1=1)*5 and 'a'='a`.
         if behind.first().is_some_and(|token| {
             token.kind == Kind::Connective || token.is_one_of(&["or", "and", "xor"])
@@ -232,7 +241,7 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
             );
         }
         return match () {
-            () if is_call && (ends(behind) || is_behind_text) => 5,
+            () if is_call && ends(behind) => 5,
             () if is_cut && (is_literal(left_value) || is_behind_text) => 5,
             // A text beside a text is what people write: `'a' or 'b'`.
             () if is_behind_text

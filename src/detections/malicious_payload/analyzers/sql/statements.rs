@@ -1,5 +1,6 @@
 //! Statements of SQL, told by more than their first word: sentences begin with `drop`, `create` and `select` as well.
 
+use super::super::bytes;
 use super::shapes::{is_telling_call, value};
 use super::tokens::{Kind, Token};
 
@@ -46,6 +47,30 @@ pub(super) fn statement(tokens: &[Token<'_>]) -> bool {
         || of_rows(tokens)
         || of_objects(tokens)
         || of_programs(tokens)
+        || of_copies(tokens)
+        || of_conditions(tokens)
+        || (first.is("select") && has(tokens, &["from"]) && is_hostile(tokens))
+}
+
+/// `backup database a to disk='…'`.
+fn of_copies(tokens: &[Token<'_>]) -> bool {
+    is(tokens, 0, &["backup", "restore"])
+        && is(tokens, 1, &["database", "log"])
+        && (is(tokens, 3, &["to", "from"]) || is(tokens, 2, &["to", "from"]))
+        && tokens.iter().any(|token| token.text == b"=")
+}
+
+/// `if(1=1) select …`, `call f(g(…))`.
+fn of_conditions(tokens: &[Token<'_>]) -> bool {
+    let is_branch = is(tokens, 0, &["if"])
+        && kind(tokens, 1) == Some(Kind::Open)
+        && tokens.iter().any(|token| token.kind == Kind::Comparison)
+        && has(tokens, &["select", "waitfor", "drop", "exec"]);
+    let is_call = is(tokens, 0, &["call"])
+        && kind(tokens, 2) == Some(Kind::Open)
+        && (matches!(kind(tokens, 3), Some(Kind::Number | Kind::Text))
+            || (kind(tokens, 3) == Some(Kind::Name) && kind(tokens, 4) == Some(Kind::Open)));
+    is_branch || is_call
 }
 
 fn is(tokens: &[Token<'_>], at: usize, words: &[&str]) -> bool {
@@ -65,6 +90,59 @@ fn ends(tokens: &[Token<'_>], at: usize) -> bool {
     matches!(kind(tokens, at), None | Some(Kind::Cut | Kind::Semicolon))
 }
 
+/// Where databases keep what they know of themselves: schemas, and packages of them.
+const CATALOGUES: [&str; 18] = [
+    "information_schema",
+    "pg_catalog",
+    "pg_shadow",
+    "pg_user",
+    "sysibm",
+    "syscat",
+    "sysobjects",
+    "syscolumns",
+    "sysdatabases",
+    "sysusers",
+    "sqlite_master",
+    "sqlite_schema",
+    "msysobjects",
+    "all_tables",
+    "all_tab_columns",
+    "user_tables",
+    "dba_users",
+    "rdb$relations",
+];
+
+/// Whether a name is that of such a place.
+pub(super) fn is_catalogue(token: &Token<'_>) -> bool {
+    token.is_one_of(&CATALOGUES)
+}
+
+/// Whether a statement is none that a report or a manual has: it reads what the database knows of itself, calls what tells
+/// or waits, or starts a program.
+pub(super) fn is_hostile(tokens: &[Token<'_>]) -> bool {
+    let mut from = tokens.iter().zip(tokens.iter().skip(1));
+    let reads = from.any(|(from, table)| from.is_one_of(&["from", "join"]) && is_catalogue(table));
+    let starts = tokens.iter().any(|token| {
+        let name = token.text;
+        token.kind == Kind::Name && (bytes::begins(name, b"xp_") || bytes::begins(name, b"sp_oa"))
+    });
+    let waits = [
+        "pg_sleep",
+        "sleep",
+        "benchmark",
+        "current_setting",
+        "load_file",
+        "pg_read_file",
+        "lo_import",
+    ];
+    let calls = tokens
+        .iter()
+        .zip(tokens.iter().skip(1))
+        .any(|(name, open)| open.kind == Kind::Open && name.is_one_of(&waits));
+    let copies = is(tokens, 0, &["backup", "restore"]);
+    reads || starts || calls || copies
+}
+
 /// `select` with columns as SQL has them.
 fn query(tokens: &[Token<'_>]) -> bool {
     let columns = matches!(
@@ -76,9 +154,9 @@ fn query(tokens: &[Token<'_>]) -> bool {
     let call = kind(tokens, 2) == Some(Kind::Open);
     let counted = call
         && column > 1
-        && behind
-            .get(column)
-            .is_none_or(|token| token.is("from") || matches!(token.kind, Kind::Cut | Kind::Comma));
+        && behind.get(column).is_none_or(|token| {
+            token.is("from") || matches!(token.kind, Kind::Cut | Kind::Comma | Kind::Semicolon)
+        });
     let cases = is(tokens, 1, &["case"]) && has(tokens, &["when", "then"]);
     let listed = has(tokens, &["from"])
         && has(tokens, &["where", "information_schema", "limit", "union"])
@@ -87,7 +165,7 @@ fn query(tokens: &[Token<'_>]) -> bool {
         || cases
         || listed
         || (columns && (has(tokens, &["from", "into"]) || tokens.len() <= 3))
-        || (call && is_telling_call(behind))
+        || is_telling_call(behind)
 }
 
 /// Statements that change rows.
@@ -127,7 +205,9 @@ fn of_objects(tokens: &[Token<'_>]) -> bool {
     match () {
         () if first.is_one_of(&["drop", "truncate"]) => is_named && (goes_on || ends(tokens, 3)),
         () if first.is_one_of(&["create", "alter"]) => {
-            (is_named && goes_on) || (is(tokens, 1, &["or"]) && is(tokens, 2, &["replace"]))
+            (is(tokens, 1, &["user", "login"]) && has(tokens, &["identified"]))
+                || (is_named && goes_on)
+                || (is(tokens, 1, &["or"]) && is(tokens, 2, &["replace"]))
         }
         () => false,
     }
@@ -143,10 +223,11 @@ fn of_programs(tokens: &[Token<'_>]) -> bool {
         () if first.is_one_of(&["exec", "execute"]) => {
             let procedures: [&[u8]; 2] = [b"xp_", b"sp_"];
             second.is_some_and(|token| {
-                procedures.iter().any(|start| {
-                    token.text.len() > 3 && super::super::bytes::begins(token.text, start)
-                })
+                procedures
+                    .iter()
+                    .any(|start| token.text.len() > 3 && bytes::begins(token.text, start))
             }) || is(tokens, 1, &["master", "immediate"])
+                || (kind(tokens, 1) == Some(Kind::Open) && kind(tokens, 2) == Some(Kind::Text))
         }
         () if first.is("waitfor") => {
             is(tokens, 1, &["delay", "time"]) && kind(tokens, 2) == Some(Kind::Text)

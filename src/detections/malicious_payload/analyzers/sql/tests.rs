@@ -275,3 +275,175 @@ fn words_are_in_order_and_within_the_text() {
         }
     }
 }
+
+/// What each kind of attack cannot do without, in a query and in a body.
+const ATTACKS: &[&str] = &[
+    "1' UNION ALL SELECT NULL,NULL--",
+    "x union/**/select password from users",
+    "1 UnIoN(SeLeCt 1,2)",
+    "1 or 1=1",
+    "x' AND (5=6",
+    "1 || 7>3",
+    "1 or 1 like 1",
+    "' or 'a'='a",
+    "\") or (\"1\"=\"1",
+    "x' && ''='",
+    "x' or 1 -- ",
+    "a' AND email IS NULL",
+    "' or name like '%a",
+    "1 or a=a",
+    "' or true--",
+    "admin'--",
+    "root\" #",
+    "x')/*",
+    "1; DROP TABLE users",
+    "x'; exec('x')",
+    "1);select 1",
+    "1 and sleep(5)",
+    "';waitfor delay '0:0:5'--",
+    "1||pg_sleep(3)",
+    "benchmark(9999999,md5(1))",
+    "like('x',hex(randomblob(300000000)))",
+    "extractvalue(1,concat(0x7e,version()))",
+    "(select floor(rand(0)*2))",
+    "procedure analyse()",
+    "select x from information_schema.tables",
+    "from(sqlite_master)",
+    "1 and substring(version(),1,1)=5",
+    "1 and length(x) like 3",
+    "1=(select 1 from x)",
+    "id in (select id from users)",
+    "1 and (select(1))",
+    "select * from users",
+    "'; select @@version",
+    "select count(x) from y",
+    "insert into users values(1)",
+    "drop table users;--",
+    "delete from users where 1",
+    "chr(65)||chr(66)",
+    "char(65,66,67)",
+    "concat(0x7e,x)",
+    "select @@version",
+    "@@datadir",
+    "into outfile '/x'",
+    "load_file(0x2f)",
+    "exec xp_cmdshell 'dir'",
+    "utl_http.request('x')",
+    "1' order by 3--",
+    "' group by 1,2#",
+    "x) having 1=1",
+    " order by 10",
+    "(case when (1=1) then 1 else 0 end)",
+    "if(1=1,1,2)",
+    "/*!50000select*/ 1",
+    "'||(select 1)",
+];
+
+/// What looks like them.
+const LOOK_ALIKES: &[&str] = &[
+    "which union do students select most",
+    "The European Union selects members",
+    "union select committee meeting",
+    "2 or 3 items",
+    "vitamin b and 12 = many",
+    "candor 1=1",
+    "black and 7 more",
+    "'yes' or 'no'",
+    "\"rock\" and \"roll\" music",
+    "it's this or that's it",
+    "don't or do",
+    "'tis nobler or not to be",
+    "\"this\" and that, or \"those\"",
+    "order or a=b later",
+    "black or white",
+    "true or false",
+    "O'Brien",
+    "\"quoted\" -- an author",
+    "it's #1",
+    "drop by at 5; bring cake",
+    "select; then call",
+    "time.sleep(5)",
+    "sleep 8 hours and (maybe) more",
+    "wait for delay",
+    "a series (1, 2)",
+    "randomblob is a function",
+    "extract value (1)",
+    "update xml file",
+    "floor (rand) notes",
+    "from dubai with love",
+    "data from systems",
+    "schema information",
+    "or user (optional)",
+    "left and right (both)",
+    "and count me in",
+    "choose one (select below)",
+    "in (selected) shops",
+    "options (select any)",
+    "Select all colours: red; green",
+    "select one of these",
+    "selected items from us",
+    "Select size from menu, please",
+    "insert into the slot",
+    "drop table seats off today",
+    "update my profile set",
+    "char (65)",
+    "concat(a, b)",
+    "varchar(65)",
+    "me@version.example",
+    "@version",
+    "put into output files",
+    "load file (again)",
+    "xp_ points",
+    "the utl http module",
+    "order by 5 pm today",
+    "1 group by the door",
+    "order by phone",
+    "in case when it rains",
+    "if (a) then b",
+    "select /* a comment */",
+    "this or /that/",
+];
+
+#[test]
+fn attacks_of_every_kind_are_found_and_look_alikes_spared() {
+    for place in [PlaceKind::Query, PlaceKind::Body] {
+        for text in ATTACKS {
+            let found = found_at(&ANALYZER, text.as_bytes(), place);
+            assert_ne!(found, [""; 0], "{text:?} in {place:?}");
+        }
+        for text in LOOK_ALIKES {
+            let found = found_at(&ANALYZER, text.as_bytes(), place);
+            assert_eq!(found, [""; 0], "{text:?} in {place:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_tables_knew_and_the_grammar_did_not_is_found() {
+    for text in [
+        "0' XOR(if(now()=sysdate(),sleep(5),0))XOR'Z",
+        ",cast(chr(126)||version() as numeric)",
+        "make_set(5679=9769,9769)",
+        "1');if(7=7) select 7 else drop function a--",
+        "1';call regexp_substring(repeat(left(a(char(65)),0),5),null)--",
+        "backup database master to disk='//a.example/b'",
+        "select current_setting('config_file');",
+        "' group by a union all select a,1,1 from (select b)#",
+        "id=1 group by 1 having 1=1--",
+    ] {
+        assert_ne!(
+            found_at(&ANALYZER, text.as_bytes(), PlaceKind::Query),
+            [""; 0],
+            "{text}"
+        );
+    }
+    let path = b"/users/1) as a where 9703=9703;select count(*) from a.b as c--";
+    assert_ne!(found_at(&ANALYZER, path, PlaceKind::Path), [""; 0]);
+    for hostile in [
+        "select grantee from syscat.dbauth;",
+        "exec master..xp_cmdshell 'dir'",
+    ] {
+        let found = found_at(&ANALYZER, hostile.as_bytes(), PlaceKind::Body);
+        assert!(found.contains(&"whole_statement"), "{hostile}: {found:?}");
+    }
+}
