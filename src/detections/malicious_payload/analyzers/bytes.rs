@@ -1,33 +1,35 @@
 //! Small questions about bytes that several analyzers ask.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 
 /// Words of which a word may be one, in either case.
 #[derive(Debug)]
-pub(super) struct Words(HashSet<&'static [u8]>);
+pub(super) struct Words {
+    /// Those of each length.
+    by_length: Vec<Vec<&'static [u8]>>,
+}
 
 impl Words {
-    /// The longest that there are.
-    const LONGEST: usize = 32;
-
     /// The words of a text in ASCII lower case.
     pub(super) fn of(text: &'static str) -> Self {
-        let words = text.split_ascii_whitespace().map(str::as_bytes);
-        Self(words.filter(|word| word.len() <= Self::LONGEST).collect())
+        let mut by_length = Vec::new();
+        for word in text.split_ascii_whitespace().map(str::as_bytes) {
+            if by_length.len() <= word.len() {
+                by_length.resize(word.len() + 1, Vec::new());
+            }
+            if let Some(words) = by_length.get_mut(word.len()) {
+                words.push(word);
+            }
+        }
+        Self { by_length }
     }
 
     /// Whether a word is one of these.
     pub(super) fn has(&self, word: &[u8]) -> bool {
-        let mut lower = [0; Self::LONGEST];
-        let Some(lower) = lower.get_mut(..word.len()) else {
-            return false;
-        };
-        lower.copy_from_slice(word);
-        lower.make_ascii_lowercase();
-        self.0.contains(&*lower)
+        let words = self.by_length.get(word.len());
+        words.is_some_and(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
     }
 }
 

@@ -65,8 +65,10 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     } else {
         0
     };
-    let whole = Tokens::read(bytes, start);
-    from_beginning(text, &whole, matches);
+    // Kept for all that is read: a row of words is long, to be made anew for each.
+    let mut tokens = Tokens::new();
+    let whole = tokens.read(bytes, start);
+    from_beginning(text, whole, matches);
     calls(text, whole.as_slice(), matches);
     let quotes = bytes
         .iter()
@@ -74,7 +76,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         .filter(|(_, byte)| matches!(byte, b'\'' | b'"' | b'`'));
     let mut open = None;
     for (quote, mark) in quotes.take(QUOTES) {
-        let tokens = Tokens::read(bytes, quote + 1);
+        let read = tokens.read(bytes, quote + 1);
         let is_own = open == Some(mark);
         open = if is_own { None } else { open.or(Some(mark)) };
         let stands = if is_own {
@@ -82,9 +84,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         } else {
             Behind::Text
         };
-        behind_text(text, quote, &tokens, stands, matches);
+        behind_text(text, quote, read, stands, matches);
     }
-    inner_queries(text, matches);
+    inner_queries(text, &mut tokens, matches);
 }
 
 /// Where the segment of a path begins that goes on as no path does.
@@ -238,7 +240,7 @@ fn is_plain(name: &[u8]) -> bool {
 }
 
 /// Looks for queries in parentheses: `(select …`, with what a query has.
-fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
+fn inner_queries<'t>(text: &Text<'t>, tokens: &mut Tokens<'t>, matches: &mut Matches) {
     if text.is_document() {
         return;
     }
@@ -249,7 +251,7 @@ fn inner_queries(text: &Text<'_>, matches: &mut Matches) {
         if !matches!(behind, [b's' | b'S' | b'/', ..]) {
             continue;
         }
-        let tokens = Tokens::read(text.bytes, open + 1);
+        let tokens = tokens.read(text.bytes, open + 1);
         let all = tokens.as_slice();
         if !all.first().is_some_and(|token| token.is("select")) {
             continue;

@@ -266,7 +266,8 @@ fn words_are_in_order_and_within_the_text() {
                 b"'\"`-#/*!()[]=<>|&;,.@: 0123xeorands\\\n\xff"[(random >> 33) as usize % 38]
             })
             .collect();
-        let tokens = Tokens::read(&text, 0);
+        let mut tokens = Tokens::new();
+        let tokens = tokens.read(&text, 0);
         let mut end = 0;
         for token in tokens.as_slice() {
             assert!(token.start >= end && token.end > token.start && token.end <= text.len());

@@ -64,29 +64,35 @@ impl Token<'_> {
 }
 
 impl<'t> Tokens<'t> {
-    /// Reads the words of `text` from `at` on.
-    pub(super) fn read(text: &'t [u8], at: usize) -> Self {
+    /// No words yet.
+    pub(super) const fn new() -> Self {
         const NOTHING: Token<'_> = Token {
             kind: Kind::Other,
             text: &[],
             start: 0,
             end: 0,
         };
-        let mut tokens = Self {
+        Self {
             tokens: [NOTHING; MOST],
             len: 0,
             goes_on: false,
-        };
+        }
+    }
+
+    /// Reads the words of `text` from `at` on, in place of those that were read before.
+    pub(super) fn read(&mut self, text: &'t [u8], at: usize) -> &Self {
+        self.len = 0;
+        self.goes_on = false;
         let mut reader = Reader { text, at };
         while let Some(token) = reader.next() {
-            let Some(place) = tokens.tokens.get_mut(tokens.len) else {
-                tokens.goes_on = true;
+            let Some(place) = self.tokens.get_mut(self.len) else {
+                self.goes_on = true;
                 break;
             };
             *place = token;
-            tokens.len += 1;
+            self.len += 1;
         }
-        tokens
+        self
     }
 
     pub(super) fn as_slice(&self) -> &[Token<'t>] {
