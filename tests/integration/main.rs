@@ -13,6 +13,7 @@ mod ambiguity;
 mod answers;
 mod checks;
 mod coding;
+mod evasion;
 mod fault_mix;
 mod faults;
 mod forwarding;

@@ -103,6 +103,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         let separator = match byte {
             b'(' if matches!(before, Some(b'$' | b'<' | b'>')) => b'$',
             b'(' => continue,
+            b';' if ends_reference(bytes, at) => continue,
             other => *other,
         };
         begins_command(text, at + 1, Some(separator), is_document, matches);
@@ -168,6 +169,25 @@ fn begins_command(
         b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
         _ => {}
     }
+}
+
+/// Whether a semicolon ends a numeric reference of HTML (`&#32;`): to a shell, what is behind its `&` is a comment.
+fn ends_reference(bytes: &[u8], semicolon: usize) -> bool {
+    const LONGEST: usize = 10;
+    let before = bytes.get(semicolon.saturating_sub(LONGEST)..semicolon);
+    let before = before.unwrap_or_default();
+    let digits = before
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_hexdigit());
+    let begin = before
+        .get(..before.len() - digits.count())
+        .unwrap_or_default();
+    let begin = match begin {
+        [begin @ .., b'x' | b'X'] => begin,
+        _ => begin,
+    };
+    begin.ends_with(b"&#")
 }
 
 /// Whether a word stands right behind a separator that stands behind no word: lists of names are separated like that.
