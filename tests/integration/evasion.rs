@@ -126,8 +126,11 @@ const WRAPS: [(&str, Wrap); 11] = [
     }),
 ];
 
+/// Puts a value where it belongs.
+type Put = fn(&str) -> Request;
+
 /// Where a value is put.
-const PLACES: [(&str, fn(&str) -> Request); 4] = [
+const PLACES: [(&str, Put); 4] = [
     ("query", |value| {
         let value = escaped(value, |byte| format!("%{byte:02X}"));
         Request::get(&format!("/s?q={value}&page=2"))

@@ -113,6 +113,9 @@ pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
     if component.eq_ignore_ascii_case(b"system32") && next_is(&SYSTEM32) {
         return Some(Tree::Windows);
     }
+    if component.eq_ignore_ascii_case(b"secrets") && begins(next, b"kubernetes.io") {
+        return Some(Tree::Account);
+    }
     if is_one_of(component, &["web-inf", "meta-inf"]) && !next.is_empty() {
         return Some(Tree::Application);
     }

@@ -42,7 +42,7 @@ pub(super) fn goes_on(
             3 | 4 => matches.add(&LIKELY_CONDITION, range),
             _ => {}
         }
-    } else if first.is("union") {
+    } else if first.is_one_of(&SETS) {
         let at = next
             .iter()
             .take(4)
@@ -75,6 +75,9 @@ pub(super) fn goes_on(
         compared(behind, tokens, range, matches);
     }
 }
+
+/// What puts the rows of two queries together.
+pub(super) const SETS: [&str; 4] = ["union", "intersect", "except", "minus"];
 
 /// Judges a comparison or calculation that goes on with the text itself: `'='`, `'-0#`, `'+sleep(5)+'`.
 fn compared(behind: &[Token<'_>], tokens: &Tokens<'_>, range: Range<usize>, matches: &mut Matches) {

@@ -20,8 +20,11 @@ use super::bytes::{blanks, is_word, rest};
 use super::{Analyzer, Matches, Text};
 use crate::request::PlaceKind;
 use calls::calls;
-use further::{clause, goes_on};
-use rules::{COMMENT_ENDS_VALUE, FURTHER_STATEMENT, QUERY, STATEMENT_IN_BODY, WHOLE_STATEMENT};
+use further::{SETS, clause, goes_on};
+use rules::{
+    COMMENT_ENDS_VALUE, CONDITION_BEHIND_NUMBER, FURTHER_STATEMENT, QUERY, STATEMENT_IN_BODY,
+    WHOLE_STATEMENT,
+};
 use shapes::{Behind, value};
 use statements::{is_hostile, statement};
 use tokens::{Kind, Token, Tokens};
@@ -33,9 +36,10 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"['\x22`].*(?:[=<>(|&;*^+]|--|#)",
         r"(?:or|and|xor)\W.*[=<>(]",
         r"(?:\|\||&&).*[=<>(]",
-        r"union.*select",
+        r"(?:union|intersect|except|minus)\W.*(?:select|table|values)",
+        r"[0-9][ \t\n]+(?:or|and|xor)[ \t\n]+(?:[0-9]|true)",
         r"like\W+[\d'\x22]",
-        r";.*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|shutdown|copy|truncate|begin|call|if\W|backup)",
+        r";.*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|shutdown|copy|truncate|begin|call|if\W|backup|merge|attach|pragma|set\W|handler|load|replace|rename)",
         r"\(.*select",
         r"^\s*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|truncate|copy|grant|shutdown|call|backup|restore)\W",
         r"(?:order|group)\s+by\W|having|procedure\s+analyse|into\s+(?:out|dump)file|limit\s+\d+\W|\Was\W.*where",
@@ -136,7 +140,6 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
                 "union",
                 "into",
                 "procedure",
-                "limit",
             ]) =>
         {
             0
@@ -167,9 +170,16 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
         && !clause(behind)
         && !behind
             .first()
-            .is_some_and(|token| token.kind == Kind::Connective || token.is("union"))
+            .is_some_and(|token| token.kind == Kind::Connective || token.is_one_of(&SETS))
     {
         return;
+    }
+    if let [number, connective, same] = all
+        && number.kind == Kind::Number
+        && is_connective(connective)
+        && ((same.kind == Kind::Number && same.text == number.text) || same.is("true"))
+    {
+        matches.add(&CONDITION_BEHIND_NUMBER, number.start..same.end);
     }
     goes_on(text, behind, tokens, Behind::Number, closed > 0, matches);
 }
@@ -256,8 +266,9 @@ fn inner_queries<'t>(text: &Text<'t>, tokens: &mut Tokens<'t>, matches: &mut Mat
         if !all.first().is_some_and(|token| token.is("select")) {
             continue;
         }
-        let column = value(all.get(1..).unwrap_or_default());
-        let behind = all.get(1 + column);
+        let first = 1 + limits(all);
+        let column = value(all.get(first..).unwrap_or_default());
+        let behind = all.get(first + column);
         // One that is longer than what is read of it is none that people write in a sentence.
         let is_cut_off = tokens.goes_on
             && all
@@ -266,7 +277,7 @@ fn inner_queries<'t>(text: &Text<'t>, tokens: &mut Tokens<'t>, matches: &mut Mat
         let is_query = is_cut_off
             || (column > 0
                 // `(select below)`.
-                && !(column == 1 && all.get(1).is_some_and(|token| token.kind == Kind::Name)
+                && !(column == 1 && all.get(first).is_some_and(|token| token.kind == Kind::Name)
                     && behind.is_some_and(|token| token.kind == Kind::Close))
                 && behind.is_some_and(|token| {
                     matches!(token.kind, Kind::Close | Kind::Comma | Kind::Comparison)
@@ -277,6 +288,16 @@ fn inner_queries<'t>(text: &Text<'t>, tokens: &mut Tokens<'t>, matches: &mut Mat
             matches.add(&QUERY, open..all.last().map_or(open + 1, |token| token.end));
             return;
         }
+    }
+}
+
+/// How many words behind `select` say which rows are wanted: `top 1`, `distinct`.
+fn limits(all: &[Token<'_>]) -> usize {
+    match all {
+        [_, top, number, ..] if top.is("top") && number.kind == Kind::Number => 2,
+        [_, top, _, number, _, ..] if top.is("top") && number.kind == Kind::Number => 4,
+        [_, distinct, ..] if distinct.is_one_of(&["distinct", "all"]) => 1,
+        _ => 0,
     }
 }
 

@@ -140,7 +140,12 @@ pub(super) fn is_hostile(tokens: &[Token<'_>]) -> bool {
         .zip(tokens.iter().skip(1))
         .any(|(name, open)| open.kind == Kind::Open && name.is_one_of(&waits));
     let copies = is(tokens, 0, &["backup", "restore"]);
-    reads || starts || calls || copies
+    // Nobody compares two numbers who asks for something.
+    let tells = tokens.windows(3).any(|words| {
+        matches!(words, [left, compares, right] if left.kind == Kind::Number
+            && compares.kind == Kind::Comparison && right.kind == Kind::Number)
+    });
+    reads || starts || calls || copies || tells
 }
 
 /// `select` with columns as SQL has them.
@@ -164,8 +169,17 @@ fn query(tokens: &[Token<'_>]) -> bool {
     counted
         || cases
         || listed
-        || (columns && (has(tokens, &["from", "into"]) || tokens.len() <= 3))
+        || (columns && (reads_table(tokens) || has(tokens, &["into"]) || tokens.len() <= 3))
         || is_telling_call(behind)
+}
+
+/// Whether `from` is followed by a table, and not by what people select from.
+fn reads_table(tokens: &[Token<'_>]) -> bool {
+    const ARTICLES: [&str; 10] = [
+        "the", "a", "an", "my", "our", "your", "this", "that", "these", "each",
+    ];
+    let from = tokens.iter().position(|token| token.is("from"));
+    from.is_some_and(|from| !is(tokens, from + 1, &ARTICLES))
 }
 
 /// Statements that change rows.
@@ -180,6 +194,13 @@ fn of_rows(tokens: &[Token<'_>]) -> bool {
         }
         Some(first) if first.is("delete") => {
             is(tokens, 1, &["from"]) && named(2) && (is(tokens, 3, &["where"]) || ends(tokens, 3))
+        }
+        Some(first) if first.is("merge") => is(tokens, 1, &["into"]) && has(tokens, &["using"]),
+        Some(first) if first.is("replace") => {
+            is(tokens, 1, &["into"]) && has(tokens, &["values", "select", "set"])
+        }
+        Some(first) if first.is("load") => {
+            is(tokens, 1, &["data"]) && has(tokens, &["infile"]) && has(tokens, &["into"])
         }
         // To or from a file or program.
         Some(first) if first.is("copy") => {
@@ -203,7 +224,10 @@ fn of_objects(tokens: &[Token<'_>]) -> bool {
     let goes_on =
         is(tokens, 3, &BEHIND_OBJECTS) || matches!(kind(tokens, 3), Some(Kind::Open | Kind::Comma));
     match () {
-        () if first.is_one_of(&["drop", "truncate"]) => is_named && (goes_on || ends(tokens, 3)),
+        () if first.is_one_of(&["drop", "truncate"]) => {
+            is_named && (goes_on || ends(tokens, 3))
+                || (is(tokens, 1, &OBJECTS) && is(tokens, 2, &["if"]) && is(tokens, 3, &["exists"]))
+        }
         () if first.is_one_of(&["create", "alter"]) => {
             (is(tokens, 1, &["user", "login"]) && has(tokens, &["identified"]))
                 || (is_named && goes_on)
@@ -238,6 +262,18 @@ fn of_programs(tokens: &[Token<'_>]) -> bool {
                 || tokens.get(2).is_some_and(|token| token.text == b".")
         }
         () if first.is("declare") => second.is_some_and(|token| token.text.starts_with(b"@")),
+        () if first.is("attach") => {
+            (is(tokens, 1, &["database"]) || kind(tokens, 1) == Some(Kind::Text))
+                && has(tokens, &["as"])
+        }
+        () if first.is("pragma") => {
+            matches!(kind(tokens, 2), Some(Kind::Open | Kind::Comparison))
+        }
+        () if first.is("set") => {
+            kind(tokens, 1) == Some(Kind::Variable)
+                && tokens.get(2).is_some_and(|token| token.text == b"=")
+        }
+        () if first.is("handler") => is(tokens, 2, &["open", "read"]),
         () if first.is("shutdown") => matches!(kind(tokens, 1), Some(Kind::Cut | Kind::Semicolon)),
         () if first.is("call") => {
             matches!(tokens, [_, name, open, argument, ..] if open.kind == Kind::Open && name.end == open.start

@@ -431,6 +431,16 @@ fn what_the_tables_knew_and_the_grammar_did_not_is_found() {
         "select current_setting('config_file');",
         "' group by a union all select a,1,1 from (select b)#",
         "id=1 group by 1 having 1=1--",
+        "1 OR 1",
+        "1 or true",
+        "1 intersect select 1",
+        "1 union table users",
+        "'; merge into users using x on 1=1",
+        "'; attach database '/tmp/x.php' as x;--",
+        "1; pragma table_info(users)",
+        "1';set @a=1--",
+        "'+(select top 1 name from sysobjects)+'",
+        "drop table if exists users",
     ] {
         assert_ne!(
             found_at(&ANALYZER, text.as_bytes(), PlaceKind::Query),
