@@ -62,7 +62,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     // The names of the programs behind a separator; what can split such a name behind one, or at the beginning of a value
     // that has a path as well.
     gates: &[
-        r"[;|&`\n$(].*(?:whoami|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source)",
+        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source)",
         r"[;|&`$(]\S{0,24}(?:ls|id|nc|ps|rm|mv|cp|ln|dd|sh|nl|od)",
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
@@ -124,6 +124,13 @@ fn begins_command(
             .iter()
             .take_while(|byte| matches!(byte, b' ' | b'\t' | b'{' | b'+'))
             .count();
+    let first = start;
+    let start = match separator {
+        Some(_) => behind_prefixes(bytes, start),
+        None => start,
+    };
+    // Nobody puts a word of a shell before a name in a list.
+    let is_led = start > first;
     let word = read(bytes, start);
     if word.len == 0 {
         return;
@@ -163,12 +170,47 @@ fn begins_command(
     match separator {
         b'`' if text.place == PlaceKind::Body => matches.add(&QUOTED_IN_TEXT, range),
         b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
-        b';' | b'|' | b'&' if argued || (ends && (tells_alone(name) || is_close(bytes, start))) => {
+        b';' | b'|' | b'&'
+            if argued || (ends && (tells_alone(name) || is_led || is_close(bytes, start))) =>
+        {
             matches.add(&COMMAND, range)
         }
         b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
         _ => {}
     }
+}
+
+/// Where the command begins behind what a shell takes before one: `!`, assignments, and programs that run another.
+fn behind_prefixes(bytes: &[u8], mut start: usize) -> usize {
+    const MOST: usize = 4;
+    const RUNNERS: [&str; 7] = [
+        "nohup", "setsid", "command", "builtin", "exec", "time", "nice",
+    ];
+    for _ in 0..MOST {
+        let here = rest(bytes, start);
+        let name = super::bytes::word(here);
+        let behind = rest(here, name.len());
+        let len = match behind {
+            [b'!', ..] if name.is_empty() => 1,
+            [b' ' | b'\t', ..] if super::bytes::is_one_of(name, &RUNNERS) => name.len(),
+            [b'=', value @ ..] if name.first().is_some_and(|byte| !byte.is_ascii_digit()) => {
+                let is_value = |byte: &&u8| byte.is_ascii_alphanumeric() || b"/._:-".contains(byte);
+                name.len() + 1 + value.iter().take(64).take_while(is_value).count()
+            }
+            _ => return start,
+        };
+        let gap = rest(here, len);
+        let gap = gap
+            .iter()
+            .take(16)
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        if gap == 0 {
+            return start;
+        }
+        start += len + gap;
+    }
+    start
 }
 
 /// Whether a semicolon ends a numeric reference of HTML (`&#32;`): to a shell, what is behind its `&` is a comment.

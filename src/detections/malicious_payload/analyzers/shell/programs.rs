@@ -6,7 +6,15 @@ use std::sync::LazyLock;
 use super::super::bytes::{is_one_of, rest};
 
 /// Programs whose names are no words of a language that people write.
-pub(super) const PROGRAMS: [&str; 88] = [
+pub(super) const PROGRAMS: [&str; 96] = [
+    "openssl",
+    "findstr",
+    "xargs",
+    "iwr",
+    "rsync",
+    "mysqldump",
+    "sqlite3",
+    "nohup",
     "whoami",
     "uname",
     "ifconfig",

@@ -179,3 +179,26 @@ fn many_separators_cost_no_more_than_their_length() {
         found(&ANALYZER, &unit.repeat(30_000));
     }
 }
+
+#[test]
+fn what_a_shell_takes_before_a_command_hides_none() {
+    for text in [
+        "1;nohup id",
+        "1; ! whoami",
+        "1;X=1 cat /etc/passwd",
+        "1|time exec curl http://a.example/",
+        "1;A=b LC_ALL=C uname -a",
+        "1|xargs -n1 curl",
+    ] {
+        assert_ne!(found(&ANALYZER, text), [""; 0], "{text}");
+    }
+    for text in [
+        "a=1; b=2",
+        "wow; ! what",
+        "exec; time flies",
+        "x; command line tools",
+        "k=v; time=5",
+    ] {
+        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+    }
+}
