@@ -7,6 +7,7 @@
 mod bytes;
 mod deserialization;
 mod files;
+mod graphql;
 mod headers;
 mod hosts;
 mod html;
@@ -101,6 +102,7 @@ pub(super) static ALL: &[&Analyzer] = &[
     &ldap::ANALYZER,
     &xpath::ANALYZER,
     &prototypes::ANALYZER,
+    &graphql::ANALYZER,
     &headers::ANALYZER,
     &hosts::ANALYZER,
     &hosts::INCLUSION,

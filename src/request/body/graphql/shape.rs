@@ -23,6 +23,14 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// What a text asks for that is a document.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let mut shape = Self::default();
+        shape.add(text);
+        shape
+    }
+
     /// Adds what a document asks for.
     pub(super) fn add(&mut self, text: &[u8]) {
         self.documents += 1;
