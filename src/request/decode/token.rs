@@ -56,7 +56,16 @@ pub(super) struct Tokens<'t> {
 #[inline]
 pub(super) fn may_hide(text: &[u8]) -> bool {
     (text.len() >= SHORTEST || text.last() == Some(&b'='))
-        && (Tokens::of(text).next().is_some() || scattered(text).is_some())
+        && (Tokens::of(text).next().is_some()
+            || (may_be_scattered(text) && scattered(text).is_some()))
+}
+
+/// Whether the first letters of a text allow for [`scattered`] ones; those of nearly every word do not.
+#[inline]
+fn may_be_scattered(text: &[u8]) -> bool {
+    text.first_chunk::<4>().is_some_and(|first| {
+        base64::may_begin(first) || !first.iter().all(|byte| base64::is_letter(*byte))
+    })
 }
 
 /// What a text hides.
