@@ -183,12 +183,8 @@ impl Found<'_, '_, '_> {
             }
             Some(Pattern::Analyzer { analyzer, first }) => {
                 let mut matches = Matches::default();
-                let text = Text {
-                    bytes: self.form.text,
-                    place: self.input.kind(),
-                    is_key: self.input.is_key(),
-                    name: Name::Of(self.input),
-                };
+                let (place, is_key) = (self.input.kind(), self.input.is_key());
+                let text = Text::new(self.form.text, place, is_key, Name::Of(self.input));
                 (analyzer.analyze)(&text, &mut matches);
                 let is_any = !matches.found.is_empty();
                 for (rule, range) in matches.found {

@@ -77,6 +77,18 @@ pub(super) fn begins(text: &[u8], word: &[u8]) -> bool {
     beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word))
 }
 
+/// A text without the comments (`/* … */`) and blanks that it ends in.
+pub(super) fn without_comments(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = text.trim_ascii_end();
+        let inner = text.strip_suffix(b"*/");
+        let Some(begin) = inner.and_then(|inner| memchr::memmem::rfind(inner, b"/*")) else {
+            return text;
+        };
+        text = text.get(..begin).unwrap_or_default();
+    }
+}
+
 /// Whether a byte can be in a name of most languages.
 pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'

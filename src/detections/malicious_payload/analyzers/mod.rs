@@ -25,6 +25,7 @@ mod xpath;
 mod xxe;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
 
@@ -32,7 +33,7 @@ use crate::engine::Score;
 use crate::request::{Input, PlaceKind};
 
 /// A value in one of its forms, as analyzers see it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Text<'t> {
     /// The decoded bytes.
     pub(super) bytes: &'t [u8],
@@ -41,7 +42,9 @@ pub(super) struct Text<'t> {
     /// Whether the value is itself a name: a query key, a JSON key, a file name.
     pub(super) is_key: bool,
     /// How the value is called; asked for by [`Text::name`].
-    pub(super) name: Name<'t>,
+    name: Name<'t>,
+    /// What [`Text::is_document`] has found.
+    is_document: OnceCell<bool>,
 }
 
 /// The name of a value, put together when somebody asks.
@@ -120,6 +123,22 @@ pub(super) fn ids() -> impl Iterator<Item = String> {
 // === impl Text ===
 
 impl<'t> Text<'t> {
+    /// The bytes of a value at a place, which is itself a name or not, and is called so.
+    pub(super) const fn new(
+        bytes: &'t [u8],
+        place: PlaceKind,
+        is_key: bool,
+        name: Name<'t>,
+    ) -> Self {
+        Self {
+            bytes,
+            place,
+            is_key,
+            name,
+            is_document: OnceCell::new(),
+        }
+    }
+
     /// The name of the value in its place: a header, a query key, a JSON path.
     pub(super) fn name(&self) -> Cow<'t, str> {
         match self.name {
@@ -130,8 +149,13 @@ impl<'t> Text<'t> {
     }
 
     /// Whether the value is a text of some length in a body, in which people write about programs, and may show them. It is
-    /// told by its words and lines: blanks, line ends and long words are padding to whoever has to hide an attack.
+    /// told by its words and lines: blanks, line ends and long words are padding to whoever has to hide an attack. Looked for
+    /// once, for some texts have a thousand places at which it matters.
     pub(super) fn is_document(&self) -> bool {
+        *self.is_document.get_or_init(|| self.has_many_words())
+    }
+
+    fn has_many_words(&self) -> bool {
         const WORDS: usize = 50;
         const LINES: usize = 3;
         if self.place != PlaceKind::Body {

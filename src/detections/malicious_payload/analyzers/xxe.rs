@@ -56,13 +56,14 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             .position(|byte| matches!(byte, b'>' | b'['))
             .unwrap_or(inner.len().min(512));
         let declaration = inner.get(..end).unwrap_or_default();
+        at += end;
         let names = find(declaration, b"system", 0).or_else(|| find(declaration, b"public", 0));
         // Those of HTML lead to the specification.
         let of_html = find(declaration, b"//w3c//", 0).is_some()
             || find(declaration, b"about:legacy", 0).is_some();
         let quoted = declaration.iter().any(|byte| matches!(byte, b'"' | b'\''));
         if names.is_some() && quoted && !of_html {
-            matches.add(&DOCTYPE, start..at);
+            matches.add(&DOCTYPE, start..start + 9);
         }
     }
     let including = find(bytes, b"<xi:include", 0).or_else(|| {

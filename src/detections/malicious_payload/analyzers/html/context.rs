@@ -1,6 +1,6 @@
 //! What stands before a name in a script: whether it is code, and whether a value breaks out into it.
 
-use super::super::bytes::{is_one_of, is_word, rest};
+use super::super::bytes::{is_one_of, is_word, rest, without_comments};
 use super::script::OBJECTS;
 
 /// What stands before a name.
@@ -114,18 +114,7 @@ fn object_before(text: &[u8], dot: usize, depth: usize) -> Before {
 fn skip_back(text: &[u8], at: usize) -> usize {
     const MOST: usize = 64;
     let from = at.saturating_sub(MOST);
-    let mut before = text.get(from..at).unwrap_or_default();
-    loop {
-        before = before.trim_ascii_end();
-        let Some(inner) = before.strip_suffix(b"*/") else {
-            break;
-        };
-        let Some(begin) = memchr::memmem::rfind(inner, b"/*") else {
-            break;
-        };
-        before = inner.get(..begin).unwrap_or_default();
-    }
-    from + before.len()
+    from + without_comments(text.get(from..at).unwrap_or_default()).len()
 }
 
 /// Whether the operators that end at `last` follow a quote that they close, or the beginning.
@@ -138,16 +127,13 @@ fn is_broken_out(text: &[u8], last: usize) -> bool {
     let joints = text.get(from..=last).unwrap_or_default();
     let mut before = joints;
     loop {
-        let comment = before
-            .strip_suffix(b"*/")
-            .and_then(|inner| memchr::memmem::rfind(inner, b"/*"));
-        match (comment, before.split_last()) {
-            (Some(begin), _) => before = before.get(..begin).unwrap_or_default(),
-            (None, Some((byte, others))) if is_joint(byte) => before = others,
-            (None, Some((byte, others))) => {
+        before = without_comments(before);
+        match before.split_last() {
+            Some((byte, others)) if is_joint(byte) => before = others,
+            Some((byte, others)) => {
                 return matches!(*byte, b'"' | b'\'' | b'`') && !is_opened(joints, others.len());
             }
-            (None, None) => return from == 0,
+            None => return from == 0,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::super::Text;
 use super::super::bytes::{self, blanks, is_one_of, is_word, rest, word};
-use crate::request::PlaceKind;
 
 /// Where a script hides what it does.
 pub(super) fn find(text: &Text<'_>) -> Option<Range<usize>> {
@@ -13,11 +12,7 @@ pub(super) fn find(text: &Text<'_>) -> Option<Range<usize>> {
         .or_else(|| brackets(bytes))
         .or_else(|| members(bytes))
         .or_else(|| constructors(bytes))
-        .or_else(|| {
-            (text.place != PlaceKind::Body || !text.is_document())
-                .then(|| escaped_call(bytes))
-                .flatten()
-        })
+        .or_else(|| escaped_call(bytes).filter(|_| !text.is_document()))
 }
 
 /// `String.fromCharCode(88,83)`: several characters, or one within a call.

@@ -33,7 +33,6 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"<[a-z!?/~%]",
         r"[\x00-\x20]script",
         r"</?\s*script",
-        r"script\s*:",
         r"script[\x00-\x20]*:",
         r"data:",
         r"on(?:abort|aux|animation|before|begin|blur|bounce|canplay|change|click|close|contextmenu|copy|cut|dblclick|drag|drop|end|error|finish|focus|formdata|hash|input|invalid|key|load|message|mouse|page|paste|play|pointer|pop|property|ready|repeat|reset|resize|scroll|search|seek|select|show|start|submit|time|toggle|touch|transition|unhandled|unload|volume|waiting|webkit|wheel)\w*[\x00-\x20/]*=",
@@ -93,13 +92,9 @@ fn elements(text: &Text<'_>, matches: &mut Matches) {
     {
         matches.add(&MARKUP_OUT_OF_PLACE, at..bytes.len());
     }
-    for (declaration, what) in [
-        (&b"<!entity"[..], &EMBEDDING_ELEMENT),
-        (b"<?xml-stylesheet", &EMBEDDING_ELEMENT),
-        (b"<?import", &EMBEDDING_ELEMENT),
-    ] {
+    for declaration in [&b"<!entity"[..], b"<?xml-stylesheet", b"<?import"] {
         if let Some(at) = find(bytes, declaration, 0) {
-            matches.add(what, at..at + declaration.len());
+            matches.add(&EMBEDDING_ELEMENT, at..at + declaration.len());
         }
     }
 }
@@ -156,21 +151,32 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     if is_loader && named(&["src", "data", "href"]) && is_foreign(value) {
         matches.add(&DOCUMENT_ATTRIBUTE, range.clone());
     }
-    let embeds = match tag.name.to_ascii_lowercase().as_slice() {
-        b"object" | b"embed" | b"applet" => named(&[
+    let loads = |elements: &[&str], by: &[&str]| tag.is(elements) && named(by);
+    let embeds = loads(
+        &["object", "embed", "applet"],
+        &[
             "data", "src", "code", "codebase", "classid", "value", "archive", "movie",
-        ]),
-        b"base" | b"frameset" | b"bgsound" | b"layer" | b"ilayer" | b"isindex" => {
-            named(&["href", "src", "action", "background", "onload"])
-        }
-        b"meta" => named(&["http-equiv"]) || (named(&["charset"]) && begins(value, b"utf-7")),
-        b"link" => named(&["href", "rel"]),
-        _ => false,
-    };
+        ],
+    ) || loads(
+        &["base", "frameset", "bgsound", "layer", "ilayer", "isindex"],
+        &["href", "src", "action", "background"],
+    ) || loads(&["meta"], &["http-equiv"])
+        || (loads(&["meta"], &["charset"]) && begins(value, b"utf-7"))
+        || loads(&["link"], &["href", "rel"]);
     if embeds {
         matches.add(&EMBEDDING_ELEMENT, range.clone());
     }
-    if tag.is(&[
+    if sets_script(tag, name, value) {
+        matches.add(&ANIMATED_ATTRIBUTE, range.clone());
+    }
+    if named(&["style"]) && style::is_active_attribute(value) {
+        matches.add(&ACTIVE_STYLE, range);
+    }
+}
+
+/// Whether an animation sets an attribute that is a script, or has one in what it sets (SVG 1.1, 19.2).
+fn sets_script(tag: Tag<'_>, name: &[u8], value: &[u8]) -> bool {
+    const ANIMATIONS: [&str; 7] = [
         "animate",
         "set",
         "animatemotion",
@@ -178,19 +184,17 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
         "animatecolor",
         "handler",
         "listener",
-    ]) && ((named(&["attributename"])
-        && (handlers::is_like_one(value)
-            || is_one_of(value, &["href", "xlink:href", "innerhtml", "src", "action"])))
-        || (named(&["values", "to", "from", "begin", "event", "ev:event"])
-            && (address::script(value).is_some()
-                || address::document(value).is_some()
-                || named(&["event", "ev:event"]))))
-    {
-        matches.add(&ANIMATED_ATTRIBUTE, range.clone());
-    }
-    if named(&["style"]) && style::is_active_attribute(value) {
-        matches.add(&ACTIVE_STYLE, range);
-    }
+    ];
+    let named = |names: &[&str]| is_one_of(name, names);
+    let targets = || {
+        handlers::is_like_one(value)
+            || is_one_of(value, &["href", "xlink:href", "innerhtml", "src", "action"])
+    };
+    let holds = || address::script(value).is_some() || address::document(value).is_some();
+    tag.is(&ANIMATIONS)
+        && ((named(&["attributename"]) && targets())
+            || (named(&["values", "to", "from", "begin"]) && holds())
+            || named(&["event", "ev:event"]))
 }
 
 /// Whether an address leads elsewhere without saying by which scheme, as no editor writes it.
@@ -244,14 +248,8 @@ fn assignments(text: &Text<'_>, matches: &mut Matches) {
 fn follows_a_word(bytes: &[u8], at: usize) -> bool {
     const NEAR: usize = 64;
     let before = bytes.get(..at).unwrap_or_default();
-    let mut words = before.split(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii());
-    at < NEAR
-        && words
-            .by_ref()
-            .filter(|word| !word.is_empty())
-            .take(2)
-            .count()
-            < 2
+    let words = before.split(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii());
+    at < NEAR && words.filter(|word| !word.is_empty()).count() < 2
 }
 
 /// Addresses outside of elements.
@@ -276,15 +274,13 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
         matches.add(&SCRIPT_BREAKOUT, range);
     }
     let expects_prose = text.place == PlaceKind::Body && !is_dense(bytes);
-    let mut is_document = None;
     for found in script::uses(bytes) {
         let (start, end) = (found.range.start, found.range.end);
         if found.before == Before::Word {
             continue;
         }
         let breaks_out = found.before == Before::Breakout
-            && (follows_a_word(bytes, start)
-                || !*is_document.get_or_insert_with(|| text.is_document()));
+            && (follows_a_word(bytes, start) || !text.is_document());
         let open = script::call(bytes, end);
         let begins_it = found.before == Before::Start && bytes.len() <= SHORT;
         match (found.kind, open) {
@@ -311,7 +307,7 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
             (Kind::Object, _) => {
                 let computed = script::computed_call(bytes, end).filter(|_| !expects_prose);
                 if let Some(called) = computed {
-                    matches.add(&SCRIPT_EXPRESSION, start..called.min(bytes.len()));
+                    matches.add(&SCRIPT_EXPRESSION, start..called);
                 }
                 object(text, &found, breaks_out, matches);
             }

@@ -242,10 +242,9 @@ pub(super) fn is_loaded(text: &[u8], open: usize) -> bool {
         name,
         &[
             "atob", "name", "location", "string", "unescape", "document", "window", "self", "top",
-            "this",
+            "this", "url",
         ],
     ) || begins(name, b"decodeuri")
-        || begins(inner, b"url") && rest(inner, 3).iter().take(1).all(|byte| !is_word(*byte))
         || (!name.is_empty() && called())
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::bytes::{begins, blanks, find, rest};
+use super::super::bytes::{begins, blanks, find, rest, without_comments};
 
 /// Where a style is active in a text, whatever it stands in.
 pub(super) fn active(text: &[u8]) -> Option<Range<usize>> {
@@ -39,7 +39,7 @@ fn expression(text: &[u8], open: usize) -> Option<Range<usize>> {
     let from = open.saturating_sub(NEAR);
     let mut before = text.get(from..open)?;
     for letter in b"noisserpxe" {
-        before = without_comment(before);
+        before = without_comments(before);
         let (last, others) = before.split_last()?;
         if !last.eq_ignore_ascii_case(letter) {
             return None;
@@ -47,22 +47,8 @@ fn expression(text: &[u8], open: usize) -> Option<Range<usize>> {
         before = others;
     }
     let start = from + before.len();
-    let before = without_comment(before).trim_ascii_end();
+    let before = without_comments(before);
     matches!(before.last(), Some(b':' | b'/' | b'\\' | b'=')).then_some(start..open + 1)
-}
-
-/// A text without the comments and blanks that it ends in.
-fn without_comment(mut text: &[u8]) -> &[u8] {
-    loop {
-        text = text.trim_ascii_end();
-        let Some(inner) = text.strip_suffix(b"*/") else {
-            return text;
-        };
-        let Some(begin) = memchr::memmem::rfind(inner, b"/*") else {
-            return text;
-        };
-        text = inner.get(..begin).unwrap_or_default();
-    }
 }
 
 /// A style that imports another from anywhere.

@@ -3,6 +3,7 @@
 //! A value is read as the paths in it, by their components. Steps up are what an attack on the folder cannot do without; what
 //! needs none names a file that is at the same place on every system.
 
+mod absolute;
 mod components;
 mod rules;
 mod trees;
@@ -10,7 +11,7 @@ mod wrappers;
 
 use std::ops::Range;
 
-use super::bytes::{begins, rest};
+use super::bytes::rest;
 use super::{Analyzer, Matches, Text};
 use crate::request::PlaceKind;
 use components::{Component, Kind};
@@ -57,8 +58,9 @@ struct Run {
     start: usize,
     /// Whether a value begins with it, or what an attack puts before a path.
     is_open: bool,
-    /// Whether nothing but quotes and blanks stands before it in the value.
+    /// Whether nothing but quotes and blanks stands before it in the value, and whether nothing else stands behind it.
     begins_value: bool,
+    is_whole: bool,
     /// The component before.
     last: Option<Component>,
     /// The first that is a name.
@@ -69,7 +71,6 @@ struct Run {
     /// Components of dots in a row, and whether some of them are more than a path needs.
     dots: usize,
     is_padded: bool,
-    count: usize,
 }
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
@@ -81,10 +82,14 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         }
         step(text, &mut run, component, matches);
         run.last = Some(component);
-        run.count += 1;
     });
     if text.place != PlaceKind::Body {
-        absolute(bytes, matches);
+        if let Some(range) = absolute::share(bytes) {
+            matches.add(&SHARE_PATH, range);
+        }
+        if let Some(range) = absolute::drive(bytes) {
+            matches.add(&DRIVE_PATH, range);
+        }
     }
     if let Some(range) = wrappers::find(bytes) {
         matches.add(&STREAM_WRAPPER, range);
@@ -114,10 +119,13 @@ impl Run {
                 b'=' | b'|' | b'&' | b'<' | b'`' | b'"' | b'\'' | b'(' | 0
             ),
         };
+        let begins_value = start <= 8 && before.iter().all(is_filler);
         Self {
             start,
             is_open,
-            begins_value: start <= 8 && before.iter().all(is_filler),
+            begins_value,
+            // Asked once, for one path of a value at most.
+            is_whole: begins_value && is_whole(bytes, start),
             ..Self::default()
         }
     }
@@ -144,8 +152,7 @@ fn step(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
         return;
     }
     // At the end of a path it needs a separator before it: `wait..` is none.
-    let is_step = component.separators > 0 || run.last.is_some();
-    if !is_step {
+    if component.separators == 0 && run.last.is_none() {
         return;
     }
     run.ups += 1;
@@ -153,28 +160,22 @@ fn step(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
     if component.has_parameter && component.separators > 0 {
         matches.add(&PARAMETER_STEP, here.clone());
     }
-    if component.is_odd && (component.separators > 0 || run.last.is_some()) {
+    if component.is_odd {
         matches.add(&HIDDEN_STEPS, here.clone());
     }
-    if text.place != PlaceKind::Body {
+    let leads_out = if text.place == PlaceKind::Body {
+        let is_alone = run.is_whole && run.first_name.is_none();
+        run.begins_value && (run.ups >= 2 || is_alone)
+    } else {
         let before = run.start.checked_sub(1).and_then(|at| bytes.get(at));
-        let is_path = run.last.is_some() || before.is_none_or(|byte| !byte.is_ascii_whitespace());
-        if is_path && (run.last.is_some() || component.separators > 0) {
-            matches.add(&STEPS_UP, here);
-        }
-    } else if run.begins_value
-        && (run.ups >= 2 || (leads_up(run) && is_whole(bytes, component.end)))
-    {
+        run.last.is_some() || before.is_none_or(|byte| !byte.is_ascii_whitespace())
+    };
+    if leads_out {
         matches.add(&STEPS_UP, here);
     }
 }
 
-/// Whether nothing but separators stands before the step.
-fn leads_up(run: &Run) -> bool {
-    run.first_name.is_none()
-}
-
-/// Whether the path goes on to the end of the value.
+/// Whether the path that goes on at `at` goes on to the end of the value.
 fn is_whole(bytes: &[u8], at: usize) -> bool {
     let behind = rest(bytes, at);
     let is_end = |byte: &u8| {
@@ -200,7 +201,7 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
     let bytes = text.bytes;
     let written = component.text(bytes);
     let here = run.start..component.end;
-    if trees::is_windows_file(written) && (run.is_open || run.count > 0) {
+    if trees::is_windows_file(written) && (run.is_open || run.last.is_some()) {
         matches.add(&WINDOWS_FILE, here.clone());
     }
     let before = run.last.filter(|last| last.kind == Kind::Name);
@@ -212,10 +213,9 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
                 .then(|| trees::of(written, b""))
                 .flatten()
         });
-    let is_spoken_of = !run.is_open && text.place == PlaceKind::Body;
     let rule = match tree {
         Some(Tree::Account) if run.is_open || run.climbed > 0 => Some(&ACCOUNT_FILE),
-        Some(Tree::Kernel) if run.is_open || !is_spoken_of => Some(&KERNEL_FILE),
+        Some(Tree::Kernel) if run.is_open || text.place != PlaceKind::Body => Some(&KERNEL_FILE),
         Some(Tree::Windows) => Some(&WINDOWS_FILE),
         Some(Tree::Hidden) if run.is_open => Some(&HIDDEN_FILE),
         Some(Tree::Application) => Some(&APPLICATION_FOLDER),
@@ -229,88 +229,12 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
         .get_or_insert(component.start..component.end)
         .clone();
     let first = bytes.get(first).unwrap_or_default();
-    if run.begins_value
-        && run.count >= 1
+    if run.is_whole
+        && run.last.is_some()
         && component.separators == 0
-        && is_whole(bytes, component.end)
         && trees::is_log(first, written)
     {
         matches.add(&LOG_FILE, here);
-    }
-}
-
-/// Paths that begin with a drive or a server (Windows).
-fn absolute(bytes: &[u8], matches: &mut Matches) {
-    const FILES: [&str; 18] = [
-        ".ini", ".log", ".conf", ".exe", ".dll", ".sam", ".bat", ".cfg", ".xml", ".php", ".mdb",
-        ".dat", "boot", "windows", "winnt", "inetpub", "xampp", "wamp",
-    ];
-    let inner = bytes.trim_ascii_start();
-    let inner = match inner {
-        [b'"' | b'\'', inner @ ..] => inner,
-        _ => inner,
-    };
-    let start = bytes.len() - inner.len();
-    if let [b'\\', b'\\', server @ ..] = inner {
-        let is_host =
-            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'.' | b'-' | b'_');
-        let server = rest(
-            server,
-            server
-                .iter()
-                .take(2)
-                .take_while(|byte| **byte == b'\\')
-                .count(),
-        );
-        let host = server.iter().take_while(is_host).count();
-        let behind = rest(server, host);
-        if host > 0
-            && matches!(behind, [b'\\', next, ..] if next.is_ascii_alphanumeric() || matches!(*next, b'\\' | b'$' | b'_'))
-        {
-            matches.add(&SHARE_PATH, start..bytes.len() - behind.len());
-        }
-    }
-    let mut at = 0;
-    while let Some(colon) = memchr::memchr(b':', rest(bytes, at)) {
-        let colon = at + colon;
-        at = colon + 1;
-        let is_drive = colon
-            .checked_sub(1)
-            .and_then(|at| bytes.get(at))
-            .is_some_and(u8::is_ascii_alphabetic)
-            && colon
-                .checked_sub(2)
-                .and_then(|at| bytes.get(at))
-                .is_none_or(|byte| matches!(*byte, b'=' | b' ' | b'\'' | b'"' | b'/' | b'\\'))
-            && matches!(bytes.get(colon + 1), Some(b'/' | b'\\'));
-        if !is_drive {
-            continue;
-        }
-        const LONGEST: usize = 512;
-        let path = rest(bytes, colon + 1);
-        let path = path.get(..LONGEST).unwrap_or(path);
-        let end = path
-            .iter()
-            .position(|byte| matches!(*byte, 0..b' ' | b'"' | b'\'' | b'<' | b'>' | b'|'))
-            .unwrap_or(path.len());
-        let path = path.get(..end).unwrap_or(path).trim_ascii_end();
-        at += path.len();
-        let mut parts = path.split(|byte| matches!(*byte, b'/' | b'\\'));
-        let is_kept = |part: &[u8]| {
-            FILES.iter().any(|known| {
-                if known.starts_with('.') {
-                    let from = part.len().saturating_sub(known.len());
-                    part.len() > known.len() && begins(rest(part, from), known.as_bytes())
-                } else {
-                    part.eq_ignore_ascii_case(known.as_bytes())
-                        || (begins(part, known.as_bytes()) && part.get(known.len()) == Some(&b'.'))
-                }
-            })
-        };
-        if parts.any(is_kept) {
-            matches.add(&DRIVE_PATH, colon - 1..colon + 1 + path.len());
-            return;
-        }
     }
 }
 

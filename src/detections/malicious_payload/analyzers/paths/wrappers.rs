@@ -22,6 +22,9 @@ const SCHEMES: [(&str, &[&str]); 11] = [
     ("zip://", &[]),
 ];
 
+/// How much of the path to an archive is looked at.
+const LONGEST_PATH: usize = 128;
+
 /// Where a text names an address that opens a local file.
 pub(super) fn find(text: &[u8]) -> Option<Range<usize>> {
     for colon in memchr::memchr_iter(b':', text) {
@@ -39,12 +42,10 @@ pub(super) fn find(text: &[u8]) -> Option<Range<usize>> {
                 let behind = rest(here, scheme.len());
                 let is_it = match scheme {
                     "zip://" => {
-                        let path = behind
-                            .split(u8::is_ascii_whitespace)
-                            .next()
-                            .unwrap_or_default();
-                        let near = path.get(..256).unwrap_or(path);
-                        near.contains(&b'#') || bytes_find(near, b"%23")
+                        let near = behind.get(..LONGEST_PATH).unwrap_or(behind);
+                        let path = near.split(u8::is_ascii_whitespace).next();
+                        let path = path.unwrap_or_default();
+                        path.contains(&b'#') || memchr::memmem::find(path, b"%23").is_some()
                     }
                     _ => follows.is_empty() || is_one_of(word(behind), follows),
                 };
@@ -65,10 +66,7 @@ pub(super) fn find(text: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-fn bytes_find(text: &[u8], needle: &[u8]) -> bool {
-    memchr::memmem::find(text, needle).is_some()
-}
-
+/// Whether an address can begin there.
 fn is_open(text: &[u8], start: usize) -> bool {
     let before = start.checked_sub(1).and_then(|at| text.get(at));
     before.is_none_or(|byte| {
@@ -123,6 +121,8 @@ pub(super) fn cut(text: &[u8]) -> Option<Range<usize>> {
     const SHOWN: [&str; 10] = [
         "jpg", "jpeg", "png", "gif", "htm", "html", "txt", "pdf", "php", "csv",
     ];
+    // What is blank at the end is so for each of them.
+    let text = text.trim_ascii_end();
     for (spelling, len) in [(&b"\0"[..], 1), (b"%00", 3)] {
         let mut from = 0;
         while let Some(at) = bytes::find(text, spelling, from) {
@@ -152,10 +152,9 @@ pub(super) fn cut(text: &[u8]) -> Option<Range<usize>> {
             // Alone at the end, or with an ending of any kind.
             let is_end = match shown {
                 Some(shown) => {
-                    (2..=5).contains(&shown.len())
-                        && rest(behind, 1 + shown.len()).trim_ascii().is_empty()
+                    (2..=5).contains(&shown.len()) && rest(behind, 1 + shown.len()).is_empty()
                 }
-                None => behind.trim_ascii().is_empty(),
+                None => behind.is_empty(),
             };
             if len == 1 && ends_name && is_end {
                 return Some(at..from);

@@ -2,7 +2,7 @@
 
 use super::super::{Matches, Text};
 use super::rules::{CALL, CATALOGUE};
-use super::shapes::{is_telling_call, value};
+use super::shapes::{WAITING, is_telling_call, value};
 use super::statements::is_catalogue;
 use super::tokens::{Kind, Token};
 use crate::request::PlaceKind;
@@ -112,18 +112,6 @@ pub(super) fn calls(text: &Text<'_>, all: &[Token<'_>], matches: &mut Matches) {
         matches.add(&CALL, 0..end);
         return;
     }
-    let waiting = [
-        "sleep",
-        "benchmark",
-        "pg_sleep",
-        "extractvalue",
-        "updatexml",
-        "load_file",
-        "randomblob",
-        "receive_message",
-        "get_host_address",
-        "generate_series",
-    ];
     for (at, token) in all.iter().enumerate() {
         let rest = all.get(at + 1..).unwrap_or_default();
         let package = at.checked_sub(2).and_then(|package| all.get(package..at));
@@ -132,7 +120,8 @@ pub(super) fn calls(text: &Text<'_>, all: &[Token<'_>], matches: &mut Matches) {
             matches.add(&CALL, token.start..token.end);
             return;
         }
-        if !token.is_one_of(&waiting) || !rest.first().is_some_and(|open| open.kind == Kind::Open) {
+        let waits = token.is_one_of(&WAITING) || token.is("generate_series");
+        if !waits || !rest.first().is_some_and(|open| open.kind == Kind::Open) {
             continue;
         }
         let argument = rest.get(1..).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Statements of SQL, told by more than their first word: sentences begin with `drop`, `create` and `select` as well.
 
 use super::super::bytes;
-use super::shapes::{is_telling_call, value};
+use super::shapes::{WAITING, is_telling_call, value};
 use super::tokens::{Kind, Token};
 
 /// What is created, changed and dropped.
@@ -60,17 +60,12 @@ fn of_copies(tokens: &[Token<'_>]) -> bool {
         && tokens.iter().any(|token| token.text == b"=")
 }
 
-/// `if(1=1) select …`, `call f(g(…))`.
+/// `if(1=1) select …`.
 fn of_conditions(tokens: &[Token<'_>]) -> bool {
-    let is_branch = is(tokens, 0, &["if"])
+    is(tokens, 0, &["if"])
         && kind(tokens, 1) == Some(Kind::Open)
         && tokens.iter().any(|token| token.kind == Kind::Comparison)
-        && has(tokens, &["select", "waitfor", "drop", "exec"]);
-    let is_call = is(tokens, 0, &["call"])
-        && kind(tokens, 2) == Some(Kind::Open)
-        && (matches!(kind(tokens, 3), Some(Kind::Number | Kind::Text))
-            || (kind(tokens, 3) == Some(Kind::Name) && kind(tokens, 4) == Some(Kind::Open)));
-    is_branch || is_call
+        && has(tokens, &["select", "waitfor", "drop", "exec"])
 }
 
 fn is(tokens: &[Token<'_>], at: usize, words: &[&str]) -> bool {
@@ -126,19 +121,10 @@ pub(super) fn is_hostile(tokens: &[Token<'_>]) -> bool {
         let name = token.text;
         token.kind == Kind::Name && (bytes::begins(name, b"xp_") || bytes::begins(name, b"sp_oa"))
     });
-    let waits = [
-        "pg_sleep",
-        "sleep",
-        "benchmark",
-        "current_setting",
-        "load_file",
-        "pg_read_file",
-        "lo_import",
-    ];
     let calls = tokens
         .iter()
         .zip(tokens.iter().skip(1))
-        .any(|(name, open)| open.kind == Kind::Open && name.is_one_of(&waits));
+        .any(|(name, open)| open.kind == Kind::Open && name.is_one_of(&WAITING));
     let copies = is(tokens, 0, &["backup", "restore"]);
     // Nobody compares two numbers who asks for something.
     let tells = tokens.windows(3).any(|words| {
@@ -277,7 +263,8 @@ fn of_programs(tokens: &[Token<'_>]) -> bool {
         () if first.is("shutdown") => matches!(kind(tokens, 1), Some(Kind::Cut | Kind::Semicolon)),
         () if first.is("call") => {
             matches!(tokens, [_, name, open, argument, ..] if open.kind == Kind::Open && name.end == open.start
-                && matches!(argument.kind, Kind::Number | Kind::Text | Kind::Variable | Kind::Close))
+                && (matches!(argument.kind, Kind::Number | Kind::Text | Kind::Variable | Kind::Close)
+                    || kind(tokens, 4) == Some(Kind::Open)))
         }
         () => false,
     }
