@@ -221,45 +221,37 @@ pub(super) fn walk(text: &[u8], mut see: impl FnMut(Component)) {
         let start = at;
         let (mut dots, mut others, mut is_odd, mut has_parameter) = (0, false, odd_before, false);
         let (end, mut separators, ended) = loop {
-            match unit(text, at) {
-                (Unit::Dot { is_odd: odd }, len) => {
+            let (here, len) = unit(text, at);
+            match here {
+                Unit::Dot { is_odd: odd } => {
                     others |= has_parameter;
                     dots += 1;
                     is_odd |= odd;
-                    at += len;
                 }
-                (Unit::Separator { is_odd: odd }, len) => {
-                    let end = at;
-                    at += len;
+                Unit::Separator { is_odd: odd } => {
                     is_odd |= odd;
                     odd_before = odd;
-                    break (end, 1, false);
-                }
-                (Unit::End, len)
-                    if !(has_parameter && text.get(at) == Some(&b'=')
-                        || dots > 0 && !others && is_filler(text, at, at > start)) =>
-                {
-                    let end = at;
                     at += len;
-                    odd_before = false;
-                    break (end, 0, true);
+                    break (at - len, 1, false);
                 }
                 // What a converter leaves of a dot that it does not know, and what is passed over between dots.
-                (Unit::Other | Unit::End, len)
+                Unit::Other | Unit::End
                     if !others && !has_parameter && is_filler(text, at, at > start) =>
                 {
                     dots += usize::from(text.get(at) == Some(&b'?'));
                     is_odd = true;
-                    at += len;
                 }
-                (Unit::Other | Unit::End, len) => {
-                    if text.get(at) == Some(&b';') && dots > 0 && !others {
-                        has_parameter = true;
-                    }
-                    others |= !has_parameter;
+                Unit::End if !has_parameter || text.get(at) != Some(&b'=') => {
+                    odd_before = false;
                     at += len;
+                    break (at - len, 0, true);
+                }
+                Unit::Other | Unit::End => {
+                    has_parameter |= text.get(at) == Some(&b';') && dots > 0 && !others;
+                    others |= !has_parameter;
                 }
             }
+            at += len;
         };
         while !ended && let (Unit::Separator { is_odd: odd }, len) = unit(text, at) {
             separators += 1;
