@@ -111,7 +111,8 @@ fn code(text: &str) -> (Vec<(usize, String)>, usize) {
         } else if is_next_for_tests && !trimmed.starts_with("#[") && !trimmed.is_empty() {
             is_next_for_tests = false;
             test_lines += 2;
-            if !trimmed.ends_with(';') {
+            // A declaration, a variant and an arm end with their line.
+            if !trimmed.ends_with([';', ',']) {
                 skipping = Some(indentation);
             }
         } else if !trimmed.starts_with("//") {

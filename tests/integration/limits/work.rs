@@ -30,7 +30,7 @@ fn filled(unit: &str, length: usize) -> String {
 }
 
 /// What a value may consist of that is much work: what rules look for, what is decoded, and what looks like both.
-const UNITS: [&str; 43] = [
+const UNITS: [&str; 47] = [
     "a",
     "'",
     "\"",
@@ -64,6 +64,10 @@ const UNITS: [&str; 43] = [
     "<script",
     "<a href=javascript:",
     "onload=",
+    "'onload=1",
+    "=document.cookie",
+    "${ } ",
+    "./../",
     "<img src=x onerror=",
     "; cat /etc/passwd ",
     "$(id)",
