@@ -70,21 +70,28 @@ fn unescape(path: &[u8]) -> Vec<u8> {
         written.push(byte);
         while let Some((len, meaning)) = escape_at_end(&written) {
             written.truncate(written.len() - len);
-            match meaning {
-                Meaning::Byte(byte) => written.push(byte),
-                Meaning::Character(character) => {
-                    written.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-            }
+            meaning.write(&mut written);
         }
     }
     written
 }
 
 /// What an escape stands for.
+#[derive(PartialEq, Eq)]
 enum Meaning {
     Byte(u8),
     Character(char),
+}
+
+impl Meaning {
+    fn write(&self, written: &mut Vec<u8>) {
+        match self {
+            Self::Byte(byte) => written.push(*byte),
+            Self::Character(character) => {
+                written.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
 }
 
 /// The escape that `written` ends in: its length and its meaning.
