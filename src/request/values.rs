@@ -119,6 +119,10 @@ pub struct Input<'v> {
 impl Record {
     pub(super) const NO_FORMS: u32 = u32::MAX;
 
+    const fn is_plain(&self) -> bool {
+        self.forms == Self::NO_FORMS && self.text == 0
+    }
+
     fn range(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -246,6 +250,29 @@ impl<'v> Inputs<'v> {
         self.len() == 0
     }
 
+    /// The body, and the marks of all values together that read as they are written in it ([`Input::is_plain`]): where these
+    /// are so many that one look at the body is less than one at each.
+    #[must_use]
+    pub fn plain_text(self) -> Option<(&'v [u8], Marks)> {
+        const FEWEST: usize = 6;
+        let Texts::Body { raw, .. } = &self.parsed.texts else {
+            return None;
+        };
+        let (mut marks, mut plain, mut bytes) = (Marks::default(), 0, 0);
+        for record in self
+            .parsed
+            .values
+            .records
+            .iter()
+            .filter(|record| record.is_plain())
+        {
+            marks = marks.or(record.marks);
+            plain += 1;
+            bytes += record.range().len();
+        }
+        (plain >= FEWEST && 2 * (bytes + 16 * plain) >= raw.len()).then_some((raw, marks))
+    }
+
     /// One after the other.
     #[must_use]
     pub fn iter(self) -> InputsIter<'v> {
@@ -355,6 +382,12 @@ impl<'v> Input<'v> {
     /// further decoding that changed something.
     pub fn forms(self) -> FormsIter<'v> {
         self.parsed.forms(self.record)
+    }
+
+    /// Whether the value reads as it is written in the body, and in no other way.
+    #[must_use]
+    pub const fn is_plain(self) -> bool {
+        self.record.is_plain() && matches!(self.parsed.texts, Texts::Body { .. })
     }
 
     /// What is odd about the way the value is written.

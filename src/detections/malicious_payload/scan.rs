@@ -96,7 +96,18 @@ impl<'s, 'r> Scan<'s, 'r> {
     ///
     /// What makes more work than it may is refused whatever was found, since not all of it was looked at.
     pub(super) fn run(mut self, inputs: Inputs<'_>) -> Result<Vec<Finding>, DetectionError> {
+        let set = &self.detection.rules.set;
+        let screen = inputs
+            .plain_text()
+            .and_then(|(text, marks)| set.screen(text, marks, self.work));
+        let passes = |input: Input<'_>| {
+            screen.is_none_or(|screen| !input.is_plain() || screen.lets_pass(input.marks()))
+        };
         for input in inputs {
+            if !passes(input) {
+                self.work.take(FOR_EACH_FORM);
+                continue;
+            }
             let look = Look::at(input);
             if look == Look::None {
                 continue;
@@ -152,7 +163,10 @@ impl<'s, 'r> Scan<'s, 'r> {
             rules.set.find_again(text, form.marks, looks_here, found);
         } else {
             // Once is enough of what a rule finds; an analyzer may find more.
-            let known: Vec<_> = findings.iter().map(|found| found.rule.clone()).collect();
+            let known: Vec<_> = match findings.is_empty() {
+                true => Vec::new(),
+                false => findings.iter().map(|found| found.rule.clone()).collect(),
+            };
             let wanted =
                 |index| looks_here(index) && (known.is_empty() || !rules.is_one_of(index, &known));
             let found = |index, range| {

@@ -1,5 +1,16 @@
 //! Which patterns of a set may match a value.
 
+use crate::request::Marks;
+
+/// Is told of each trigger that goes off in a text: whose it is, and kinds of bytes without one of which it does not.
+pub(super) trait Triggered {
+    /// Whether the trigger is worth looking for.
+    fn wants(&self, owner: u32, mark: Marks) -> bool;
+
+    /// The trigger goes off.
+    fn add(&mut self, owner: u32, mark: Marks);
+}
+
 /// A set of pattern indexes. Up to 256 patterns it lives on the stack; beyond, it is allocated with the first member.
 pub(super) enum Candidates {
     Few([u64; 4]),
@@ -52,5 +63,26 @@ impl Candidates {
                 rest &= rest - 1;
             }
         }
+    }
+}
+
+impl Triggered for Candidates {
+    fn wants(&self, owner: u32, _: Marks) -> bool {
+        !self.has(owner as usize)
+    }
+
+    fn add(&mut self, owner: u32, _: Marks) {
+        self.insert(owner as usize);
+    }
+}
+
+/// The kinds of bytes that a part of a text needs for anything to go off in it.
+impl Triggered for Marks {
+    fn wants(&self, _: u32, mark: Marks) -> bool {
+        self.and(mark) != mark
+    }
+
+    fn add(&mut self, _: u32, mark: Marks) {
+        *self = self.or(mark);
     }
 }

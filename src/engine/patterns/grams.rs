@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::candidates::Candidates;
+use super::candidates::Triggered;
 use super::rarity;
 use super::triggers::Trigger;
 use crate::request::Marks;
@@ -40,6 +40,8 @@ pub(super) struct Grams {
 struct Literal {
     text: Box<[u8]>,
     needs: Box<[Marks]>,
+    /// See [`Trigger::mark`].
+    mark: Marks,
     owner: u32,
 }
 
@@ -69,6 +71,7 @@ impl Grams {
             literals.push(Literal {
                 text: trigger.literal.as_slice().into(),
                 needs: trigger.needs.as_slice().into(),
+                mark: trigger.mark(),
                 owner,
             });
         }
@@ -89,9 +92,9 @@ impl Grams {
         grams
     }
 
-    /// Adds the owner of each trigger whose literal occurs in `text`, which has the given `marks`, and tells how much work
+    /// Tells of each trigger whose literal occurs in `text`, which has the given `marks`, and tells how much work
     /// that was.
-    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut impl Triggered) -> usize {
         let mut compared = 0;
         for (index, window) in text.array_windows().step_by(2).enumerate() {
             let gram = fold(u32::from_le_bytes(*window));
@@ -124,7 +127,7 @@ impl Grams {
         at: usize,
         gram: u32,
         marks: Marks,
-        owners: &mut Candidates,
+        owners: &mut impl Triggered,
     ) -> usize {
         let entries = self.entries_near(place(gram));
         for entry in entries {
@@ -132,13 +135,13 @@ impl Grams {
                 && entry.need.meets(marks)
                 && let Some(literal) = self.literals.get(entry.literal as usize)
                 // Of a text full of literals, most are of owners that are known already.
-                && !owners.has(literal.owner as usize)
+                && owners.wants(literal.owner, literal.mark)
                 && literal.needs.iter().all(|need| need.meets(marks))
                 && let Some(start) = (at + 1).checked_sub(entry.offset as usize)
                 && let Some(found) = text.get(start..start + literal.text.len())
                 && found.eq_ignore_ascii_case(&literal.text)
             {
-                owners.insert(literal.owner as usize);
+                owners.add(literal.owner, literal.mark);
             }
         }
         1 + entries.len()
@@ -223,6 +226,7 @@ const fn place(gram: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::candidates::Candidates;
     use super::super::triggers;
     use super::*;
 

@@ -58,6 +58,12 @@ pub struct PatternSetBuilder {
     usual: Vec<usize>,
 }
 
+/// Tells of the parts of one text in which of them no pattern can match; made by [`PatternSet::screen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    wanted: Marks,
+}
+
 /// What is wrong with one regular expression of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegexError {
@@ -163,6 +169,19 @@ impl PatternSet {
         }
     }
 
+    /// What any part of `text` needs for a pattern to match in it: one look at a text in place of one at each of many small
+    /// parts. The `marks` are those of the parts together, which may be fewer than the text's. Nothing where some pattern is
+    /// run on every value.
+    #[must_use]
+    pub fn screen(&self, text: &[u8], marks: Marks, work: &Work) -> Option<Screen> {
+        if !self.always.is_empty() || work.is_exhausted() {
+            return None;
+        }
+        let mut wanted = Marks::default();
+        work.take(self.prefilter.find(text, marks, &mut wanted));
+        Some(Screen { wanted })
+    }
+
     /// Like [`find_where`](Self::find_where), for a text that is likely to come again, as most headers do: if nothing was
     /// found in it, the thread remembers that, and does not search it again while it does. `found` tells whether it counts;
     /// it must say the same of the same text in the same `place`, a number for whatever else it depends on, and the same
@@ -261,6 +280,16 @@ impl fmt::Debug for PatternSet {
             .field("patterns", &self.patterns)
             .field("always", &self.always)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Screen ===
+
+impl Screen {
+    /// Whether a pattern may match in a part of the text that has these marks.
+    #[must_use]
+    pub const fn lets_pass(self, marks: Marks) -> bool {
+        self.wanted.meets(marks)
     }
 }
 
@@ -365,6 +394,26 @@ mod tests {
         ]);
         assert_eq!(set.always_run().collect::<Vec<_>>(), [0]);
         assert_eq!(found(&set, b"in 2024"), [(0, 3..7)]);
+    }
+
+    #[test]
+    fn a_screen_holds_back_what_has_nothing_of_what_was_seen() {
+        let set = build(&[
+            (vec!["it's".into()], vec![]),
+            (vec!["union select".into()], vec![]),
+        ]);
+        let screen = |text: &[u8]| {
+            set.screen(text, Marks::of(text), &Work::endless())
+                .expect("no pattern is run always")
+        };
+        assert!(!screen(b"id, title, union").lets_pass(Marks::of(b"union")));
+        assert!(screen(b"it's, title").lets_pass(Marks::of(b"it's")));
+        assert!(!screen(b"it's, title").lets_pass(Marks::of(b"title")));
+        let always = build(&[(vec![], vec!["[0-9a-z]{4}".into()])]);
+        assert_eq!(
+            always.screen(b"abcd", Marks::of(b"abcd"), &Work::endless()),
+            None
+        );
     }
 
     #[test]
@@ -481,6 +530,25 @@ mod tests {
             for _ in 0..2 {
                 prop_assert_eq!(&found_again(&set, text.as_bytes()), &expected);
                 prop_assert_eq!(set.first_again(text.as_bytes()), expected.first().cloned());
+            }
+        }
+
+        #[test]
+        fn a_screen_lets_every_part_pass_in_which_something_matches(
+            sources in prop::collection::vec(
+                (prop::collection::vec("[abk]{1,3}", 0..3), prop::collection::vec(regex(), 0..3)),
+                1..4,
+            ),
+            parts in prop::collection::vec("[abksKSé ſ\u{212a}xyz]{0,8}", 1..8),
+        ) {
+            let set = build(&sources);
+            let text = parts.join("\"");
+            let marks = parts.iter().map(|part| Marks::of(part.as_bytes())).fold(Marks::default(), Marks::or);
+            if let Some(screen) = set.screen(text.as_bytes(), marks, &Work::endless()) {
+                for part in &parts {
+                    let passes = screen.lets_pass(Marks::of(part.as_bytes()));
+                    prop_assert!(passes || found(&set, part.as_bytes()).is_empty(), "{part}");
+                }
             }
         }
     }

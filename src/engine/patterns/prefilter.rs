@@ -9,7 +9,7 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::{contiguous, noncontiguous};
 use aho_corasick::{Anchored, MatchKind};
 
-use super::candidates::Candidates;
+use super::candidates::Triggered;
 use super::grams::Grams;
 use super::rarity;
 use super::triggers::Trigger;
@@ -27,8 +27,8 @@ enum Long {
     Grams(Grams),
     Automaton {
         automaton: Box<contiguous::NFA>,
-        /// What else the n-th literal needs, and whose it is.
-        triggers: Vec<(Box<[Marks]>, u32)>,
+        /// What else the n-th literal needs, its [`Trigger::mark`], and whose it is.
+        triggers: Vec<(Box<[Marks]>, Marks, u32)>,
     },
 }
 
@@ -48,6 +48,8 @@ struct One {
     literal: Box<[u8]>,
     /// The place of the literal's rarest byte.
     rarest: usize,
+    /// See [`Trigger::mark`].
+    mark: Marks,
     owner: u32,
 }
 
@@ -74,8 +76,8 @@ impl Prefilter {
         })
     }
 
-    /// Adds the owner of each trigger that goes off in `text`, and tells how much work that was.
-    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+    /// Tells of each trigger that goes off in `text`, and how much work that was.
+    pub(super) fn find(&self, text: &[u8], marks: Marks, owners: &mut impl Triggered) -> usize {
         let of_short = self.short.find(text, marks, owners);
         let of_long = match &self.long {
             Long::None => 0,
@@ -94,16 +96,16 @@ impl Prefilter {
 
 fn walk(
     automaton: &contiguous::NFA,
-    triggers: &[(Box<[Marks]>, u32)],
+    triggers: &[(Box<[Marks]>, Marks, u32)],
     text: &[u8],
     marks: Marks,
-    owners: &mut Candidates,
+    owners: &mut impl Triggered,
 ) {
     let Ok(mut state) = automaton.start_state(Anchored::No) else {
         // Cannot be, since the automaton is built for just this. If it were, no pattern may be missed.
         return triggers
             .iter()
-            .for_each(|(_, owner)| owners.insert(*owner as usize));
+            .for_each(|(_, mark, owner)| owners.add(*owner, *mark));
     };
     // State by state instead of match by match, so that literals inside others count as well.
     for &byte in text {
@@ -113,10 +115,10 @@ fn walk(
         }
         for index in 0..automaton.match_len(state) {
             let literal = automaton.match_pattern(state, index).as_usize();
-            if let Some((needs, owner)) = triggers.get(literal)
+            if let Some((needs, mark, owner)) = triggers.get(literal)
                 && needs.iter().all(|need| need.meets(marks))
             {
-                owners.insert(*owner as usize);
+                owners.add(*owner, *mark);
             }
         }
     }
@@ -150,7 +152,7 @@ impl Long {
             automaton: Box::new(automaton),
             triggers: triggers
                 .iter()
-                .map(|(trigger, owner)| (trigger.needs.as_slice().into(), *owner))
+                .map(|(trigger, owner)| (trigger.needs.as_slice().into(), trigger.mark(), *owner))
                 .collect(),
         })
     }
@@ -180,16 +182,15 @@ impl Short {
         short
     }
 
-    fn find(&self, text: &[u8], marks: Marks, owners: &mut Candidates) -> usize {
+    fn find(&self, text: &[u8], marks: Marks, owners: &mut impl Triggered) -> usize {
         let mut work = 0;
         for kind in marks.and(self.gate).kinds() {
             for one in self.by_kind.get(kind).into_iter().flatten() {
-                let owner = one.owner as usize;
                 if one.needs.iter().all(|need| need.meets(marks))
-                    && !owners.has(owner)
+                    && owners.wants(one.owner, one.mark)
                     && one.is_in(text, &mut work)
                 {
-                    owners.insert(owner);
+                    owners.add(one.owner, one.mark);
                 }
             }
         }
@@ -205,6 +206,7 @@ impl One {
             needs: needs.into(),
             literal: trigger.literal.as_slice().into(),
             rarest: rarest.map_or(0, |(at, _)| at),
+            mark: trigger.mark(),
             owner,
         }
     }

@@ -208,6 +208,15 @@ fn of_class(class: &Class) -> Marks {
 // === impl Trigger ===
 
 impl Trigger {
+    /// Kinds of bytes of which one is in every text in which the trigger goes off: the rarest that is known.
+    pub(super) fn mark(&self) -> Marks {
+        let of_literal = self.literal.iter().map(|byte| Marks::of_byte(*byte));
+        let all = self.needs.iter().copied().chain(of_literal);
+        let share = |mark: &Marks| rarity::of_need(*mark);
+        all.min_by(|a, b| share(a).total_cmp(&share(b)))
+            .unwrap_or(Marks::ANY)
+    }
+
     fn on(literal: Vec<u8>) -> Self {
         Self {
             literal,

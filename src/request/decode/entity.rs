@@ -21,6 +21,14 @@ pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
     Some(form.next(&[DecodeStep::HtmlEntity], rewrite.finish()?))
 }
 
+/// Whether a text may have a reference: the sign in `this & that` begins none.
+pub(super) fn may_be_in(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'&', text).any(|at| {
+        let behind = text.get(at + 1);
+        behind.is_some_and(|byte| *byte == b'#' || byte.is_ascii_alphabetic())
+    })
+}
+
 /// The longest beginning of `text` (which begins with `&`) that can be one reference. It holds no second `&`, so that all
 /// candidates of a text together are no longer than the text.
 fn candidate(text: &[u8]) -> &[u8] {

@@ -113,6 +113,7 @@ pub(super) fn first_form(text: &[u8], syntax: Syntax) -> Option<Decoded> {
 fn may_lead_on(text: &[u8], marks: Marks, has_plus: bool) -> bool {
     (marks.meets(SIGNS.or(filler::SIGNS))
         && (marks.meets(ESCAPES)
+            || (marks.meets(AMPERSAND) && entity::may_be_in(text))
             || (marks.meets(PLUS) && (has_plus || utf7::may_be_in(text)))
             || filler::may_be_in(text, marks)))
         || token::may_hide(text)
@@ -185,10 +186,10 @@ const BACKSLASH: Marks = Marks::of_byte(b'\\');
 const NON_ASCII: Marks = Marks::of_byte(0x80).or(Marks::OVERLONG);
 
 /// The bytes that begin an escape. Nearly all values have none, so asking for them must cost next to nothing.
-const SIGNS: Marks = ESCAPES.or(PLUS);
+const SIGNS: Marks = ESCAPES.or(AMPERSAND).or(PLUS);
 
 /// Those of them that begin nothing else in most values that have them.
-const ESCAPES: Marks = PERCENT.or(AMPERSAND).or(BACKSLASH).or(Marks::OVERLONG);
+const ESCAPES: Marks = PERCENT.or(BACKSLASH).or(Marks::OVERLONG);
 
 impl Syntax {
     /// Whether a plus may stand for a space.

@@ -7,30 +7,42 @@ use aho_corasick::AhoCorasick;
 /// Words of which a word may be one, in either case.
 #[derive(Debug)]
 pub(super) struct Words {
-    /// Those of each length.
-    by_length: Vec<Vec<&'static [u8]>>,
+    /// Those of each [`slot`].
+    slots: Vec<Vec<&'static [u8]>>,
 }
+
+const SLOTS: usize = 256;
 
 impl Words {
     /// The words of a text in ASCII lower case.
     pub(super) fn of(text: &'static str) -> Self {
-        let mut by_length = Vec::new();
-        for word in text.split_ascii_whitespace().map(str::as_bytes) {
-            if by_length.len() <= word.len() {
-                by_length.resize(word.len() + 1, Vec::new());
-            }
-            if let Some(words) = by_length.get_mut(word.len()) {
-                words.push(word);
+        Self::from_words(text.split_ascii_whitespace())
+    }
+
+    /// Words in ASCII lower case.
+    pub(super) fn from_words(words: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut slots = vec![Vec::new(); SLOTS];
+        for word in words {
+            if let Some(slot) = slots.get_mut(slot(word.as_bytes())) {
+                slot.push(word.as_bytes());
             }
         }
-        Self { by_length }
+        Self { slots }
     }
 
     /// Whether a word is one of these.
     pub(super) fn has(&self, word: &[u8]) -> bool {
-        let words = self.by_length.get(word.len());
-        words.is_some_and(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
+        let slot = self.slots.get(slot(word));
+        slot.is_some_and(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
     }
+}
+
+/// Where a word is looked for: told by its length and three of its letters, in either case, which few words share.
+fn slot(word: &[u8]) -> usize {
+    let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
+    let (first, second) = (letter(0), letter(1));
+    let last = letter(word.len().wrapping_sub(1));
+    (word.len() * 7 + first * 37 + second * 11 + last * 101) % SLOTS
 }
 
 /// Many texts that are looked for together, in either case.

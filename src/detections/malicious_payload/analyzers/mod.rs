@@ -94,6 +94,7 @@ pub(super) struct Analyzer {
 pub(super) static ALL: &[&Analyzer] = &[
     &sql::ANALYZER,
     &shell::ANALYZER,
+    &shell::IDIOMS,
     &html::ANALYZER,
     &paths::ANALYZER,
     &lookups::ANALYZER,
@@ -159,6 +160,10 @@ impl<'t> Text<'t> {
         const WORDS: usize = 50;
         const LINES: usize = 3;
         if self.place != PlaceKind::Body {
+            return false;
+        }
+        // So many words fit only into a longer line.
+        if self.bytes.len() < 2 * WORDS - 1 && memchr::memchr(b'\n', self.bytes).is_none() {
             return false;
         }
         let mut lines = self.bytes.split(|byte| *byte == b'\n');

@@ -8,15 +8,16 @@
 //!
 //! Limits: documents show commands, so that in long texts only a word that hides what it is counts.
 
+mod idioms;
 mod programs;
 mod words;
 
-use std::ops::Range;
-use std::sync::LazyLock;
+use std::cell::OnceCell;
 
-use super::bytes::{Texts, blanks, find, rest};
+use super::bytes::{blanks, find, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
+pub(super) use idioms::ANALYZER as IDIOMS;
 use programs::{program, stands_for_program, takes_number, tells_alone};
 use words::{Word, read};
 
@@ -50,12 +51,6 @@ static BLANK: Rule = Rule {
     message: "A variable stands for the blank between a command and its argument.",
 };
 
-static REMOTE: Rule = Rule {
-    name: "remote_shell",
-    score: 5,
-    message: "A command connects a shell to another machine, or runs what it loads from there.",
-};
-
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "command_injection",
     cwe: 78,
@@ -68,24 +63,14 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"^\W*\w+['\x22\\$^?*].*[/$]",
         r"^/\S*[?*]",
         r"\$\{?ifs",
-        r"/dev/(?:tcp|udp)/|powershell|certutil|bitsadmin|mshta|mkfifo|downloadstring|iex\s*\(|base64 -d",
-        r"\|\s?(?:ba)?sh|bash -i|nc(?:at)? .*-e|import socket|fsockopen|perl -e|ruby -r",
     ],
-    rules: &[
-        &COMMAND,
-        &SUBSTITUTION,
-        &QUOTED_IN_TEXT,
-        &HIDDEN,
-        &BLANK,
-        &REMOTE,
-    ],
+    rules: &[&COMMAND, &SUBSTITUTION, &QUOTED_IN_TEXT, &HIDDEN, &BLANK],
     analyze,
 };
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
     let is_document = text.is_document();
-    idioms(bytes, is_document, matches);
     // What a value begins with is a command only if it hides that it is one.
     let start = blanks(bytes)
         + rest(bytes, blanks(bytes))
@@ -148,15 +133,12 @@ fn begins_command(
     let is_path = memchr::memmem::find(word.text(), b"..").is_some();
     let hides = !is_path && (word.is_split && (is_program || (is_word && name.len() > 1)))
         || (word.has_wildcard && has_folder && stands_for_program(word.text()));
-    let is_followed = has_arguments(bytes, &word, is_program)
-        || separator.is_some()
-        || ends_command(bytes, word.end);
+    let is_argued = OnceCell::new();
+    let is_argued = || *is_argued.get_or_init(|| has_arguments(bytes, &word, is_program));
     if hides
-        && is_followed
+        && (separator.is_some() || is_argued() || ends_command(bytes, word.end))
         && (!is_document
-            || (name.len() > 2
-                && is_sure_split(bytes, start, word.end)
-                && has_arguments(bytes, &word, is_program)))
+            || (name.len() > 2 && is_sure_split(bytes, start, word.end) && is_argued()))
     {
         matches.add(&HIDDEN, range);
         return;
@@ -164,8 +146,7 @@ fn begins_command(
     let Some(separator) = separator.filter(|_| (is_program || is_word) && !is_document) else {
         return;
     };
-    let argued =
-        has_arguments(bytes, &word, is_program) || (has_folder && word.text().starts_with(b"/"));
+    let argued = is_argued() || (has_folder && word.text().starts_with(b"/"));
     let ends = ends_command(bytes, word.end);
     match separator {
         b'`' if text.place == PlaceKind::Body => matches.add(&QUOTED_IN_TEXT, range),
@@ -310,77 +291,6 @@ fn ends_command(bytes: &[u8], end: usize) -> bool {
         [] | [b';' | b'|' | b'&' | b'`' | b'#' | 0, ..] => true,
         [b')' | b'\'' | b'"' | b'}', ..] => gap == 0,
         _ => false,
-    }
-}
-
-/// What connects shells or runs what is loaded, by itself.
-static ALWAYS: [&[u8]; 14] = [
-    b"/dev/tcp/",
-    b"/dev/udp/",
-    b"| sh",
-    b"|sh",
-    b"|bash",
-    b"| bash",
-    b"| base64 -d",
-    b"|base64 -d",
-    b"bash -i",
-    b"certutil -urlcache",
-    b"bitsadmin /transfer",
-    b"iex(",
-    b"iex (",
-    b"downloadstring(",
-];
-
-/// Programs that do it, each with what it is given then.
-static PAIRS: [[&[u8]; 2]; 9] = [
-    [b"nc ", b" -e"],
-    [b"ncat ", b" -e"],
-    [b"mkfifo ", b"/tmp/"],
-    [b"python", b"import socket"],
-    [b"perl -e", b"socket"],
-    [b"php -r", b"fsockopen"],
-    [b"ruby -rsocket", b"-e"],
-    [b"powershell", b" -e"],
-    [b"mshta ", b"http"],
-];
-
-/// All of these, looked for at once.
-static IDIOMS: LazyLock<Texts> =
-    LazyLock::new(|| Texts::new(ALWAYS.iter().chain(PAIRS.iter().flatten()).copied()));
-
-/// Looks for what connects shells or runs what is loaded, wherever it stands.
-fn idioms(bytes: &[u8], is_document: bool, matches: &mut Matches) {
-    if is_document {
-        return;
-    }
-    // For each pair the place of its program, and whether its argument is there.
-    let mut programs: [Option<Range<usize>>; PAIRS.len()] = Default::default();
-    let mut arguments = [false; PAIRS.len()];
-    for (nth, range) in IDIOMS.find(bytes) {
-        if let Some(known) = ALWAYS.get(nth) {
-            let behind = bytes.get(range.end);
-            let is_whole =
-                !known.ends_with(b"sh") || !behind.is_some_and(u8::is_ascii_alphanumeric);
-            if is_whole {
-                matches.add(&REMOTE, range);
-            }
-            continue;
-        }
-        let nth = nth - ALWAYS.len();
-        if nth.is_multiple_of(2) {
-            if let Some(program) = programs.get_mut(nth / 2) {
-                program.get_or_insert(range);
-            }
-        } else if let Some(argument) = arguments.get_mut(nth / 2) {
-            *argument = true;
-        }
-    }
-    let whole = programs
-        .into_iter()
-        .zip(arguments)
-        .filter(|(_, argument)| *argument);
-    for range in whole.filter_map(|(program, _)| program) {
-        matches.add(&REMOTE, range);
     }
 }
 

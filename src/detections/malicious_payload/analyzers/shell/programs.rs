@@ -1,9 +1,8 @@
 //! The programs that attackers start.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::super::bytes::{is_one_of, rest};
+use super::super::bytes::{Words, is_one_of, rest};
 
 /// Programs whose names are no words of a language that people write.
 pub(super) const PROGRAMS: [&str; 96] = [
@@ -141,22 +140,19 @@ pub(super) fn takes_number(name: &[u8]) -> bool {
     is_one_of(name, &["sleep", "ping", "ping6", "timeout", "kill"])
 }
 
-/// All of them.
-static NAMES: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
-    let names = PROGRAMS.iter().chain(&WORDS);
-    names.map(|name| name.as_bytes()).collect()
+/// All of them, and the words among them.
+static NAMES: LazyLock<[Words; 2]> = LazyLock::new(|| {
+    [
+        Words::from_words(PROGRAMS.into_iter().chain(WORDS)),
+        Words::from_words(WORDS),
+    ]
 });
 
 /// Whether a name is one of a program, and whether it is no word besides.
 pub(super) fn program(name: &[u8]) -> (bool, bool) {
-    let mut lower = [0; 12];
-    let Some(lower) = lower.get_mut(..name.len()) else {
-        return (false, false);
-    };
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    let is_known = NAMES.contains(&*lower);
-    (is_known, is_known && !is_one_of(lower, &WORDS))
+    let [all, words] = &*NAMES;
+    let is_known = all.has(name);
+    (is_known, is_known && !words.has(name))
 }
 
 /// Whether a path with wildcards can stand for a program: in a folder of programs, three letters or less given.

@@ -1,15 +1,22 @@
 //! Commands in every spelling, and what looks like them.
 
-use super::super::tests::{found, found_at};
+use super::super::tests::{found as found_by, found_at};
 use super::*;
+
+/// What both analyzers of commands find.
+fn found(text: &str) -> Vec<&'static str> {
+    let mut all = found_by(&ANALYZER, text);
+    all.extend(found_by(&IDIOMS, text));
+    all
+}
 
 #[track_caller]
 fn finds(rule: &str, texts: &[&str]) {
     for text in texts {
         assert!(
-            found(&ANALYZER, text).contains(&rule),
+            found(text).contains(&rule),
             "{rule}: {text}: {:?}",
-            found(&ANALYZER, text)
+            found(text)
         );
     }
 }
@@ -133,7 +140,7 @@ fn sentences_and_programs_of_other_kinds_are_not() {
         "who? what? when?",
         "say \"cat\" twice",
     ] {
-        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+        assert_eq!(found(text), [""; 0], "{text}");
     }
     let document = "To list files:\n\n    ls -la; cat notes.txt\n\nThen `curl -O https://a.example/x`, and wait.\n";
     assert_eq!(
@@ -169,14 +176,14 @@ fn padding_hides_nothing() {
 #[test]
 fn unknown_programs_are_missed() {
     for text in ["x;mytool", "id", "whoami"] {
-        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+        assert_eq!(found(text), [""; 0], "{text}");
     }
 }
 
 #[test]
 fn many_separators_cost_no_more_than_their_length() {
     for unit in [";", "|a", "$(", "`", "&\"", ";$a", ";????"] {
-        found(&ANALYZER, &unit.repeat(30_000));
+        found(&unit.repeat(30_000));
     }
 }
 
@@ -190,7 +197,7 @@ fn what_a_shell_takes_before_a_command_hides_none() {
         "1;A=b LC_ALL=C uname -a",
         "1|xargs -n1 curl",
     ] {
-        assert_ne!(found(&ANALYZER, text), [""; 0], "{text}");
+        assert_ne!(found(text), [""; 0], "{text}");
     }
     for text in [
         "a=1; b=2",
@@ -199,6 +206,6 @@ fn what_a_shell_takes_before_a_command_hides_none() {
         "x; command line tools",
         "k=v; time=5",
     ] {
-        assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+        assert_eq!(found(text), [""; 0], "{text}");
     }
 }

@@ -74,19 +74,19 @@ fn catalogues(all: &[Token<'_>], matches: &mut Matches) {
         b"@@session",
     ];
     for (at, token) in all.iter().enumerate() {
-        let table = all
-            .get(at + 1..)
-            .unwrap_or_default()
-            .iter()
-            .find(|token| token.kind != Kind::Open);
-        let reads = token.is_one_of(&["from", "join"]) && table.is_some_and(is_catalogue);
-        let asks = VARIABLES
-            .iter()
-            .any(|name| token.text.eq_ignore_ascii_case(name));
+        let table = || {
+            let mut behind = all.iter().skip(at + 1);
+            behind.find(|token| token.kind != Kind::Open)
+        };
+        let reads = token.is_one_of(&["from", "join"]) && table().is_some_and(is_catalogue);
+        let asks = token.kind == Kind::Variable
+            && VARIABLES
+                .iter()
+                .any(|name| token.text.eq_ignore_ascii_case(name));
         if reads || asks {
             matches.add(
                 &CATALOGUE,
-                token.start..table.map_or(token.end, |table| table.end.max(token.end)),
+                token.start..table().map_or(token.end, |table| table.end.max(token.end)),
             );
             return;
         }
@@ -107,6 +107,13 @@ pub(super) fn calls(text: &Text<'_>, all: &[Token<'_>], matches: &mut Matches) {
         return;
     }
     catalogues(all, matches);
+    let is_case = |token: &Token<'_>| token.is("case");
+    if !all
+        .iter()
+        .any(|token| token.kind == Kind::Open || is_case(token))
+    {
+        return;
+    }
     if is_listed_call(all) || is_spelled(all) {
         let end = all.last().map_or(0, |token| token.end);
         matches.add(&CALL, 0..end);

@@ -16,7 +16,7 @@ mod shapes;
 mod statements;
 mod tokens;
 
-use super::bytes::{blanks, is_word, rest};
+use super::bytes::{blanks, is_one_of, is_word, rest, word};
 use super::{Analyzer, Matches, Text};
 use crate::request::PlaceKind;
 use calls::calls;
@@ -85,9 +85,12 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         .filter(|(_, byte)| matches!(byte, b'\'' | b'"' | b'`'));
     let mut open = None;
     for (quote, mark) in quotes.take(QUOTES) {
-        let read = tokens.read(bytes, quote + 1);
         let is_own = open == Some(mark);
         open = if is_own { None } else { open.or(Some(mark)) };
+        if is_apostrophe(bytes, quote) {
+            continue;
+        }
+        let read = tokens.read(bytes, quote + 1);
         let stands = if is_own {
             Behind::OwnText
         } else {
@@ -189,6 +192,19 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     goes_on(text, behind, tokens, Behind::Number, closed > 0, matches);
 }
 
+/// The words that connect conditions.
+const CONNECTIVES: [&str; 3] = ["or", "and", "xor"];
+
+/// Whether a quote is an apostrophe: between two letters it is one, unless a keyword stands by itself behind it.
+fn is_apostrophe(bytes: &[u8], quote: usize) -> bool {
+    let before = quote.checked_sub(1).and_then(|at| bytes.get(at));
+    let behind = rest(bytes, quote + 1);
+    bytes.get(quote) == Some(&b'\'')
+        && before.is_some_and(u8::is_ascii_alphabetic)
+        && behind.first().is_some_and(u8::is_ascii_alphabetic)
+        && !is_one_of(word(behind), &CONNECTIVES)
+}
+
 /// Judges what stands behind a quote: the text that the value stood in has ended there.
 fn behind_text(
     text: &Text<'_>,
@@ -203,21 +219,6 @@ fn behind_text(
         .take_while(|token| token.kind == Kind::Close)
         .count();
     let behind = all.get(closed..).unwrap_or_default();
-    // A quote between two letters is an apostrophe, unless a keyword stands by itself behind it.
-    let is_in_word = quote
-        .checked_sub(1)
-        .and_then(|at| text.bytes.get(at))
-        .is_some_and(|byte| byte.is_ascii_alphabetic())
-        && text
-            .bytes
-            .get(quote + 1)
-            .is_some_and(|byte| byte.is_ascii_alphabetic());
-    if is_in_word
-        && text.bytes.get(quote) == Some(&b'\'')
-        && !behind.first().is_some_and(is_connective)
-    {
-        return;
-    }
     let before = text.bytes.get(..quote).unwrap_or_default();
     // Noise has a quote and a sign somewhere; a value begins with a word.
     let is_short = quote < 64
@@ -247,7 +248,7 @@ fn is_bare_comment(token: &Token<'_>) -> bool {
 }
 
 fn is_connective(token: &Token<'_>) -> bool {
-    token.kind == Kind::Connective || token.is_one_of(&["or", "and", "xor"])
+    token.kind == Kind::Connective || token.is_one_of(&CONNECTIVES)
 }
 
 fn is_plain(name: &[u8]) -> bool {

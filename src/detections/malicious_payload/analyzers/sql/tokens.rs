@@ -1,6 +1,8 @@
 //! The words of SQL, in any dialect: what MySQL, PostgreSQL, SQL Server, Oracle and SQLite read alike or each by itself.
 
-use super::super::bytes::{is_word, rest};
+use std::sync::LazyLock;
+
+use super::super::bytes::{Words, is_one_of, is_word, rest};
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +32,33 @@ pub(super) enum Kind {
     Other,
 }
 
+/// All words that [`Token::is_one_of`] may be asked for. A name is looked up once, when it is read; most are none of these.
+static KEYWORDS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "
+            a add all all_tab_columns all_tables alter an analyse and as ascii attach backup begin benchmark between bin
+            binary by call cascade case cast char chr coalesce column concat concat_ws convert copy create current_setting
+            current_user data database dba_users declare delay delete distinct div drop dumpfile each elt end except exec
+            execute exists exp extractvalue false floor from function generate_series get_host_address glob grant group
+            group_concat handler having hex identified if ifnull ignore iif ilike immediate in index infile
+            information_schema insert intersect into is isnull join json_keys len length like limit lo_import load
+            load_extension load_file log login make_set master merge mid minus mod modify msysobjects my nchar not now null
+            nvl offset on open or ord order our outfile pg_catalog pg_read_file pg_shadow pg_sleep pg_user pragma procedure
+            program rand randomblob rdb$relations read receive_message regexp rename replace restore restrict returns rlike
+            role row_count schema select session_user set shutdown sleep sounds sqlite_master sqlite_schema stdin stdout
+            substr substring syscat syscolumns sysdatabases sysdate sysibm sysobjects system_user sysusers table that the
+            then these this time to top trigger true truncate unhex union unknown update updatexml user user_tables using
+            values version view waitfor when where with xmltype xor your
+        ",
+    )
+});
+
 /// A word and where it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'t> {
     pub(super) kind: Kind,
+    /// Whether it is a name that is one of [`KEYWORDS`].
+    is_keyword: bool,
     pub(super) text: &'t [u8],
     pub(super) start: usize,
     pub(super) end: usize,
@@ -54,12 +79,18 @@ pub(super) struct Tokens<'t> {
 impl Token<'_> {
     /// Whether the word is this keyword, in either case.
     pub(super) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Name && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+        self.is_one_of(&[keyword])
     }
 
     /// Whether the word is one of these keywords.
     pub(super) fn is_one_of(&self, keywords: &[&str]) -> bool {
-        self.kind == Kind::Name && super::super::bytes::is_one_of(self.text, keywords)
+        debug_assert!(
+            keywords
+                .iter()
+                .all(|keyword| KEYWORDS.has(keyword.as_bytes())),
+            "{keywords:?} are keywords"
+        );
+        self.is_keyword && is_one_of(self.text, keywords)
     }
 }
 
@@ -68,6 +99,7 @@ impl<'t> Tokens<'t> {
     pub(super) const fn new() -> Self {
         const NOTHING: Token<'_> = Token {
             kind: Kind::Other,
+            is_keyword: false,
             text: &[],
             start: 0,
             end: 0,
@@ -154,9 +186,11 @@ impl<'t> Reader<'t> {
             _ => (Kind::Other, 1),
         };
         self.at = start + len;
+        let text = left.get(..len)?;
         Some(Token {
             kind,
-            text: left.get(..len)?,
+            is_keyword: kind == Kind::Name && KEYWORDS.has(text),
+            text,
             start,
             end: self.at,
         })
