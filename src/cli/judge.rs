@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clients::Clients;
 use crate::config::Cidr;
@@ -42,6 +43,8 @@ pub(super) struct Judged<'v, 'r, 'b> {
     pub(super) unasked: Option<Unasked>,
     /// Which observations were made in another reading of the body.
     pub(super) elsewhere: Range<usize>,
+    /// How long it took to take the request apart and to judge it.
+    pub(super) took: Duration,
 }
 
 /// As much of a body as the chain is asked about, and without its content codings where they are taken off.
@@ -154,6 +157,7 @@ impl Judge {
         request: &RawRequest,
         see: impl FnOnce(&Judged<'_, '_, '_>) -> R,
     ) -> R {
+        let (facts, now) = (Clients::scratch(), clock::now());
         let headers = &request.headers;
         let view = RequestView::new(&request.method, &request.target, headers, &self.client);
         let taken = self.take(request);
@@ -164,7 +168,6 @@ impl Judge {
         // Who knows nothing of codings reads what was sent.
         let encoded = taken.decoded.as_ref();
         let mut encoded = encoded.and_then(|_| BodyView::still_encoded(headers, taken.sent));
-        let (facts, now) = (Clients::scratch(), clock::now());
         let mut evaluation = Evaluation::begin(&self.policy, &view).traced();
         evaluation.on_headers(&view, &facts, now);
         let is_wanted =
@@ -187,12 +190,14 @@ impl Judge {
                 }
             }
         }
+        let took = clock::now().saturating_duration_since(now);
         see(&Judged {
             request: &view,
             body: (!request.body.is_empty()).then_some(shown),
             evaluation: &evaluation,
             unasked,
             elsewhere,
+            took,
         })
     }
 }

@@ -43,6 +43,9 @@ pub(super) struct Measured {
     pub(super) unreadable: Vec<(Order, Unreadable)>,
     /// Files of folders that hold no requests.
     pub(super) passed_over: Vec<String>,
+    /// How long it took to judge all of them, one after the other, and the one that took longest.
+    pub(super) judging: Duration,
+    pub(super) longest: Duration,
     pub(super) took: Duration,
     pub(super) threads: usize,
 }
@@ -187,6 +190,8 @@ impl Measured {
         let label = recorded.label.unwrap_or(choice.label);
         judge.judge(&recorded.request, |judged| {
             let (request, evaluation) = (judged.request, judged.evaluation);
+            self.judging += judged.took;
+            self.longest = self.longest.max(judged.took);
             // A body that is too long, or whose content coding is broken, never gets as far as the chain.
             let is_unasked = judged.refusal().is_some();
             let is_refused = is_unasked || evaluation.outcome() == Outcome::Block;
@@ -243,6 +248,8 @@ impl Measured {
         for (detection, count) in other.refused_by {
             *self.refused_by.entry(detection).or_default() += count;
         }
+        self.judging += other.judging;
+        self.longest = self.longest.max(other.longest);
         self.would_block += other.would_block;
         self.faults += other.faults;
         self.left_out += other.left_out;

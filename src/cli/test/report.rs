@@ -45,6 +45,10 @@ pub(super) struct Report {
     pub(super) failures: Vec<String>,
     pub(super) seconds: f64,
     pub(super) requests_per_second: f64,
+    /// How long a request was judged for on average, reading the recording apart.
+    pub(super) mean_microseconds: f64,
+    /// The longest that one was judged for.
+    pub(super) longest_microseconds: f64,
     pub(super) threads: usize,
 }
 
@@ -132,6 +136,8 @@ impl Report {
             failures,
             seconds,
             requests_per_second: judged as f64 / seconds.max(f64::MIN_POSITIVE),
+            mean_microseconds: 1e6 * measured.judging.as_secs_f64() / judged.max(1) as f64,
+            longest_microseconds: 1e6 * measured.longest.as_secs_f64(),
             threads: measured.threads,
         }
     }

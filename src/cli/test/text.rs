@@ -72,6 +72,12 @@ fn head(report: &Report, text: &mut String) -> Result<(), Error> {
         report.requests_per_second,
         report.threads
     )?;
+    writeln!(
+        text,
+        "judging             {:.1} µs a request on average, {:.1} ms the longest",
+        report.mean_microseconds,
+        report.longest_microseconds / 1e3
+    )?;
     let mut rate = |name: &str, rates: &Rates, what: &str| {
         let Some(balanced) = rates.balanced else {
             return writeln!(text, "{name}  none was judged");

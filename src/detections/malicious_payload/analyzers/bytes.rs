@@ -30,6 +30,12 @@ impl Words {
         Self { slots }
     }
 
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = &'static [u8]> {
+        self.slots.iter().flatten().copied()
+    }
+
     /// Whether a word is one of these.
     pub(super) fn has(&self, word: &[u8]) -> bool {
         let slot = self.slots.get(slot(word));
@@ -69,18 +75,36 @@ impl Texts {
 
 /// Where `needle`, in ASCII lower case, first is at or behind `from`, in either case.
 pub(super) fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    let first = *needle.first()?;
-    let rest = text.get(from..)?;
+    let (rarest, byte) = rarest(needle)?;
+    // Its rarest byte is looked for behind where the needle would begin.
+    let begin = from + rarest;
+    let behind = text.get(begin..)?;
     let is_here = |at: &usize| {
-        let found = rest.get(*at..*at + needle.len());
+        let found = text.get(from + at..from + at + needle.len());
         found.is_some_and(|found| found.eq_ignore_ascii_case(needle))
     };
-    let at = if first.is_ascii_lowercase() {
-        memchr::memchr2_iter(first, first.to_ascii_uppercase(), rest).find(is_here)
+    let at = if byte.is_ascii_lowercase() {
+        memchr::memchr2_iter(byte, byte.to_ascii_uppercase(), behind).find(is_here)
     } else {
-        memchr::memchr_iter(first, rest).find(is_here)
+        memchr::memchr_iter(byte, behind).find(is_here)
     };
     at.map(|at| from + at)
+}
+
+/// The byte of a text that is rarest in others, and where it is: a sign before a letter, a rare letter before a vowel.
+fn rarest(needle: &[u8]) -> Option<(usize, u8)> {
+    let share = |byte: u8| match byte {
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' => 5,
+        b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' | b'0'..=b'9' => 4,
+        b'f' | b'g' | b'w' | b'y' | b'b' | b'v' | b'-' | b'.' | b'/' => 3,
+        b'k' | b'x' | b'j' | b'q' | b'z' | b'=' | b'"' | b'<' | b'>' => 2,
+        _ => 1,
+    };
+    needle
+        .iter()
+        .copied()
+        .enumerate()
+        .min_by_key(|(_, byte)| share(*byte))
 }
 
 /// Whether `text` begins with `word`, in ASCII lower case, in either case.
@@ -133,4 +157,32 @@ pub(super) fn is_one_of(word: &[u8], list: &[&str]) -> bool {
 pub(super) fn is_boundary(text: &[u8], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| text.get(before));
     before.is_none_or(|before| !is_word(*before))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_found_where_it_first_is(
+            text in "[abABxz<:]{0,24}",
+            needle in "[abxz<:]{1,4}",
+            from in 0_usize..26,
+        ) {
+            let lower = text.to_ascii_lowercase();
+            let expected = lower.get(from..).and_then(|rest| rest.find(&needle)).map(|at| from + at);
+            prop_assert_eq!(find(text.as_bytes(), needle.as_bytes(), from), expected);
+        }
+
+        #[test]
+        fn words_are_known_in_either_case(word in "[a-dA-D]{0,3}") {
+            let words = Words::of("a ab abc dad d cab");
+            let lower = word.to_ascii_lowercase();
+            let is_known = "a ab abc dad d cab".split(' ').any(|known| known == lower);
+            prop_assert_eq!(words.has(word.as_bytes()), is_known);
+        }
+    }
 }

@@ -80,7 +80,10 @@ fn unit(text: &[u8], at: usize) -> (Unit, usize) {
             | b'}',
             ..,
         ] => (Unit::End, 1),
-        [b'%' | b'0' | 0xc0.., ..] => odd(here).unwrap_or((Unit::Other, 1)),
+        [
+            b'%' | b'0' | 0xc0 | 0xc1 | 0xe0 | 0xe2 | 0xef | 0xf0 | 0xf8 | 0xfc,
+            ..,
+        ] => odd(here).unwrap_or((Unit::Other, 1)),
         _ => (Unit::Other, 1),
     }
 }
@@ -212,6 +215,12 @@ fn is_filler(text: &[u8], at: usize, is_behind: bool) -> bool {
     }
 }
 
+/// How many bytes at the beginning of `text` are nothing but parts of a name, in any spelling: most of what there is.
+fn plain(text: &[u8]) -> usize {
+    let is_plain = |byte: &&u8| matches!(**byte, b'a'..=b'z' | b'A'..=b'Z' | b'1'..=b'9' | b'_' | b'-' | 0x80..0xc0 | 0xc2..0xe0);
+    text.iter().take_while(is_plain).count()
+}
+
 /// Shows every component of every path in a text.
 pub(super) fn walk(text: &[u8], mut see: impl FnMut(Component)) {
     let mut at = 0;
@@ -221,6 +230,9 @@ pub(super) fn walk(text: &[u8], mut see: impl FnMut(Component)) {
         let start = at;
         let (mut dots, mut others, mut is_odd, mut has_parameter) = (0, false, odd_before, false);
         let (end, mut separators, ended) = loop {
+            if others && !has_parameter {
+                at += plain(rest(text, at));
+            }
             let (here, len) = unit(text, at);
             match here {
                 Unit::Dot { is_odd: odd } => {

@@ -12,7 +12,7 @@ mod wrappers;
 use std::ops::Range;
 
 use super::bytes::rest;
-use super::{Analyzer, Matches, Text};
+use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 use components::{Component, Kind};
 use rules::{
@@ -77,6 +77,12 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
     let mut run = Run::default();
     components::walk(bytes, |component| {
+        // A word of prose, that no path goes on from.
+        let is_word =
+            component.is_first && component.separators == 0 && component.kind == Kind::Name;
+        if is_word && !trees::may_be_known(component.text(bytes)) {
+            return;
+        }
         if component.is_first {
             run = Run::begun(bytes, component.start);
         }
@@ -201,27 +207,7 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
     let bytes = text.bytes;
     let written = component.text(bytes);
     let here = run.start..component.end;
-    if trees::is_windows_file(written) && (run.is_open || run.last.is_some()) {
-        matches.add(&WINDOWS_FILE, here.clone());
-    }
-    let before = run.last.filter(|last| last.kind == Kind::Name);
-    let tree = before
-        .and_then(|before| trees::of(before.text(bytes), written))
-        // A name that says it all by itself, at the end of a path.
-        .or_else(|| {
-            (component.separators == 0)
-                .then(|| trees::of(written, b""))
-                .flatten()
-        });
-    let rule = match tree {
-        Some(Tree::Account) if run.is_open || run.climbed > 0 => Some(&ACCOUNT_FILE),
-        Some(Tree::Kernel) if run.is_open || text.place != PlaceKind::Body => Some(&KERNEL_FILE),
-        Some(Tree::Windows) => Some(&WINDOWS_FILE),
-        Some(Tree::Hidden) if run.is_open => Some(&HIDDEN_FILE),
-        Some(Tree::Application) => Some(&APPLICATION_FOLDER),
-        _ => None,
-    };
-    if let Some(rule) = rule {
+    if let Some(rule) = known(text, run, component) {
         matches.add(rule, here.clone());
     }
     let first = run
@@ -235,6 +221,40 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
         && trees::is_log(first, written)
     {
         matches.add(&LOG_FILE, here);
+    }
+}
+
+/// The rule for a file that every system of a kind has: that name in its place, behind the one before.
+fn known(text: &Text<'_>, run: &Run, component: Component) -> Option<&'static Rule> {
+    let bytes = text.bytes;
+    let written = component.text(bytes);
+    let before = run
+        .last
+        .filter(|last| last.kind == Kind::Name)
+        .map(|last| last.text(bytes))
+        .filter(|before| trees::may_be_known(before));
+    let may_be_known = trees::may_be_known(written);
+    if before.is_none() && !may_be_known {
+        return None;
+    }
+    if may_be_known && trees::is_windows_file(written) && (run.is_open || run.last.is_some()) {
+        return Some(&WINDOWS_FILE);
+    }
+    let tree = before
+        .and_then(|before| trees::of(before, written))
+        .or_else(|| {
+            // A name that says it all by itself, at the end of a path.
+            (component.separators == 0)
+                .then(|| trees::of(written, b""))
+                .flatten()
+        });
+    match tree? {
+        Tree::Account if run.is_open || run.climbed > 0 => Some(&ACCOUNT_FILE),
+        Tree::Kernel if run.is_open || text.place != PlaceKind::Body => Some(&KERNEL_FILE),
+        Tree::Windows => Some(&WINDOWS_FILE),
+        Tree::Hidden if run.is_open => Some(&HIDDEN_FILE),
+        Tree::Application => Some(&APPLICATION_FOLDER),
+        _ => None,
     }
 }
 

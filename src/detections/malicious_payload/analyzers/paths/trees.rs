@@ -81,6 +81,31 @@ static KEPT: LazyLock<Words> = LazyLock::new(|| {
     )
 });
 
+/// Files and folders of Windows that every attack knows.
+const WINDOWS_FILES: [&str; 6] = [
+    "boot.ini",
+    "win.ini",
+    "inetpub",
+    "%systemroot%",
+    "%windir%",
+    "%systemdrive%",
+];
+
+/// What the trees begin with that [`of`] asks for.
+#[cfg(test)]
+const TREES: [&str; 10] = [
+    "etc",
+    "proc",
+    "self",
+    "thread-self",
+    "windows",
+    "winnt",
+    "system32",
+    "secrets",
+    "web-inf",
+    "meta-inf",
+];
+
 /// The file that components lead to, if it is one of those: which kind of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tree {
@@ -89,6 +114,27 @@ pub(super) enum Tree {
     Windows,
     Hidden,
     Application,
+}
+
+/// Whether a component can be one that [`of`] or [`is_windows_file`] know, by its first two letters; hardly any is.
+pub(super) fn may_be_known(component: &[u8]) -> bool {
+    match component {
+        [b'.' | b'%', ..] => true,
+        [first, second, ..] => matches!(
+            [first.to_ascii_lowercase(), second.to_ascii_lowercase()],
+            [b'e', b't']
+                | [b'p', b'r']
+                | [b's', b'e' | b'y']
+                | [b't', b'h']
+                | [b'w', b'i' | b'e']
+                | [b'm', b'e']
+                | [b'i', b'd' | b'n']
+                | [b'a', b'u']
+                | [b'k', b'n']
+                | [b'b', b'o']
+        ),
+        _ => false,
+    }
 }
 
 /// Whether a component and the one behind it are of a tree, without regard to case.
@@ -142,17 +188,7 @@ pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
 
 /// Whether a component alone is a file of Windows that every attack knows.
 pub(super) fn is_windows_file(component: &[u8]) -> bool {
-    is_one_of(
-        trimmed(component),
-        &[
-            "boot.ini",
-            "win.ini",
-            "inetpub",
-            "%systemroot%",
-            "%windir%",
-            "%systemdrive%",
-        ],
-    )
+    is_one_of(trimmed(component), &WINDOWS_FILES)
 }
 
 /// Whether a path that begins with one component and ends with another is of a log or of the settings of a server.
@@ -211,6 +247,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whatever_is_known_may_be() {
+        let lists = [&HIDDEN, &KEYS].into_iter().flat_map(|words| words.all());
+        let named = WINDOWS_FILES
+            .iter()
+            .chain(&TREES)
+            .map(|name| name.as_bytes());
+        for name in lists
+            .chain(named)
+            .chain(FOLDERS.iter().map(|(name, _)| name.as_bytes()))
+        {
+            assert!(may_be_known(name), "{}", name.escape_ascii());
+            assert!(may_be_known(&name.to_ascii_uppercase()));
+        }
+        assert!(!may_be_known(b"users") && !may_be_known(b"") && !may_be_known(b"e"));
+    }
+
+    #[test]
     fn files_are_known_by_where_they_are() {
         for (component, next, tree) in [
             ("etc", "passwd", Some(Tree::Account)),
@@ -234,6 +287,7 @@ mod tests {
                 tree,
                 "{component}/{next}"
             );
+            assert!(tree.is_none() || may_be_known(component.as_bytes()));
         }
         assert!(
             is_log(b"var", b"access.log")
