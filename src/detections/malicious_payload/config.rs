@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exclusion::ExclusionConfig;
 use super::fields::{self, FieldsConfig, RouteConfig};
-use super::{ambiguous, analyzers, builtin};
+use super::{ambiguous, analyzers};
 use crate::config::ConfigError;
 use crate::engine::Score;
 use crate::request::PlaceKind;
@@ -113,7 +113,6 @@ impl MaliciousPayloadConfig {
         let mut errors = Vec::new();
         let mut ids: HashSet<String> = ambiguous::ids().collect();
         if self.builtin {
-            ids.extend(builtin::ids());
             ids.extend(analyzers::ids());
         }
         for (index, pattern) in self.patterns.iter().enumerate() {

@@ -48,7 +48,6 @@
 
 mod ambiguous;
 mod analyzers;
-mod builtin;
 mod config;
 mod exclusion;
 mod fields;

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::analyzers::{self, Analyzer};
-use super::builtin;
 use super::config::{EVERYWHERE, MaliciousPayloadConfig};
 use crate::config::ConfigError;
 use crate::engine::patterns::{PatternSet, PatternSetBuilder};
@@ -72,9 +71,6 @@ impl Rules {
                 places: pattern.places.clone(),
                 is_shipped: false,
             });
-        }
-        if config.builtin {
-            rules.extend(builtin::add_to(&mut builder, &mut errors));
         }
         let mut patterns: Vec<Pattern> = (0..rules.len()).map(Pattern::Rule).collect();
         if config.builtin {

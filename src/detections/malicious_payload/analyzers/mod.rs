@@ -94,7 +94,10 @@ pub(super) struct Analyzer {
 pub(super) static ALL: &[&Analyzer] = &[
     &sql::ANALYZER,
     &shell::ANALYZER,
-    &shell::IDIOMS,
+    &shell::ALONE,
+    &shell::CALLS,
+    &shell::INVOCATIONS,
+    &shell::SCRIPTS,
     &html::ANALYZER,
     &paths::ANALYZER,
     &lookups::ANALYZER,

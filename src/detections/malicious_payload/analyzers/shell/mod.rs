@@ -8,8 +8,12 @@
 //!
 //! Limits: documents show commands, so that in long texts only a word that hides what it is counts.
 
-mod idioms;
+mod alone;
+mod around;
+mod calls;
+mod invocations;
 mod programs;
+mod scripts;
 mod words;
 
 use std::cell::OnceCell;
@@ -17,8 +21,15 @@ use std::cell::OnceCell;
 use super::bytes::{blanks, find, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
-pub(super) use idioms::ANALYZER as IDIOMS;
+pub(super) use alone::ANALYZER as ALONE;
+use around::{
+    ends_command, ends_reference, ends_value, is_all, is_close, is_in_prose, is_put_in,
+    is_sure_split, is_told,
+};
+pub(super) use calls::ANALYZER as CALLS;
+pub(super) use invocations::ANALYZER as INVOCATIONS;
 use programs::{program, stands_for_program, takes_number, tells_alone};
+pub(super) use scripts::ANALYZER as SCRIPTS;
 use words::{Word, read};
 
 static COMMAND: Rule = Rule {
@@ -48,7 +59,7 @@ static HIDDEN: Rule = Rule {
 static BLANK: Rule = Rule {
     name: "variable_for_blank",
     score: 5,
-    message: "A variable stands for the blank between a command and its argument.",
+    message: "A variable or braces stand for the blank between a command and its argument.",
 };
 
 pub(super) static ANALYZER: Analyzer = Analyzer {
@@ -62,7 +73,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
         r"^/\S*[?*]",
-        r"\$\{?ifs",
+        r"\$\{?ifs|\{[a-z]{2,7},[^}\s]+\}",
     ],
     rules: &[&COMMAND, &SUBSTITUTION, &QUOTED_IN_TEXT, &HIDDEN, &BLANK],
     analyze,
@@ -125,7 +136,7 @@ fn begins_command(
     let is_word = is_known && !is_program;
     let range = start.saturating_sub(1)..word.end;
     let has_folder = word.len > name.len();
-    if word.ends_by_variable && (is_program || is_word) {
+    if (word.ends_by_variable || is_expanded(bytes, start, word.end)) && (is_program || is_word) {
         matches.add(&BLANK, range);
         return;
     }
@@ -149,16 +160,45 @@ fn begins_command(
     let argued = is_argued() || (has_folder && word.text().starts_with(b"/"));
     let ends = ends_command(bytes, word.end);
     match separator {
-        b'`' if text.place == PlaceKind::Body => matches.add(&QUOTED_IN_TEXT, range),
+        b'`' if is_in_prose(bytes, first)
+            || (text.place == PlaceKind::Body && !is_put_in(bytes, first)) =>
+        {
+            matches.add(&QUOTED_IN_TEXT, range);
+        }
         b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
         b';' | b'|' | b'&'
-            if argued || (ends && (tells_alone(name) || is_led || is_close(bytes, start))) =>
+            if argued
+                || (ends && (tells_alone(name) || is_led || is_close(bytes, start)))
+                || (is_told(bytes, first, name)
+                    && is_all(bytes, first, separator)
+                    && ends_value(bytes, word.end)) =>
         {
             matches.add(&COMMAND, range)
         }
         b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
+        b'\n'
+            if is_told(bytes, first, name)
+                && is_all(bytes, first, b'\n')
+                && ends_value(bytes, word.end) =>
+        {
+            matches.add(&COMMAND, range);
+        }
         _ => {}
     }
+}
+
+/// Whether braces make a command and its arguments of a word: `{cat,/etc/passwd}`.
+fn is_expanded(bytes: &[u8], start: usize, end: usize) -> bool {
+    const LONGEST: usize = 128;
+    let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+    let arguments = rest(bytes, end);
+    let near = arguments.get(..LONGEST).unwrap_or(arguments);
+    let close = near
+        .iter()
+        .position(|byte| *byte == b'}' || byte.is_ascii_whitespace());
+    before == Some(&b'{')
+        && arguments.starts_with(b",")
+        && close.is_some_and(|close| close > 1 && near.get(close) == Some(&b'}'))
 }
 
 /// Where the command begins behind what a shell takes before one: `!`, assignments, and programs that run another.
@@ -192,46 +232,6 @@ fn behind_prefixes(bytes: &[u8], mut start: usize) -> usize {
         start += len + gap;
     }
     start
-}
-
-/// Whether a semicolon ends a numeric reference of HTML (`&#32;`): to a shell, what is behind its `&` is a comment.
-fn ends_reference(bytes: &[u8], semicolon: usize) -> bool {
-    const LONGEST: usize = 10;
-    let before = bytes.get(semicolon.saturating_sub(LONGEST)..semicolon);
-    let before = before.unwrap_or_default();
-    let digits = before
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_hexdigit());
-    let begin = before
-        .get(..before.len() - digits.count())
-        .unwrap_or_default();
-    let begin = match begin {
-        [begin @ .., b'x' | b'X'] => begin,
-        _ => begin,
-    };
-    begin.ends_with(b"&#")
-}
-
-/// Whether a word stands right behind a separator that stands behind no word: lists of names are separated like that.
-fn is_close(bytes: &[u8], start: usize) -> bool {
-    let before = bytes.get(..start).unwrap_or_default();
-    match before {
-        [.., before, b';' | b'|' | b'&'] => {
-            !before.is_ascii_alphabetic() || before == &b'|' || before == &b'&'
-        }
-        [b';' | b'|' | b'&'] => true,
-        _ => false,
-    }
-}
-
-/// Whether quotes split a word in a way that no apostrophe or emphasis does: twice, or by variables.
-fn is_sure_split(bytes: &[u8], start: usize, end: usize) -> bool {
-    let word = bytes.get(start..end).unwrap_or_default();
-    word.iter()
-        .filter(|byte| matches!(byte, b'\'' | b'"' | b'\\' | b'$'))
-        .count()
-        >= 2
 }
 
 /// Whether what follows is what a program is given: an option, a path, an address, a variable, a redirection.
@@ -280,17 +280,6 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
                 || find(argument, b".txt", 0).is_some()
                 || find(argument, b".php", 0).is_some()
         }
-    }
-}
-
-/// Whether a command ends at `end`: the text does, or another begins, or a quote or comment follows.
-fn ends_command(bytes: &[u8], end: usize) -> bool {
-    let behind = rest(bytes, end);
-    let gap = blanks(behind);
-    match rest(behind, gap) {
-        [] | [b';' | b'|' | b'&' | b'`' | b'#' | 0, ..] => true,
-        [b')' | b'\'' | b'"' | b'}', ..] => gap == 0,
-        _ => false,
     }
 }
 

