@@ -145,6 +145,7 @@ pub fn compile(
             })),
         }
     }
+    crate::event::secrets::prepare();
     if errors.is_empty() {
         Ok(Policy::new(revision, &settings.policy, Chain::new(links)))
     } else {

@@ -74,6 +74,7 @@ impl Rules {
         }
         let mut patterns: Vec<Pattern> = (0..rules.len()).map(Pattern::Rule).collect();
         if config.builtin {
+            analyzers::prepare();
             for analyzer in analyzers::ALL {
                 patterns.push(add(analyzer, &mut builder, &mut rules, &mut errors));
             }

@@ -16,7 +16,7 @@ use crate::request::Marks;
 pub(super) const MIN_LENGTH: usize = 3;
 
 /// How many bits of a triple's hash choose its place in the table.
-const BITS: u32 = 16;
+const BITS: u32 = 17;
 
 const WORDS: usize = 1 << (BITS - 6);
 

@@ -28,6 +28,10 @@ const LONGEST_PATH: usize = 128;
 /// Where a text names an address that opens a local file.
 pub(super) fn find(text: &[u8]) -> Option<Range<usize>> {
     for colon in memchr::memchr_iter(b':', text) {
+        // Behind every scheme stands a slash, but for `jar:http:`.
+        if !matches!(text.get(colon + 1), Some(b'/' | b'f' | b'F' | b'h' | b'H')) {
+            continue;
+        }
         let len = text
             .get(..colon)?
             .iter()
