@@ -99,6 +99,7 @@ pub(super) static ALL: &[&Analyzer] = &[
     &shell::SCRIPTS,
     &html::ANALYZER,
     &paths::ANALYZER,
+    &paths::WHOLE,
     &lookups::ANALYZER,
     &templates::ANALYZER,
     &includes::ANALYZER,
@@ -125,7 +126,8 @@ pub(super) fn ids() -> impl Iterator<Item = String> {
 
 /// Makes what analyzers make at their first use, tables and automata, so that no request waits for it.
 pub(super) fn prepare() {
-    const LOOKED_AT: &[u8] = b"'a' or \"1\"=`1` <b c=d> ${e} {{f}} /etc/g.h <?i $_GET[0] j(k) | l & m; n: o\\p @q #r";
+    const LOOKED_AT: &[u8] =
+        b"'a' or \"1\"=`1` <b c=d> ${e} {{f}} /etc/g.h <?i $_GET[0] j(k) | l & m; n: o\\p @q #r";
     for analyzer in ALL {
         let text = Text::new(LOOKED_AT, PlaceKind::Query, false, Name::Known("s"));
         (analyzer.analyze)(&text, &mut Matches::default());

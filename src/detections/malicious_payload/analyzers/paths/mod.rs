@@ -27,6 +27,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"\.\.[/\\;%0\x80-\xff]",
         r"[/\\]\.\.",
+        r"\.[\x00-\x08]",
         r"[/\\]\.[/\\]",
         r"\.[/\\]{2}",
         r"\.{3,}[/\\]",
@@ -42,14 +43,52 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\.(?:ht(?:access|passwd|group|digest)|git[/\\]|svn[/\\]|env|ssh[/\\]|aws[/\\]|bash|zsh_|mysql_history|psql_history|npmrc|netrc|pgpass|my\.cnf|docker[/\\]|kube[/\\]|ds_store|rhosts)",
         r"id_rsa|id_dsa|id_ecdsa|id_ed25519|authorized_keys|known_hosts",
         r"[/\\](?:var|usr|opt|private|home|root|mnt|srv|library|volumes|xampp|wamp|apache2?)[/\\]|program files",
+    ],
+    rules: &[
+        &STEPS_UP,
+        &HIDDEN_STEPS,
+        &PARAMETER_STEP,
+        &ACCOUNT_FILE,
+        &KERNEL_FILE,
+        &WINDOWS_FILE,
+        &HIDDEN_FILE,
+        &APPLICATION_FOLDER,
+        &LOG_FILE,
+    ],
+    analyze,
+};
+
+/// Paths that say by themselves where they lead: those with a drive, a server or a scheme, and names that end early.
+pub(super) static WHOLE: Analyzer = Analyzer {
+    class: "path_traversal",
+    cwe: 22,
+    gates: &[
         r"(?:php|phar|expect|zip|zlib|bzip2|glob|ogg|shell|exec|file|netdoc|jar):",
         r"\x00",
         r"[a-z]:[/\\]",
         r"\\\\",
     ],
-    rules: rules::ALL,
-    analyze,
+    rules: &[&SHARE_PATH, &DRIVE_PATH, &STREAM_WRAPPER, &CUT_FILE_NAME],
+    analyze: analyze_whole,
 };
+
+fn analyze_whole(text: &Text<'_>, matches: &mut Matches) {
+    let bytes = text.bytes;
+    if text.place != PlaceKind::Body {
+        if let Some(range) = absolute::share(bytes) {
+            matches.add(&SHARE_PATH, range);
+        }
+        if let Some(range) = absolute::drive(bytes) {
+            matches.add(&DRIVE_PATH, range);
+        }
+    }
+    if let Some(range) = wrappers::find(bytes) {
+        matches.add(&STREAM_WRAPPER, range);
+    }
+    if let Some(range) = wrappers::cut(bytes) {
+        matches.add(&CUT_FILE_NAME, range);
+    }
+}
 
 /// What is known of a path while its components go by.
 #[derive(Default)]
@@ -89,20 +128,6 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         step(text, &mut run, component, matches);
         run.last = Some(component);
     });
-    if text.place != PlaceKind::Body {
-        if let Some(range) = absolute::share(bytes) {
-            matches.add(&SHARE_PATH, range);
-        }
-        if let Some(range) = absolute::drive(bytes) {
-            matches.add(&DRIVE_PATH, range);
-        }
-    }
-    if let Some(range) = wrappers::find(bytes) {
-        matches.add(&STREAM_WRAPPER, range);
-    }
-    if let Some(range) = wrappers::cut(bytes) {
-        matches.add(&CUT_FILE_NAME, range);
-    }
 }
 
 impl Run {

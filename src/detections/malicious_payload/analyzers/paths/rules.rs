@@ -79,19 +79,3 @@ pub(super) static CUT_FILE_NAME: Rule = Rule {
     score: 5,
     message: "A null byte cuts the end of a file name off.",
 };
-
-pub(super) static ALL: &[&Rule] = &[
-    &STEPS_UP,
-    &HIDDEN_STEPS,
-    &PARAMETER_STEP,
-    &ACCOUNT_FILE,
-    &KERNEL_FILE,
-    &WINDOWS_FILE,
-    &HIDDEN_FILE,
-    &APPLICATION_FOLDER,
-    &LOG_FILE,
-    &DRIVE_PATH,
-    &SHARE_PATH,
-    &STREAM_WRAPPER,
-    &CUT_FILE_NAME,
-];

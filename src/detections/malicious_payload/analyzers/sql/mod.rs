@@ -90,7 +90,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         if is_apostrophe(bytes, quote) {
             continue;
         }
-        let read = tokens.read(bytes, quote + 1);
+        let read = tokens.read_behind(bytes, quote + 1);
         let stands = if is_own {
             Behind::OwnText
         } else {

@@ -94,6 +94,22 @@ impl Token<'_> {
     }
 }
 
+impl Token<'_> {
+    /// Whether a query can go on with the word behind a value: names and values side by side say nothing.
+    fn may_go_on(&self) -> bool {
+        match self.kind {
+            Kind::Name => self.is_keyword,
+            Kind::Comparison
+            | Kind::Operator
+            | Kind::Connective
+            | Kind::Bit
+            | Kind::Semicolon
+            | Kind::Cut => true,
+            _ => false,
+        }
+    }
+}
+
 impl<'t> Tokens<'t> {
     /// No words yet.
     pub(super) const fn new() -> Self {
@@ -124,6 +140,22 @@ impl<'t> Tokens<'t> {
             *place = token;
             self.len += 1;
         }
+        self
+    }
+
+    /// Reads the words behind a text that has ended, in place of those that were read before: no further than to the first
+    /// behind closing parentheses, if a query cannot go on with it.
+    pub(super) fn read_behind(&mut self, text: &'t [u8], at: usize) -> &Self {
+        let mut reader = Reader { text, at };
+        loop {
+            match reader.next() {
+                Some(token) if token.kind == Kind::Close => {}
+                Some(token) if token.may_go_on() => return self.read(text, at),
+                _ => break,
+            }
+        }
+        self.len = 0;
+        self.goes_on = false;
         self
     }
 
