@@ -13,6 +13,10 @@ pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
     let mut rewrite = Rewrite::new(text, form.offsets);
     for at in memchr::memchr_iter(b'&', text) {
         let candidate = candidate(text.get(at..).unwrap_or_default());
+        // No name has fewer than two letters.
+        if candidate.len() < 3 {
+            continue;
+        }
         let expanded = htmlize::unescape_bytes_in(candidate, htmlize::Context::General);
         if let Some((len, by)) = taken(candidate, &expanded) {
             rewrite.replace(at, len, by);

@@ -14,7 +14,9 @@ mod rules;
 mod script;
 mod style;
 
-use super::bytes::{begins, find, is_one_of, rest};
+use std::sync::LazyLock;
+
+use super::bytes::{Words, begins, find, is_one_of, rest};
 use super::{Analyzer, Matches, Text};
 use crate::request::PlaceKind;
 use context::Before;
@@ -137,16 +139,35 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     {
         matches.add(&SCRIPT_ADDRESS, range.clone());
     }
-    if address::document(value).is_some_and(|found| {
-        value
-            .get(..found.start)
-            .is_some_and(|before| before.trim_ascii().is_empty())
-    }) {
+    let address = value.trim_ascii_start();
+    if begins(address, b"data:") && address::document(address).is_some_and(|found| found.start == 0)
+    {
         matches.add(&DOCUMENT_ADDRESS, range.clone());
     }
     if named(&["srcdoc", "formaction"]) {
         matches.add(&DOCUMENT_ATTRIBUTE, range.clone());
     }
+    if LOADERS.has(tag.name) {
+        loader(tag, attribute, value, matches);
+    }
+    if named(&["style"]) && style::is_active_attribute(value) {
+        matches.add(&ACTIVE_STYLE, range);
+    }
+}
+
+/// The elements that load something, or set attributes of others.
+static LOADERS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of(
+        "iframe frame embed script object applet base frameset bgsound layer ilayer isindex meta link \
+        animate set animatemotion animatetransform animatecolor handler listener",
+    )
+});
+
+/// An attribute of one of these.
+fn loader(tag: Tag<'_>, attribute: Attribute<'_>, value: &[u8], matches: &mut Matches) {
+    let range = tag.start..attribute.end;
+    let name = attribute.name;
+    let named = |names: &[&str]| is_one_of(name, names);
     let is_loader = tag.is(&["iframe", "frame", "embed", "script", "object"]);
     if is_loader && named(&["src", "data", "href"]) && is_foreign(value) {
         matches.add(&DOCUMENT_ATTRIBUTE, range.clone());
@@ -168,9 +189,6 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     }
     if sets_script(tag, name, value) {
         matches.add(&ANIMATED_ATTRIBUTE, range.clone());
-    }
-    if named(&["style"]) && style::is_active_attribute(value) {
-        matches.add(&ACTIVE_STYLE, range);
     }
 }
 

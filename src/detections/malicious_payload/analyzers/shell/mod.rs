@@ -134,6 +134,9 @@ fn begins_command(
     let name = word.name();
     let (is_known, is_program) = program(name);
     let is_word = is_known && !is_program;
+    if !is_known && !word.has_wildcard {
+        return;
+    }
     let range = start.saturating_sub(1)..word.end;
     let has_folder = word.len > name.len();
     if (word.ends_by_variable || is_expanded(bytes, start, word.end)) && (is_program || is_word) {
