@@ -233,6 +233,13 @@ impl<'v> Input<'v> {
         !matches!(self.record.role, Role::Value)
     }
 
+    /// Whether the value is a name that is called by another: that of a file by its field's, of an element of XML by where
+    /// it is.
+    #[must_use]
+    pub const fn is_file_name(self) -> bool {
+        matches!(self.record.role, Role::Key)
+    }
+
     /// The name of the value in its place; see [`Place::name`]. Put together when it is asked for, so ask last.
     #[must_use]
     pub fn name(self) -> Cow<'v, str> {

@@ -198,7 +198,8 @@ impl Found<'_, '_, '_> {
             Some(Pattern::Analyzer { analyzer, first }) => {
                 let mut matches = Matches::default();
                 let (place, is_key) = (self.input.kind(), self.input.is_key());
-                let text = Text::new(self.form.text, place, is_key, Name::Of(self.input));
+                let mut text = Text::new(self.form.text, place, is_key, Name::Of(self.input));
+                text.is_file_name = self.input.is_file_name();
                 (analyzer.analyze)(&text, &mut matches);
                 let is_any = !matches.found.is_empty();
                 for (rule, range) in matches.found {

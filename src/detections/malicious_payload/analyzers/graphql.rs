@@ -3,8 +3,8 @@
 //! one request.
 //!
 //! What is asked for is counted as the October 2021 specification has it, section 2. Limits are several times what tools
-//! write: the question that clients put to learn a schema is 13 selections deep. How many documents a request carries is
-//! not counted here: each is a value by itself.
+//! write: the question that clients put to learn a schema is 13 selections deep. Of the documents of one request, that one
+//! is found which stands too far down the list.
 
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::body::GraphqlShape;
@@ -33,6 +33,15 @@ static OPERATIONS: Rule = Rule {
     message: "A GraphQL document has more than 24 operations.",
 };
 
+static BATCH: Rule = Rule {
+    name: "large_batch",
+    score: 5,
+    message: "A request carries more than 32 GraphQL documents.",
+};
+
+/// How many documents a request may carry. Clients that put questions together send ten, or as many as a page has parts.
+const MOST_DOCUMENTS: usize = 32;
+
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "graphql_abuse",
     cwe: 770,
@@ -41,14 +50,18 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\{[^{}]*:[^{}]*:[^{}]*:[^{}]*:",
         r"@[a-z]+\s*@[a-z]+",
         r"\}\s*(?:query|mutation|subscription)",
+        r"\{\s*\w.*\}$",
     ],
-    rules: &[&DEPTH, &ALIASES, &DIRECTIVES, &OPERATIONS],
+    rules: &[&DEPTH, &ALIASES, &DIRECTIVES, &OPERATIONS, &BATCH],
     analyze,
 };
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     if !begins_document(text.bytes) {
         return;
+    }
+    if is_far_down(&text.name()) {
+        matches.add(&BATCH, 0..text.bytes.len());
     }
     let shape = GraphqlShape::of(text.bytes);
     for (count, most, rule) in [
@@ -61,6 +74,15 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             matches.add(rule, 0..text.bytes.len());
         }
     }
+}
+
+/// Whether a name is that of the document in an object that is not among the first of a list: `$[32].query`.
+fn is_far_down(name: &str) -> bool {
+    let inner = name
+        .strip_prefix("$[")
+        .and_then(|inner| inner.strip_suffix("].query"));
+    let number = inner.and_then(|number| number.parse::<usize>().ok());
+    number.is_some_and(|number| number >= MOST_DOCUMENTS)
 }
 
 /// Whether a text begins as a document does; an object of JSON has a quote behind its bracket.
@@ -87,8 +109,32 @@ fn begins_document(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::found;
+    use super::super::tests::{found, named};
     use super::*;
+    use crate::request::PlaceKind;
+
+    #[test]
+    fn a_batch_is_found_by_what_is_far_down() {
+        let found = |name: &str| {
+            named(
+                &ANALYZER,
+                name,
+                b"mutation { login(p: 1) { ok } }",
+                PlaceKind::Body,
+                false,
+            )
+        };
+        assert_eq!(found("$[32].query"), ["large_batch"]);
+        for name in [
+            "$[31].query",
+            "$.items[40].query",
+            "$[40].text",
+            "$[x].query",
+            "query",
+        ] {
+            assert_eq!(found(name), [""; 0], "{name}");
+        }
+    }
 
     #[test]
     fn documents_that_ask_for_too_much_are_found() {

@@ -21,6 +21,7 @@ mod prototypes;
 mod shell;
 mod sql;
 mod templates;
+mod uploads;
 mod xpath;
 mod xxe;
 
@@ -41,6 +42,8 @@ pub(super) struct Text<'t> {
     pub(super) place: PlaceKind,
     /// Whether the value is itself a name: a query key, a JSON key, a file name.
     pub(super) is_key: bool,
+    /// Whether it is the name of a file.
+    pub(super) is_file_name: bool,
     /// How the value is called; asked for by [`Text::name`].
     name: Name<'t>,
     /// What [`Text::is_document`] has found.
@@ -116,6 +119,7 @@ pub(super) static ALL: &[&Analyzer] = &[
     &xxe::ANALYZER,
     &files::ANALYZER,
     &files::TOOLS,
+    &uploads::ANALYZER,
 ];
 
 /// The ids of all rules.
@@ -148,6 +152,7 @@ impl<'t> Text<'t> {
             bytes,
             place,
             is_key,
+            is_file_name: false,
             name,
             is_document: OnceCell::new(),
         }
