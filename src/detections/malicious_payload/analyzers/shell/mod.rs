@@ -73,6 +73,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
         r"^/\S*[?*]",
+        r"/\S*\[[a-z]\]",
         r"\$\{?ifs|\{[a-z]{2,7},[^}\s]+\}",
     ],
     rules: &[&COMMAND, &SUBSTITUTION, &QUOTED_IN_TEXT, &HIDDEN, &BLANK],
@@ -277,7 +278,11 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
                 .count();
             let argument = argument.get(..len).unwrap_or_default();
             let is_host = is_program && argument.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphabetic()));
+            // `openssl s_client -connect …`.
+            let further = rest(behind, gap + len);
+            let is_option = matches!(rest(further, blanks(further)), [b'-', letter, ..] if letter.is_ascii_alphabetic());
             is_host
+                || (is_program && is_option)
                 || find(argument, b"://", 0).is_some()
                 || argument.contains(&b'/')
                 || find(argument, b".txt", 0).is_some()

@@ -31,6 +31,7 @@ fn commands_behind_separators_and_in_substitutions_are_found() {
             "1 | whoami",
             "a && cat /etc/passwd",
             "127.0.0.1;ls -la",
+            "1;openssl s_client -connect a:443",
             "1|id",
             "x|nslookup a.example",
             "& dir C:\\",
@@ -72,6 +73,8 @@ fn words_that_hide_a_program_are_found() {
             "/bin/c*t /x",
             "wh$1oami;",
             "who^ami|",
+            "/b[i]n/[u]name",
+            ";/bin/c[a]t /etc/x",
             "$u/bin$u/cat$u $u/etc$u/passwd$u",
         ],
     );
@@ -175,12 +178,7 @@ fn padding_hides_nothing() {
 /// Known misses: a program that nobody knows, and commands that need no separator.
 #[test]
 fn unknown_programs_are_missed() {
-    for text in [
-        "x;mytool",
-        "id",
-        "1;openssl s_client -connect a:443",
-        "a=w;b=hoami;$a$b",
-    ] {
+    for text in ["x;mytool", "id", "a=w;b=hoami;$a$b"] {
         assert_eq!(found(text), [""; 0], "{text}");
     }
 }

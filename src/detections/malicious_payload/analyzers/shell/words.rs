@@ -69,6 +69,19 @@ pub(super) fn read(bytes: &[u8], start: usize) -> Word {
                 word.len += 1;
                 at += 1;
             }
+            // A class of one character stands for it.
+            b'[' if matches!(rest(bytes, at), [_, letter, b']', ..] if letter.is_ascii_alphanumeric()) =>
+            {
+                let letter = bytes.get(at + 1).copied().unwrap_or_default();
+                let Some(place) = word.text.get_mut(word.len) else {
+                    word.len = 0;
+                    return word;
+                };
+                *place = letter;
+                word.is_split = true;
+                word.len += 1;
+                at += 3;
+            }
             b'\'' | b'"' | b'^' | b'\\' => {
                 vanished = true;
                 at += 1;

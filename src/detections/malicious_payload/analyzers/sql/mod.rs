@@ -137,6 +137,7 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     // What the query compares: a number, a text, a short name, or nothing, and the end of parentheses.
     let compared = all.first().map_or(0, |first| match first.kind {
         Kind::Number => 1,
+        Kind::Text if first.text.starts_with(b"$") => 1,
         Kind::Operator if all.get(1).is_some_and(|token| token.kind == Kind::Number) => 2,
         Kind::Name
             if first.is_one_of(&[

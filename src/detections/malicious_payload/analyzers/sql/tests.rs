@@ -55,6 +55,10 @@ fn conditions_behind_numbers_are_found() {
         "condition_behind_number",
         &[
             "1 or 1=1",
+            "1::int or 1=1",
+            "1::text::int4 or 2=2--",
+            "$$x$$ or 1=1--",
+            "$a$x$y$a$ or 1=1",
             "-1 or 17-7=10",
             "1) or (1=1",
             "1 and 5=6",
@@ -153,6 +157,9 @@ fn unions_statements_queries_calls_and_clauses_are_found() {
 fn texts_and_other_languages_are_not() {
     for text in [
         "Drop Table Tennis Club",
+        "std::text or std::string = 1",
+        "$$ or $$ is 5 = 5",
+        "a::b or c",
         "Create User Guide",
         "create table decorations",
         "call me(maybe)",

@@ -184,6 +184,9 @@ impl<'t> Reader<'t> {
             [b'`', ..] => (Kind::Name, quoted(left, b'`')),
             [b'0'..=b'9', ..] => (Kind::Number, number(left)),
             [b'.', b'0'..=b'9', ..] => (Kind::Number, 1 + number(rest(left, 1))),
+            [b'$', inner @ ..] if dollar_quoted(inner).is_some() => {
+                (Kind::Text, 1 + dollar_quoted(inner).unwrap_or_default())
+            }
             [b'@' | b':' | b'$', ..] => (
                 Kind::Variable,
                 1 + left
@@ -242,6 +245,7 @@ impl<'t> Reader<'t> {
                         .count();
                 }
                 [b'*', b'/', ..] => self.at += 2,
+                [b':', b':', inner @ ..] if cast(inner) > 0 => self.at += 2 + cast(inner),
                 [b'/', b'*', inner @ ..] => match memchr::memmem::find(inner, b"*/") {
                     Some(end) => self.at += 4 + end,
                     None => return,
@@ -250,6 +254,46 @@ impl<'t> Reader<'t> {
             }
         }
     }
+}
+
+/// The length of the type that a value is cast to behind two colons (PostgreSQL): it changes nothing in what is compared.
+fn cast(inner: &[u8]) -> usize {
+    const TYPES: [&str; 22] = [
+        "int", "int2", "int4", "int8", "integer", "bigint", "smallint", "numeric", "float",
+        "float4", "float8", "text", "varchar", "char", "bool", "boolean", "date", "bytea", "json",
+        "jsonb", "regclass", "name",
+    ];
+    let name = super::super::bytes::word(inner);
+    if is_one_of(name, &TYPES) {
+        name.len()
+    } else {
+        0
+    }
+}
+
+/// The rest of a text in dollar quotes (PostgreSQL) behind the first sign: `$x$`, `tag$x$tag$`. One that nothing ends is none.
+fn dollar_quoted(inner: &[u8]) -> Option<usize> {
+    const LONGEST_TAG: usize = 16;
+    let near = inner.get(..LONGEST_TAG).unwrap_or(inner);
+    let tag = memchr::memchr(b'$', near)?;
+    let delimiter = inner.get(..=tag)?;
+    let is_name = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    if !delimiter.iter().take(tag).all(is_name) {
+        return None;
+    }
+    // How far it is looked for, since a text may begin so a thousand times.
+    const LONGEST: usize = 128;
+    let content = rest(inner, tag + 1);
+    let content = content.get(..LONGEST).unwrap_or(content);
+    let mut from = 0;
+    while let Some(found) = memchr::memchr(b'$', rest(content, from)) {
+        let dollar = from + found;
+        if rest(content, dollar + 1).starts_with(delimiter) {
+            return Some(tag + 1 + dollar + 1 + delimiter.len());
+        }
+        from = dollar + 1;
+    }
+    None
 }
 
 fn line(text: &[u8]) -> usize {
