@@ -13,7 +13,7 @@ pub struct Work {
 }
 
 /// Units for each byte of a body.
-const FOR_EACH_BYTE: u64 = 90;
+const FOR_EACH_BYTE: u64 = 80;
 
 /// A body may make as much work as if it were at least this long, so that what is said about it is said about every short
 /// one as well.

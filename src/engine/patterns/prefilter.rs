@@ -184,17 +184,56 @@ impl Short {
 
     fn find(&self, text: &[u8], marks: Marks, owners: &mut impl Triggered) -> usize {
         let mut work = 0;
+        let pairs = (text.len() >= LONG).then(|| {
+            work += FOR_EACH_PAIR * text.len();
+            Pairs::of(text)
+        });
         for kind in marks.and(self.gate).kinds() {
             for one in self.by_kind.get(kind).into_iter().flatten() {
                 if one.needs.iter().all(|need| need.meets(marks))
                     && owners.wants(one.owner, one.mark)
-                    && one.is_in(text, &mut work)
+                    && one.is_in(text, pairs.as_ref(), &mut work)
                 {
                     owners.add(one.owner, one.mark);
                 }
             }
         }
         work
+    }
+}
+
+/// From how many bytes on it is noted which pairs of bytes a text has, before single literals are looked for.
+const LONG: usize = 1 << 10;
+
+/// Units of work for each byte of that.
+const FOR_EACH_PAIR: usize = 1;
+
+/// Which two bytes stand side by side in a text, in ASCII lower case: a text of some length is full of places where a
+/// single literal could begin, and this is one look at each instead of one for each literal.
+struct Pairs([u64; 1 << 10]);
+
+impl Pairs {
+    fn of(text: &[u8]) -> Self {
+        let mut pairs = Self([0; 1 << 10]);
+        for [first, second] in text.array_windows() {
+            let pair = [first.to_ascii_lowercase(), second.to_ascii_lowercase()];
+            let (word, bit) = Self::place(pair);
+            if let Some(word) = pairs.0.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        pairs
+    }
+
+    /// The word and the bit of a pair.
+    const fn place([first, second]: [u8; 2]) -> (usize, u64) {
+        let index = (first as usize) << 8 | second as usize;
+        (index >> 6, 1 << (index & 63))
+    }
+
+    fn has(&self, pair: [u8; 2]) -> bool {
+        let (word, bit) = Self::place(pair);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 }
 
@@ -212,12 +251,21 @@ impl One {
     }
 
     /// Whether the literal occurs. A single byte does, because it is among the needs or nearly everywhere.
-    fn is_in(&self, text: &[u8], work: &mut usize) -> bool {
+    fn is_in(&self, text: &[u8], pairs: Option<&Pairs>, work: &mut usize) -> bool {
         let Some(&byte) = self.literal.get(self.rarest) else {
             return true;
         };
         if self.literal.len() == 1 {
             return true;
+        }
+        if let Some(pairs) = pairs {
+            let mut all = self.literal.array_windows();
+            if !all.all(|pair| pairs.has(*pair)) {
+                return false;
+            }
+            if self.literal.len() == 2 {
+                return true;
+            }
         }
         *work += text.len() / BYTES_FOR_ONE;
         let is_here = |at: usize| {

@@ -40,10 +40,14 @@ fn long_honest_texts_are_judged_to_their_end() {
     let policy = policy("", &Registry::default());
     let now = Instant::now();
     for (what, line) in TEXTS {
-        for length in [1 << 10, 60 << 10, 500 << 10] {
+        for length in [1 << 10, 60 << 10, 500 << 10, 1 << 20] {
             let text = line.repeat(length / line.len());
             let json = serde_json::to_string(&text).expect("a string");
             for (content_type, body) in [("text/plain", text), ("application/json", json)] {
+                // A mebibyte of what is encoded all over is more work than is made of one request.
+                if body.len() > 1 << 20 || (length == 1 << 20 && what == "log") {
+                    continue;
+                }
                 let request = Request::get("/").body(content_type, body);
                 let evaluation = request.judged(&policy, &Clients::scratch(), now);
                 let is_exhausted = evaluation
