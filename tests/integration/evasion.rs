@@ -12,6 +12,7 @@ use portcullis::clients::Clients;
 use portcullis::engine::{Outcome, Policy, Registry};
 
 use crate::judge::{Request, policy};
+use crate::support::{Proxy, Upstream};
 
 /// Attacks of every class, and beside each what looks like it and is none.
 const PAIRS: [(&str, &str); 32] = [
@@ -184,4 +185,40 @@ fn what_is_found_is_found_in_every_wrapping_and_what_is_not_passes_in_it() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn a_live_proxy_refuses_and_forwards_what_is_judged_so_offline() {
+    let rules = "detections: [malicious_payload: {}]";
+    let policy = policy(rules, &Registry::default());
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(&upstream, rules);
+    let (mut forwarded, mut refused) = (0, 0);
+    for (attack, innocent) in PAIRS {
+        // Some of the wrappings; offline they are all tried.
+        for (how, wrap) in WRAPS.iter().step_by(4) {
+            for (place, put) in PLACES {
+                for text in [attack, innocent] {
+                    let request = put(&wrap(text));
+                    let headers: Vec<_> = request
+                        .headers
+                        .iter()
+                        .map(|(name, value)| (*name, std::str::from_utf8(value).expect("ASCII")))
+                        .collect();
+                    let body = request.body.as_deref().unwrap_or_default();
+                    let method = request.method.as_str();
+                    let answer = proxy.request(method, &request.target, &headers, body);
+                    let status = match outcome(&policy, &request) {
+                        Outcome::Block => 403,
+                        _ => 200,
+                    };
+                    assert_eq!(answer.status, status, "{text:?} in {how} in {place}");
+                    forwarded += usize::from(status == 200);
+                    refused += usize::from(status == 403);
+                }
+            }
+        }
+    }
+    assert!(forwarded > 300 && refused > 300, "{forwarded}, {refused}");
+    assert_eq!(upstream.count(), forwarded);
 }
