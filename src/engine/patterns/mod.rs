@@ -521,7 +521,7 @@ mod tests {
             ),
             text in "[abksKSé ſ\u{212a}x]{0,20}",
             // Long texts are asked for several expressions at once.
-            before in proptest::sample::select(vec![0, batches::LONG]),
+            before in proptest::sample::select(vec![0, batches::LONG, prefilter::LONG]),
         ) {
             let text = format!("{}{text}", "x".repeat(before));
             let set = build(&sources);

@@ -203,7 +203,7 @@ impl Short {
 }
 
 /// From how many bytes on it is noted which pairs of bytes a text has, before single literals are looked for.
-const LONG: usize = 1 << 10;
+pub(super) const LONG: usize = 4 << 10;
 
 /// Units of work for each byte of that.
 const FOR_EACH_PAIR: usize = 1;

@@ -54,7 +54,22 @@ pub(super) fn is_told(bytes: &[u8], start: usize, name: &[u8]) -> bool {
     const OTHERS: [&str; 6] = ["id", "ls", "pwd", "ps", "dir", "uptime"];
     let before = start.checked_sub(1).and_then(|before| bytes.get(before));
     let is_close = before.is_some_and(|byte| !byte.is_ascii_whitespace());
-    tells_alone(name) || is_one_of(name, &OTHERS) || (is_close && is_one_of(name, &WORDS))
+    tells_alone(name)
+        || is_one_of(name, &OTHERS)
+        || ((is_close || begins_value(bytes, start)) && is_one_of(name, &WORDS))
+}
+
+/// Whether a value begins with a separator, behind quotes at most, and a command that is given any words: no sentence does.
+pub(super) fn is_begun_with(bytes: &[u8], start: usize, name: &[u8]) -> bool {
+    const GIVEN_WORDS: [&str; 6] = ["echo", "printf", "find", "tee", "exec", "eval"];
+    is_one_of(name, &GIVEN_WORDS) && begins_value(bytes, start)
+}
+
+/// Whether nothing stands before `start` but quotes and separators of commands.
+fn begins_value(bytes: &[u8], start: usize) -> bool {
+    let before = bytes.get(..start).unwrap_or_default();
+    let is_nothing = |byte: &u8| byte.is_ascii_whitespace() || b"'\");|&".contains(byte);
+    start <= 8 && before.iter().all(is_nothing)
 }
 
 /// Whether the backquotes around what begins at `start` stand between words of a sentence, as Markdown has them.
@@ -91,7 +106,7 @@ pub(super) fn is_all(bytes: &[u8], start: usize, separator: u8) -> bool {
     let is_listed = separator != b';' && word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic);
     word.len() <= LONGEST
         && !is_listed
-        && (separator != b'\n' || word.is_empty())
+        && (separator != b'\n' || !word.iter().any(u8::is_ascii_alphabetic))
         && !word
             .iter()
             .any(|byte| byte.is_ascii_whitespace() || b";|&`$".contains(byte))

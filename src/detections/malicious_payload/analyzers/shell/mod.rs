@@ -23,8 +23,8 @@ use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 pub(super) use alone::ANALYZER as ALONE;
 use around::{
-    ends_command, ends_reference, ends_value, is_all, is_close, is_in_prose, is_put_in,
-    is_sure_split, is_told,
+    ends_command, ends_reference, ends_value, is_all, is_begun_with, is_close, is_in_prose,
+    is_put_in, is_sure_split, is_told,
 };
 pub(super) use calls::ANALYZER as CALLS;
 pub(super) use invocations::ANALYZER as INVOCATIONS;
@@ -121,6 +121,9 @@ fn begins_command(
             .iter()
             .take_while(|byte| matches!(byte, b' ' | b'\t' | b'{' | b'+'))
             .count();
+    let behind_blank = start + blank_variable(rest(bytes, start));
+    let is_behind_blank = behind_blank > start;
+    let start = behind_blank;
     let first = start;
     let start = match separator {
         Some(_) => behind_prefixes(bytes, start),
@@ -140,7 +143,8 @@ fn begins_command(
     }
     let range = start.saturating_sub(1)..word.end;
     let has_folder = word.len > name.len();
-    if (word.ends_by_variable || is_expanded(bytes, start, word.end)) && (is_program || is_word) {
+    let has_blank = word.ends_by_variable || is_behind_blank || is_expanded(bytes, start, word.end);
+    if has_blank && is_known {
         matches.add(&BLANK, range);
         return;
     }
@@ -170,9 +174,12 @@ fn begins_command(
             matches.add(&QUOTED_IN_TEXT, range);
         }
         b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
+        // `$(printf 'id')`: what is called with a blank behind its name is no function of a script.
+        b'$' if rest(bytes, word.end).starts_with(b" ") => matches.add(&SUBSTITUTION, range),
         b';' | b'|' | b'&'
             if argued
                 || (ends && (tells_alone(name) || is_led || is_close(bytes, start)))
+                || is_begun_with(bytes, first, name)
                 || (is_told(bytes, first, name)
                     && is_all(bytes, first, separator)
                     && ends_value(bytes, word.end)) =>
@@ -189,6 +196,15 @@ fn begins_command(
         }
         _ => {}
     }
+}
+
+/// How long a variable is that stands for a blank before a command: `$IFS`, `${IFS}`.
+fn blank_variable(here: &[u8]) -> usize {
+    const SPELLINGS: [&[u8]; 3] = [b"${ifs}", b"$ifs$9", b"$ifs"];
+    let spelled = SPELLINGS
+        .iter()
+        .find(|spelling| super::bytes::begins(here, spelling));
+    spelled.map_or(0, |spelling| spelling.len())
 }
 
 /// Whether braces make a command and its arguments of a word: `{cat,/etc/passwd}`.
@@ -251,6 +267,8 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
         _ if gap == 0 => false,
         [b'-', b'a'..=b'z' | b'A'..=b'Z' | b'-', ..] | [b'$', ..] => true,
         [b'-', b'0'..=b'9', ..] => is_program || takes_number(word.name()),
+        // The root, with an option behind it.
+        [b'/', b' ', b'-', letter, ..] => letter.is_ascii_alphabetic(),
         [b'/', letter, ..] => letter.is_ascii_alphanumeric() || matches!(letter, b'?' | b'*'),
         [b'.', b'.' | b'/', ..] | [b'~', b'/', ..] | [b'%', _, ..] | [b'*', ..] => true,
         [b'a'..=b'z' | b'A'..=b'Z', b':', b'\\' | b'/', ..] => true,
@@ -265,7 +283,20 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
                 .take(number)
                 .filter(|byte| **byte == b'.')
                 .count();
-            (dots == 3 || takes_number(word.name())) && ends_command(argument, number)
+            // An address may be followed by a port.
+            let behind = rest(argument, number);
+            let gap = blanks(behind);
+            let port = rest(behind, gap)
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit());
+            let port = if dots == 3 && gap > 0 {
+                gap + port.count()
+            } else {
+                0
+            };
+            (dots == 3 || takes_number(word.name()))
+                && (ends_command(argument, number)
+                    || (port > gap && ends_command(argument, number + port)))
         }
         [quote @ (b'\'' | b'"'), inner @ ..] => {
             is_program && inner.iter().take(256).skip(2).any(|byte| byte == quote)

