@@ -107,6 +107,8 @@ const PIECES: &[&[u8]] = &[
     b"javascript:",
     b"jndi:",
     b"cat",
+    b"|id",
+    b"() {",
     b"$(",
     b"|",
     b";",
@@ -214,8 +216,22 @@ fn soak_no_text_is_looked_at_over_and_over() {
         let (before, behind) = (piece(), piece());
         let repeated = [piece(), piece(), piece()].concat();
         let repeated = &repeated[..repeated.len().max(1)];
-        let text =
-            |length: usize| [before, &repeated.repeat(length / repeated.len()), behind].concat();
+        // A long run before or behind makes each look back or ahead a long one.
+        let (run, len) = match next() % 4 {
+            0 => (Some(before), 2),
+            1 => (Some(behind), 2),
+            _ => (None, 1),
+        };
+        let text = |length: usize| {
+            let long = |piece: &[u8]| match run {
+                Some(run) if std::ptr::eq(run, piece) => {
+                    piece.repeat(length / 2 / piece.len().max(1))
+                }
+                _ => piece.to_vec(),
+            };
+            let all = repeated.repeat(length / len / repeated.len());
+            [long(before), all, long(behind)].concat()
+        };
         let (short, long) = (text(LENGTH), text(4 * LENGTH));
         for (analyzer, costliest) in ALL.iter().zip(&mut costliest) {
             for place in [PlaceKind::Query, PlaceKind::Body] {

@@ -102,10 +102,12 @@ pub(super) fn is_all(bytes: &[u8], start: usize, separator: u8) -> bool {
         .iter()
         .rposition(|byte| !is_separator(byte))
         .map_or(0, |at| at + 1);
-    let word = before.get(..len).unwrap_or_default();
+    // What is longer is not looked at, or a thousand separators would each look at all that stands before.
+    let Some(word) = before.get(..len).filter(|word| word.len() <= LONGEST) else {
+        return false;
+    };
     let is_listed = separator != b';' && word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic);
-    word.len() <= LONGEST
-        && !is_listed
+    !is_listed
         && (separator != b'\n' || !word.iter().any(u8::is_ascii_alphabetic))
         && !word
             .iter()

@@ -147,6 +147,8 @@ fn control(bytes: &[u8]) -> Option<Range<usize>> {
 /// with it, or something follows what it is made of.
 fn function(text: &Text<'_>) -> Option<Range<usize>> {
     let bytes = text.bytes;
+    // Asked once: a value may have a thousand functions behind as many blanks.
+    let first = blanks(bytes);
     let mut from = 0;
     while let Some(found) = memchr::memchr(b'(', rest(bytes, from)) {
         let open = from + found;
@@ -154,11 +156,13 @@ fn function(text: &Text<'_>) -> Option<Range<usize>> {
         let Some(body) = body(bytes, open) else {
             continue;
         };
-        let is_beginning = bytes
-            .get(..open)
-            .is_some_and(|before| before.trim_ascii().is_empty());
-        let is_empty = rest(bytes, body).trim_ascii().is_empty();
-        if is_beginning && !is_empty && text.place != PlaceKind::Body {
+        let is_beginning = open == first;
+        if is_beginning
+            && text.place != PlaceKind::Body
+            && rest(bytes, body)
+                .iter()
+                .any(|byte| !byte.is_ascii_whitespace())
+        {
             return Some(open..body);
         }
         // `{ :;};`, `{ _;}>_[$($())]`, `{ (a)=>\`.

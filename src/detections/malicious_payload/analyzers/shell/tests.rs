@@ -188,6 +188,14 @@ fn many_separators_cost_no_more_than_their_length() {
     for unit in [";", "|a", "$(", "`", "&\"", ";$a", ";????"] {
         found(&unit.repeat(30_000));
     }
+    // What stands before or behind is not looked at again for each.
+    for text in [
+        ["a".repeat(60_000), "|id".repeat(20_000)].concat(),
+        [" ".repeat(60_000), "(){".repeat(20_000)].concat(),
+        ["(){".repeat(20_000), " ".repeat(60_000)].concat(),
+    ] {
+        found(&text);
+    }
 }
 
 #[test]
