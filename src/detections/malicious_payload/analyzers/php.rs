@@ -134,12 +134,10 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         .find(|range| matches!(bytes.get(range.end), Some(b'[' | b'{')));
     tags(bytes, is_document, matches);
     // Documentation names them, too; where one is to be opened it begins the value, or an argument.
+    // Looked for once, not anew before each of them.
+    let first = bytes.iter().position(u8::is_ascii_alphanumeric);
     for (_, range) in WRAPPERS.find(bytes) {
-        let begins = bytes
-            .get(..range.start)
-            .unwrap_or_default()
-            .iter()
-            .all(|byte| !byte.is_ascii_alphanumeric());
+        let begins = first.is_none_or(|first| first >= range.start);
         if is_boundary(bytes, range.start) && (begins || !is_document) {
             matches.add(&WRAPPER, range);
         }
