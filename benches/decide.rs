@@ -119,7 +119,10 @@ fn cases() -> Vec<Case> {
         map
     };
     let line = r#"{"id":97883,"title":"Walnut table","description":"Oiled by hand, seats six; it's sturdy & well made.","price":12.50,"tags":["new","sale"],"stock":{"berlin":3,"wien":0}}"#;
-    let json = format!("{{\"items\":[{}],\"note\":\"x\"}}", [line; 12].join(","));
+    let json = |lines| {
+        let items = vec![line; lines].join(",");
+        format!("{{\"items\":[{items}],\"note\":\"x\"}}").into_bytes()
+    };
     vec![
         Case {
             name: "GET",
@@ -140,7 +143,14 @@ fn cases() -> Vec<Case> {
             method: Method::POST,
             target: "/api/v1/products",
             headers: vec![headers(&[("content-type", "application/json")])],
-            body: json.into_bytes(),
+            body: json(12),
+        },
+        Case {
+            name: "POST-64KiB-JSON",
+            method: Method::POST,
+            target: "/api/v1/products",
+            headers: vec![headers(&[("content-type", "application/json")])],
+            body: json(390),
         },
     ]
 }
@@ -184,6 +194,11 @@ fn chains() -> Vec<(String, Arc<Policy>)> {
 }
 
 impl Case {
+    /// How many small requests one of these stands for: a large one is judged fewer times.
+    fn weight(&self) -> u64 {
+        1 + self.body.len() as u64 / (8 << 10)
+    }
+
     /// Judges the request as the proxy does, head, body and answer, `rounds` times.
     fn run(&self, policy: &Arc<Policy>, rounds: u64) {
         let facts = Clients::new(100_000, [7; 16]);
@@ -236,16 +251,17 @@ fn times() {
         "case", "chain", "ns", "allocations"
     );
     for case in cases() {
+        let many = ROUNDS / case.weight();
         for (name, policy) in chains() {
             let mut measured: Vec<_> = (0..MEASUREMENTS)
                 .map(|_| {
                     let begun = Instant::now();
-                    case.run(&policy, ROUNDS);
-                    begun.elapsed().as_nanos() / u128::from(ROUNDS)
+                    case.run(&policy, many);
+                    begun.elapsed().as_nanos() / u128::from(many)
                 })
                 .collect();
             measured.sort_unstable();
-            let rounds = 1_000;
+            let rounds = 1_000 / case.weight();
             case.run(&policy, 1);
             let allocations = allocation_counter::measure(|| case.run(&policy, rounds)).count_total;
             let fixed = allocation_counter::measure(|| case.run(&policy, 0)).count_total;
@@ -259,15 +275,16 @@ fn times() {
 fn instructions() {
     println!("{:<16} {:<18} {:>12}", "case", "chain", "instructions");
     for case in cases() {
+        let rounds = 1_000 / case.weight();
         for (name, _) in chains() {
             let (once, twice) = (
-                count(case.name, &name, 1_000),
-                count(case.name, &name, 2_000),
+                count(case.name, &name, rounds),
+                count(case.name, &name, 2 * rounds),
             );
             println!(
                 "{:<16} {name:<18} {:>12}",
                 case.name,
-                twice.saturating_sub(once) / 1_000
+                twice.saturating_sub(once) / rounds
             );
         }
     }
