@@ -4,7 +4,7 @@
 //! string is parsed again, the operator comes within it: `{"$gt": ""}`. `$where` and stored scripts take JavaScript.
 //! Keys that begin with `$` and are no operators of queries (`$ref`, `$schema`, `$id`) are left alone.
 
-use super::bytes::{begins, blanks, find, is_boundary, is_one_of, is_word, rest, word};
+use super::bytes::{begins, blanks, find, is_boundary, is_one_of, rest, word};
 use super::{Analyzer, Matches, Rule, Text};
 
 static OPERATOR_KEY: Rule = Rule {
@@ -34,6 +34,9 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"new\s+date",
         r"return",
         r"this\.",
+        r"['\x22]\s*(?:\|\||&&).*==",
+        r"['\x22]\s*;.*[(=]",
+        r"^\W*function",
     ],
     rules: &[&OPERATOR_KEY, &OPERATOR, &SCRIPT],
     analyze,
@@ -175,18 +178,95 @@ fn script(bytes: &[u8], matches: &mut Matches) {
         let behind = rest(bytes, quote + 1);
         let behind = rest(behind, blanks(behind).min(8));
         if let Some(statement) = behind.strip_prefix(b";") {
-            let statement = rest(statement, blanks(statement).min(8));
-            if begins(statement, b"return") && !statement.get(6).is_some_and(|byte| is_word(*byte))
-            {
+            if is_statement(rest(statement, blanks(statement).min(8))) {
                 matches.add(&SCRIPT, quote..quote + 1);
             }
         } else if behind.starts_with(b"||") || behind.starts_with(b"&&") {
             let condition = rest(behind, 2);
-            if begins(rest(condition, blanks(condition).min(8)), b"this.") {
+            let condition = rest(condition, blanks(condition).min(8));
+            if begins(condition, b"this.") || is_same(condition) {
                 matches.add(&SCRIPT, quote..quote + 1);
             }
         }
     }
+    if bytes.len() < LONGEST_CONDITION && is_condition(bytes) {
+        matches.add(&SCRIPT, 0..bytes.len());
+    }
+}
+
+/// A value that is a condition for each document is no longer than this.
+const LONGEST_CONDITION: usize = 256;
+
+/// Whether a whole value is what `$where` is given: a function that returns something at once, a comparison of a field by a
+/// method, or a value that ends a statement and returns for the document.
+fn is_condition(bytes: &[u8]) -> bool {
+    let begin = rest(bytes, blanks(bytes));
+    if begins(begin, b"this.") {
+        let field = rest(begin, 5);
+        return begins(rest(field, word(field).len()), b".match(/");
+    }
+    if let Some(behind) = begins(begin, b"function").then(|| rest(begin, 8)) {
+        let behind = rest(behind, blanks(behind));
+        let body = behind.strip_prefix(b"()").unwrap_or_default();
+        let body = rest(body, blanks(body)).strip_prefix(b"{");
+        return body.is_some_and(|body| is_return(rest(body, blanks(body))));
+    }
+    let value = word(begin);
+    let behind = rest(begin, value.len());
+    let behind = rest(behind, blanks(behind)).strip_prefix(b";");
+    !value.is_empty() && behind.is_some_and(|behind| is_return(rest(behind, blanks(behind))))
+}
+
+/// Whether a statement returns the same for every document, or a field of it.
+fn is_return(statement: &[u8]) -> bool {
+    let value = rest(statement, 6);
+    let gap = blanks(value);
+    let value = rest(value, gap);
+    begins(statement, b"return")
+        && gap > 0
+        && (is_one_of(word(value), &["true", "this", "1"]) || is_same(value))
+}
+
+/// Whether a text begins with a statement of JavaScript that makes sense behind any other: it returns, waits, repeats, or
+/// begins another text by which the rest of the query is taken in.
+fn is_statement(text: &[u8]) -> bool {
+    let name = word(text);
+    let behind = rest(text, name.len());
+    let gap = blanks(behind);
+    let behind = rest(behind, gap);
+    match name {
+        b"return" => true,
+        b"while" | b"for" | b"sleep" => behind.starts_with(b"("),
+        b"do" => behind.starts_with(b"{"),
+        b"var" | b"let" | b"const" => {
+            let behind = rest(behind, word(behind).len());
+            gap > 0 && rest(behind, blanks(behind)).starts_with(b"=")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a text begins with two values without names that are compared as JavaScript compares them: `1==1`, `'a'=='a`.
+fn is_same(text: &[u8]) -> bool {
+    let literal = |text: &[u8]| -> usize {
+        let quote = usize::from(matches!(text, [b'\'' | b'"', ..]));
+        let inner = rest(text, quote);
+        let len = word(inner).len();
+        let is_number = inner.first().is_some_and(u8::is_ascii_digit);
+        let closes = usize::from(quote > 0 && matches!(rest(inner, len), [b'\'' | b'"', ..]));
+        match (quote, is_number) {
+            (0, false) => 0,
+            _ => quote + len + closes,
+        }
+    };
+    let left = literal(text);
+    let behind = rest(text, left);
+    let behind = rest(behind, blanks(behind).min(8));
+    let Some(right) = behind.strip_prefix(b"==") else {
+        return false;
+    };
+    let right = right.strip_prefix(b"=").unwrap_or(right);
+    left > 0 && literal(rest(right, blanks(right).min(8))) > 0
 }
 
 #[cfg(test)]
@@ -243,6 +323,14 @@ mod tests {
             "' || this.password == 'x",
             "\" && this.a.match(/.*/)",
             "x'; return 1 == 1; //",
+            "' || 1==1//",
+            "' && 'a'=='a",
+            "';sleep(5000);'",
+            "';while(1);'",
+            "a'; var b = '",
+            "1; return true",
+            "this.password.match(/^a/)",
+            "function() { return true }",
         ] {
             assert_eq!(found(&ANALYZER, text), ["script"], "{text}");
         }
@@ -261,6 +349,12 @@ mod tests {
             "Price: $5, or: more",
             "don't; return it",
             "this.value || 'x'",
+            "function() { return formatter(x) }",
+            "function add(a, b) { return a + b; }",
+            "it's 5; for us, that's late = bad",
+            "'a'; do it (now)",
+            "x; return to sender",
+            "size == 'a' && colour == 'b'",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }

@@ -36,6 +36,11 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         return;
     };
     let behind = rest(bytes, range.end);
+    // `a[__proto__][b]`.
+    let behind = match behind {
+        [b']', inner @ ..] => inner,
+        _ => behind,
+    };
     if text.is_key {
         matches.add(&NAME, range);
         return;
@@ -95,6 +100,8 @@ mod tests {
             "__proto__[a]=b",
             "__proto__.a=b",
             "x&constructor.prototype.a=b",
+            "constructor[prototype][admin]=1",
+            "a[__proto__][b]=1",
         ] {
             assert_eq!(found(&ANALYZER, text), ["prototype_in_value"], "{text}");
         }

@@ -17,7 +17,10 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"(?:count|name|string|substring|contains|position|text|last|doc|node)\s*\(",
         r"(?:ancestor|child|descendant|following|parent|preceding|self|attribute)(?:-[a-z-]+)?::",
-        r"\|\s*//",
+        r"\|\s*/[/*a-z]",
+        r"(?:true|false)\(\)",
+        r"document\s*\(",
+        r"^//\*",
     ],
     rules: &[&QUERY],
     analyze,
@@ -50,7 +53,9 @@ static AXES: [&[u8]; 12] = [
     b"attribute::",
 ];
 
-static CONDITIONS: [&[u8]; 5] = [
+static CONDITIONS: [&[u8]; 7] = [
+    b"true()",
+    b"false()",
     b"position()=",
     b"text()=",
     b"last()=",
@@ -68,6 +73,24 @@ fn breaks_out(bytes: &[u8], at: usize) -> bool {
         && (find(near, b"or ", 0).is_some()
             || find(near, b"and ", 0).is_some()
             || near.contains(&b'|'))
+}
+
+/// Whether what begins at `at` is connected to a text that ended just before: `' or `.
+fn is_put_to_a_text(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or_default();
+    let before = before.get(before.len().saturating_sub(16)..);
+    let before = before.unwrap_or_default().trim_ascii_end();
+    let connective = [&b"or"[..], b"and"].into_iter().find_map(|connective| {
+        let begin = before.len().checked_sub(connective.len())?;
+        begins(rest(before, begin), connective).then_some(begin)
+    });
+    let text = connective.and_then(|begin| before.get(..begin));
+    text.is_some_and(|text| {
+        let closed = text.iter().rev();
+        let closed = closed.take_while(|byte| byte.is_ascii_whitespace() || **byte == b')');
+        let ends = text.len() - closed.count();
+        matches!(text.get(..ends), Some([.., b'\'' | b'"' | b']']))
+    })
 }
 
 /// Functions first, then axes, then what conditions begin with.
@@ -91,7 +114,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
                         .get(..range.start)
                         .is_some_and(|before| before.ends_with(b"/")))
         } else {
-            breaks_out()
+            let is_truth = bytes.get(range.end - 2..range.end) == Some(b"()");
+            (is_truth && is_put_to_a_text(bytes, range.start))
+                || (!is_truth && breaks_out())
                 || memchr::memmem::find(bytes, b"//").is_some_and(|path| path < range.start)
         };
         if is_query {
@@ -99,6 +124,24 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         }
     }
     union(bytes, matches);
+    documents(bytes, matches);
+    if bytes == b"//*" || bytes.starts_with(b"//*[") {
+        matches.add(&QUERY, 0..3);
+    }
+}
+
+/// Adds a call by which a query reads another document: `document('http://…')`.
+fn documents(bytes: &[u8], matches: &mut Matches) {
+    let call = b"document(";
+    let Some(at) = find(bytes, call, 0).filter(|at| is_boundary(bytes, *at)) else {
+        return;
+    };
+    let argument = rest(bytes, at + call.len());
+    if matches!(argument, [b'\'' | b'"', ..])
+        && find(argument, b"://", 0).is_some_and(|scheme| scheme < 8)
+    {
+        matches.add(&QUERY, at..at + call.len());
+    }
 }
 
 /// Whether what a function is given begins a path, or is another function of one.
@@ -110,7 +153,9 @@ fn is_path(argument: &[u8]) -> bool {
     ) || matches!(argument, [b'.', b'.' | b'/', ..] | [b'@', b'*', ..])
         || FUNCTIONS.iter().any(|inner| {
             let inside = rest(argument, inner.len());
-            begins(argument, inner) && inside.first() == Some(&b'/')
+            // The name of the node itself, without an argument.
+            let is_own = inner.ends_with(b"name(") && inside.starts_with(b"),");
+            begins(argument, inner) && (is_own || inside.first() == Some(&b'/'))
         })
 }
 
@@ -125,10 +170,11 @@ fn union(bytes: &[u8], matches: &mut Matches) {
             .find(|byte| !byte.is_ascii_whitespace());
         let behind = rest(bytes, bar + 1);
         let behind = rest(behind, blanks(behind).min(8));
-        if matches!(ends, Some(b']' | b'\'' | b'"' | b')'))
-            && behind.starts_with(b"//")
-            && matches!(rest(behind, 2), [b'*' | b'a'..=b'z' | b'A'..=b'Z', ..])
-        {
+        let node = |at: usize| matches!(rest(behind, at), [b'*' | b'a'..=b'z' | b'A'..=b'Z', ..]);
+        let is_path = behind.starts_with(b"//") && node(2);
+        // Behind the end of a condition nothing else is a path either.
+        let is_root = ends == Some(&b']') && behind.starts_with(b"/") && node(1);
+        if (matches!(ends, Some(b']' | b'\'' | b'"' | b')')) && is_path) || is_root {
             return matches.add(&QUERY, bar..bar + 1);
         }
     }
@@ -150,6 +196,11 @@ mod tests {
             "\" or count(//child::node()) or \"",
             "a/ancestor::*",
             "' or doc('x')/a or count(../*)=1 or '",
+            "' or true() or '",
+            "' or starts-with(name(),'a') or '",
+            "x'] | /* | /foo[bar='",
+            "document('http://a.example/')",
+            "//*",
         ] {
             assert_eq!(found(&ANALYZER, text), ["query"], "{text}");
         }
@@ -166,6 +217,9 @@ mod tests {
             "text() returns the text",
             "a | b || //c",
             "contains(name, 'x') and price gt 5",
+            "it's or isn't; true() or false() in Excel",
+            "a[0] | b",
+            "the document('s) address is http://a.example",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }
