@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use super::bytes::{Texts, find, is_boundary, rest};
+use super::bytes::{Texts, begins, blanks, find, is_boundary, is_one_of, is_word, rest};
 use super::{Analyzer, Matches, Rule, Text};
 
 static JAVA: Rule = Rule {
@@ -73,6 +73,13 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"!!?(?:ruby|python|javax|java|com|org)[/.]",
         r"_\$\$nd_func\$\$_",
         r"\x04\x08[ouce]",
+        r"yaml\.org,2002:",
+        r"@type|@class",
+        r"py/(?:object|reduce|type|function)",
+        r"^(?:javax?|sun|system)\.",
+        r"jdk\.nashorn|dynamic-proxy|java\.beans\.|imageio|annotationinvocation|bsh\.interpreter|codehaus\.groovy|logback\.core|oracle\.jdbc|hikariconfig",
+        r"^[(][dil]p?\d",
+        r"gaj|gan",
         r"bah[ovu7]",
         r"templatesimpl|jdbcrowset|com\.sun\.|org\.apache\.|com\.mchange|invokertransformer|badattributevalue|processbuilder|objectdataprovider|hexasciiserializedmap",
     ],
@@ -81,7 +88,27 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
 };
 
 /// Texts that only one thing contains, in lower case where case does not matter.
-static TEXTS: [(&[u8], &Rule); 37] = [
+static TEXTS: [(&[u8], &Rule); 57] = [
+    (b"yaml.org,2002:python/", &YAML),
+    (b"\"py/object\"", &PYTHON),
+    (b"\"py/reduce\"", &PYTHON),
+    (b"\"py/type\"", &PYTHON),
+    (b"\"py/function\"", &PYTHON),
+    (b"jdk.nashorn.internal.", &CLASS),
+    (b"<dynamic-proxy>", &CLASS),
+    (b"java.beans.eventhandler", &CLASS),
+    (b"java.beans.xmldecoder", &CLASS),
+    (b"javax.imageio.imageio$", &CLASS),
+    (b"annotationinvocationhandler", &CLASS),
+    (b"bsh.interpreter", &CLASS),
+    (b"org.codehaus.groovy.runtime.", &CLASS),
+    (b"ch.qos.logback.core.db.", &CLASS),
+    (b"oracle.jdbc.rowset.", &CLASS),
+    (b"com.zaxxer.hikari.hikariconfig", &CLASS),
+    (b"org.apache.commons.configuration.jndi", &CLASS),
+    (b"org.apache.tomcat.dbcp", &CLASS),
+    (b"javax.swing.jeditorpane", &CLASS),
+    (b"javax.script.scriptenginemanager", &CLASS),
     (b"aced00057", &JAVA),
     (b"aaeaaad/////", &DOTNET),
     (b"objectdataprovider", &DOTNET),
@@ -141,10 +168,50 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     }
     php(bytes, matches);
     python(bytes, matches);
+    typed(text, matches);
     if bytes.starts_with(b"\x04\x08")
         && matches!(bytes.get(2), Some(b'o' | b'u' | b'U' | b'c' | b'e'))
     {
         matches.add(&RUBY, 0..3);
+    }
+}
+
+/// Adds the class that a library of JSON is told to make (fastjson, Jackson, Json.NET), where it is one of the platform: an
+/// application names its own at most.
+fn typed(text: &Text<'_>, matches: &mut Matches) {
+    let is_of_platform = |name: &[u8]| {
+        let packages: [&[u8]; 6] = [b"java.", b"javax.", b"sun.", b"com.sun.", b"jdk.", b"system."];
+        let packages = packages.iter().any(|package| begins(name, package));
+        // A class has a name in capitals somewhere, and nothing that sentences have.
+        let end = name
+            .iter()
+            .take_while(|byte| is_word(**byte) || matches!(byte, b'.' | b'$'))
+            .count();
+        packages && name.get(..end).is_some_and(|name| name.iter().any(u8::is_ascii_uppercase))
+    };
+    let names: [&[u8]; 4] = [b"@type", b"@class", b"$type", b"__type"];
+    let bytes = text.bytes;
+    if is_of_platform(bytes) && !text.is_key {
+        let own = text.name();
+        if names.iter().any(|name| own.as_bytes().ends_with(name)) {
+            return matches.add(&CLASS, 0..bytes.len().min(64));
+        }
+    }
+    for name in names {
+        let mut at = 0;
+        while let Some(found) = find(bytes, name, at) {
+            at = found + name.len();
+            let value = rest(bytes, at).strip_prefix(b"\"").unwrap_or_default();
+            let value = rest(value, blanks(value).min(8)).strip_prefix(b":");
+            let value = value.map(|value| rest(value, blanks(value).min(8)));
+            let value = value.and_then(|value| value.strip_prefix(b"\""));
+            if value.is_some_and(is_of_platform) {
+                return matches.add(&CLASS, found..at);
+            }
+        }
+    }
+    if text.is_key && is_one_of(bytes, &["py/object", "py/reduce", "py/type", "py/function"]) {
+        matches.add(&PYTHON, 0..bytes.len());
     }
 }
 
@@ -217,9 +284,22 @@ fn python(bytes: &[u8], matches: &mut Matches) {
     if let Some(at) = calls.filter(|_| bytes.starts_with(b"\x80")) {
         matches.add(&PYTHON, at..at + 2);
     }
+    // A list or dictionary of protocol 0, which nothing else begins like.
+    if let [b'(', b'd' | b'l' | b'i', b'p', digit, b'\n', ..] = bytes
+        && digit.is_ascii_digit()
+    {
+        matches.add(&PYTHON, 0..4);
+    }
     for known in [
         &b"gASV"[..],
         b"gAR9",
+        // Protocols 2 and 3: a global name, a dictionary, a list.
+        b"gAJj",
+        b"gANj",
+        b"gAJ9",
+        b"gAN9",
+        b"gAJd",
+        b"gANd",
         b"Y29zCnN5c3RlbQ",
         b"Y3Bvc2l4CnN5c3RlbQ",
     ] {
@@ -231,7 +311,7 @@ fn python(bytes: &[u8], matches: &mut Matches) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{found, found_at};
+    use super::super::tests::{found, found_at, named};
     use super::*;
     use crate::request::PlaceKind;
 
@@ -259,9 +339,29 @@ mod tests {
                 "{\"@type\":\"com.sun.rowset.JdbcRowSetImpl\"}",
             ),
             ("class_name", "java.lang.ProcessBuilder"),
+            (
+                "class_name",
+                "{\"@type\": \"java.net.Inet4Address\",\"val\":\"x\"}",
+            ),
+            (
+                "class_name",
+                "<map><entry><jdk.nashorn.internal.objects.NativeString/>",
+            ),
+            ("yaml_type", "!<tag:yaml.org,2002:python/object/new:x> []"),
+            ("python_pickle", "gANjcG9zaXgKc3lzdGVtCnEAWAIAAABpZHEB"),
+            ("python_pickle", "{\"py/object\":\"os.system\"}"),
+            ("python_pickle", "(lp0\nS'id'\np1\na"),
         ] {
             assert!(found(&ANALYZER, text).contains(&rule), "{text}");
         }
+        let typed = named(
+            &ANALYZER,
+            "$.a.@type",
+            b"java.lang.AutoCloseable",
+            PlaceKind::Body,
+            false,
+        );
+        assert_eq!(typed, ["class_name"]);
         let body = |bytes: &[u8]| found_at(&ANALYZER, bytes, PlaceKind::Body);
         assert_eq!(body(b"\xac\xed\x00\x05sr"), ["java_object"]);
         assert_eq!(
@@ -279,6 +379,11 @@ mod tests {
             "GO: 8 \"things\" to do",
             "O:rders",
             "{\"$type\":\"blog\"}",
+            "{\"@type\":\"Person\",\"@context\":\"https://schema.org\"}",
+            "{\"@type\":\"type.googleapis.com/a.B\"}",
+            "java.lang.String",
+            "System.out is a stream",
+            "happy/object lessons",
             "cost\nsystems",
             "YAML has tags such as !!str and !!int",
             "the class of java.lang.String",

@@ -28,6 +28,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"[\r\n]\s*http/",
         r"[\r\n]\s*(?:rcpt|mail|data|quit|helo|ehlo)",
         r"%0[ad][a-z-]+:",
+        r"\xe5\x98[\x8a\x8d]",
     ],
     rules: &[&HEADER, &MAIL],
     analyze,
@@ -93,6 +94,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     {
         return;
     }
+    truncated(bytes, matches);
     let ends = memchr::memchr2_iter(b'\r', b'\n', bytes);
     for end in ends.take(256) {
         let line = rest(bytes, end + 1);
@@ -116,11 +118,32 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         if rest(line, len + blanks(rest(line, len)).min(2)).first() != Some(&b':') {
             continue;
         }
-        let is_header = is_one_of(name, if is_body { &SURE } else { &HEADERS });
+        // Headers of an application's own have one prefix (RFC 6648), and a line of text does not begin so.
+        let is_own = matches!(name, [b'x' | b'X', b'-', b'a'..=b'z' | b'A'..=b'Z', ..])
+            && !bytes.get(..end).is_some_and(|before| before.contains(&b':'));
+        let is_header = is_one_of(name, if is_body { &SURE } else { &HEADERS }) || is_own;
         if is_header {
             matches.add(&HEADER, range);
         } else if is_one_of(name, &OF_MAIL) && (!is_body || is_mail(text, name)) {
             matches.add(&MAIL, range);
+        }
+    }
+}
+
+/// Adds characters of which some servers keep the last byte only, so that they become a line end: U+560A and U+560D.
+fn truncated(bytes: &[u8], matches: &mut Matches) {
+    for character in memchr::memmem::find_iter(bytes, b"\xe5\x98").take(64) {
+        let line = rest(bytes, character + 3);
+        let len = line
+            .iter()
+            .take(40)
+            .take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-')
+            .count();
+        if matches!(bytes.get(character + 2), Some(0x8a | 0x8d))
+            && is_one_of(line.get(..len).unwrap_or_default(), &HEADERS)
+            && rest(line, len).first() == Some(&b':')
+        {
+            return matches.add(&HEADER, character..character + 3 + len);
         }
     }
 }
@@ -130,6 +153,11 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
 fn is_mail(text: &Text<'_>, name: &[u8]) -> bool {
     let before = memchr::memchr2(b'\r', b'\n', text.bytes).unwrap_or(0);
     let first = text.bytes.get(..before).unwrap_or_default();
+    // Behind an address and nothing else, any header of a mail is one.
+    let is_address = first.contains(&b'@') && !first.iter().any(u8::is_ascii_whitespace);
+    if is_address && is_one_of(name, &OF_MAIL) {
+        return true;
+    }
     is_one_of(name, &["bcc", "cc", "to", "reply-to", "mime-version"])
         && !first.contains(&b':')
         && (first.contains(&b'@') || first.len() < 64)
@@ -150,6 +178,8 @@ mod tests {
             "x\r\n\r\nHTTP/1.1 200 OK",
             "x\r\nContent-Length: 0\r\n\r\n",
             "a\n X-Forwarded-Host: b",
+            "x\r\nX-Own: 1",
+            "\u{560d}\u{560a}Set-Cookie: a=1",
         ] {
             assert_eq!(found(&ANALYZER, text), ["header_line"], "{text}");
         }
@@ -164,6 +194,7 @@ mod tests {
         let body = |text: &str| found_at(&ANALYZER, text.as_bytes(), PlaceKind::Body);
         assert_eq!(body("/\r\nSet-Cookie: a=b"), ["header_line"]);
         assert_eq!(body("a@b.example\r\nbcc: c@d.example"), ["mail_line"]);
+        assert_eq!(body("a@b.example\nSubject: spam"), ["mail_line"]);
     }
 
     #[test]
@@ -176,6 +207,8 @@ mod tests {
             "Notes:\n- one\n- two",
             "POST /a HTTP/1.1\nHost: a.example\nAccept: */*\nX: y\nLocation: b\nSet-Cookie: c=d\n",
             "Subject: x\nTo: a",
+            "curl:\nX-Api-Key: 1",
+            "write to a@b.example\nSubject: as you like",
         ] {
             assert_eq!(
                 found_at(&ANALYZER, text.as_bytes(), PlaceKind::Body),
@@ -192,6 +225,6 @@ mod tests {
     /// Known miss: a header that only the application knows.
     #[test]
     fn unknown_headers_are_missed() {
-        assert_eq!(found(&ANALYZER, "x\r\nX-Own: 1"), [""; 0]);
+        assert_eq!(found(&ANALYZER, "x\r\nOwn-Header: 1"), [""; 0]);
     }
 }

@@ -41,6 +41,24 @@ static WRAPPER: Rule = Rule {
     message: "A value names a stream of PHP that reads the request, files in archives, or a program's output.",
 };
 
+static SETTING: Rule = Rule {
+    name: "setting",
+    score: 5,
+    message: "A value sets an option of PHP by which files are included or protections are off.",
+};
+
+static PROBE: Rule = Rule {
+    name: "probe",
+    score: 5,
+    message: "A value prints what only running it as PHP tells, to find out whether that is done.",
+};
+
+static PUT_TOGETHER: Rule = Rule {
+    name: "name_put_together",
+    score: 5,
+    message: "A name of PHP is put together from single characters, or by a function, to be called.",
+};
+
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "php_injection",
     cwe: 94,
@@ -51,13 +69,31 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"php://|phar://|expect://|zip://|ogg://|zlib:|compress\.",
         r"convert\.(?:iconv|base64)",
         r"(?:system|passthru|exec|popen|proc_open|assert|eval|phpinfo|call_user_func|create_function|include|require|include_once|require_once|file_get_contents|file_put_contents|base64_decode|readfile|show_source|highlight_file|fopen|unlink|print_r|var_dump|scandir)\s*\(",
+        r"(?:ini_set|__halt_compiler|md5|sha1|array_map|array_filter|usort|register_shutdown_function|iterator_apply|array_walk|preg_replace_callback)\s*\(",
+        r"(?:allow_url_include|auto_prepend_file|auto_append_file|open_basedir|disable_functions|suhosin\.simulation)",
+        r"call_user_func_array|think.app|invokefunction",
+        r"(?:str_rot13|strrev|hex2bin|gzinflate)\(.*\)\(",
+        r"chr\(\d+\)\s*\.",
+        r"['\x22]\s*\.\s*['\x22].*\(",
     ],
-    rules: &[&TAG, &TAG_IN_TEXT, &INPUT, &CALL, &CALL_IN_TEXT, &WRAPPER],
+    rules: &[
+        &TAG,
+        &TAG_IN_TEXT,
+        &INPUT,
+        &CALL,
+        &CALL_IN_TEXT,
+        &WRAPPER,
+        &SETTING,
+        &PROBE,
+        &PUT_TOGETHER,
+    ],
     analyze,
 };
 
 /// Functions that run what they are given, of which no other language has one.
-const SURE: [&str; 14] = [
+const SURE: [&str; 16] = [
+    "ini_set",
+    "__halt_compiler",
     "passthru",
     "shell_exec",
     "proc_open",
@@ -91,6 +127,42 @@ const COMMON: [&str; 14] = [
     "print_r",
     "scandir",
 ];
+
+/// Functions that call the one whose name they are given.
+const CALLING: [&str; 9] = [
+    "array_map",
+    "array_filter",
+    "array_walk",
+    "usort",
+    "uasort",
+    "register_shutdown_function",
+    "iterator_apply",
+    "preg_replace_callback",
+    "ob_start",
+];
+
+/// Functions that leave a text of which nobody sees what it says.
+const HIDING: [&str; 6] = [
+    "base64_decode",
+    "str_rot13",
+    "strrev",
+    "hex2bin",
+    "gzinflate",
+    "implode",
+];
+
+/// Options of PHP that its command line and its gateway take (CVE-2012-1823, CVE-2024-4577).
+static SETTINGS: LazyLock<Texts> = LazyLock::new(|| {
+    let settings: [&[u8]; 6] = [
+        b"allow_url_include",
+        b"auto_prepend_file",
+        b"auto_append_file",
+        b"open_basedir",
+        b"disable_functions",
+        b"suhosin.simulation",
+    ];
+    Texts::new(settings)
+});
 
 static INPUTS: LazyLock<Texts> = LazyLock::new(|| {
     let inputs: [&[u8]; 9] = [
@@ -152,11 +224,118 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             matches.add(&INPUT, input);
         }
     }
+    if !is_document {
+        settings(bytes, matches);
+        probe(bytes, matches);
+        put_together(bytes, matches);
+    }
     calls(
         bytes,
         if is_document { &CALL_IN_TEXT } else { &CALL },
         matches,
     );
+}
+
+/// Adds options that are set, and the way that a framework gives to any function (CVE-2018-20062).
+fn settings(bytes: &[u8], matches: &mut Matches) {
+    for (_, range) in SETTINGS.find(bytes) {
+        let behind = rest(bytes, range.end);
+        if rest(behind, blanks(behind).min(4)).first() == Some(&b'=') {
+            return matches.add(&SETTING, range);
+        }
+    }
+    let is_whole = is_one_of(bytes, &["call_user_func_array", "call_user_func"]);
+    if let Some(at) = find(bytes, b"invokefunction", 0).filter(|_| find(bytes, b"think", 0).is_some())
+    {
+        matches.add(&CALL, at..at + 14);
+    } else if is_whole {
+        matches.add(&CALL, 0..bytes.len());
+    }
+}
+
+/// Adds what scanners have printed: `print(md5(31337));`, `die(sha1('x'))`.
+fn probe(bytes: &[u8], matches: &mut Matches) {
+    const PRINTING: [&str; 7] = [
+        "print", "echo", "die", "exit", "var_dump", "print_r", "printf",
+    ];
+    const TOLD: [&str; 8] = [
+        "md5",
+        "sha1",
+        "phpversion",
+        "php_uname",
+        "getcwd",
+        "get_current_user",
+        "sys_get_temp_dir",
+        "crc32",
+    ];
+    for open in memchr::memchr_iter(b'(', bytes).take(64) {
+        let told = word_before(bytes, open);
+        if !is_one_of(told, &TOLD) {
+            continue;
+        }
+        let before = bytes.get(..open - told.len()).unwrap_or_default();
+        let end = before.len()
+            - before
+                .iter()
+                .rev()
+                .take(4)
+                .take_while(|byte| matches!(byte, b' ' | b'('))
+                .count();
+        // Printed in place: the one stands directly before the other.
+        let printing = word_before(before, end);
+        if end < before.len() && is_one_of(printing, &PRINTING) {
+            return matches.add(&PROBE, end - printing.len()..open + 1);
+        }
+    }
+}
+
+/// The word that ends at `at`.
+fn word_before(bytes: &[u8], at: usize) -> &[u8] {
+    let before = bytes.get(..at).unwrap_or_default();
+    let len = before
+        .iter()
+        .rev()
+        .take(32)
+        .take_while(|byte| super::bytes::is_word(**byte))
+        .count();
+    rest(before, before.len() - len)
+}
+
+/// Adds names that are put together: `chr(115).chr(121)`, `str_rot13('flfgrz')('id')`, `('sys'.'tem')('id')`.
+fn put_together(bytes: &[u8], matches: &mut Matches) {
+    for close in memchr::memchr_iter(b')', bytes).take(256) {
+        let inside = bytes.get(..close).unwrap_or_default();
+        let Some(open) = memchr::memrchr(b'(', rest(inside, inside.len().saturating_sub(64)))
+            .map(|open| open + inside.len().saturating_sub(64))
+        else {
+            continue;
+        };
+        let name = word_before(bytes, open);
+        let argument = rest(inside, open + 1);
+        let behind = rest(bytes, close + 1);
+        let range = open - name.len()..close + 1;
+        if is_one_of(name, &["chr"]) && argument.iter().all(u8::is_ascii_digit) {
+            let behind = rest(behind, blanks(behind).min(4));
+            let joined = behind.strip_prefix(b".").unwrap_or_default();
+            if begins(rest(joined, blanks(joined).min(4)), b"chr(") {
+                return matches.add(&PUT_TOGETHER, range);
+            }
+        } else if behind.starts_with(b"(")
+            && (is_one_of(name, &HIDING) || (name.is_empty() && is_joined(argument)))
+        {
+            return matches.add(&PUT_TOGETHER, range);
+        }
+    }
+}
+
+/// Whether texts in quotes are joined by dots to one: `'sys'.'tem'`.
+fn is_joined(text: &[u8]) -> bool {
+    let is_part = |part: &[u8]| {
+        let part = part.trim_ascii();
+        matches!(part, [b'\'', .., b'\''] | [b'"', .., b'"'])
+            && part.iter().filter(|byte| matches!(byte, b'\'' | b'"')).count() == 2
+    };
+    text.contains(&b'.') && text.split(|byte| *byte == b'.').all(is_part)
 }
 
 /// Adds open tags. XML has its own: `<?xml`.
@@ -213,10 +392,24 @@ fn calls(bytes: &[u8], rule: &'static Rule, matches: &mut Matches) {
         let argument = rest(bytes, open + 1);
         let argument = rest(argument, blanks(argument).min(8));
         let range = open - gap - len..open + 1;
-        if (is_one_of(name, &SURE) && gap == 0) || (is_one_of(name, &COMMON) && is_php(argument)) {
+        let calls_another = || is_one_of(name, &CALLING) && gap == 0 && names_function(argument);
+        if (is_one_of(name, &SURE) && gap == 0)
+            || (is_one_of(name, &COMMON) && is_php(argument))
+            || calls_another()
+        {
             matches.add(rule, range);
         }
     }
+}
+
+/// Whether an argument is the name, in quotes, of a function that runs things.
+fn names_function(argument: &[u8]) -> bool {
+    let [b'\'' | b'"', inner @ ..] = argument else {
+        return false;
+    };
+    let name = word(inner);
+    matches!(rest(inner, name.len()).first(), Some(b'\'' | b'"'))
+        && (is_one_of(name, &SURE) || is_one_of(name, &COMMON))
 }
 
 /// Whether an argument is a variable of PHP, a further call, or a quoted command or address.
@@ -287,6 +480,18 @@ mod tests {
             ("stream_wrapper", "convert.iconv.CP285.CP280"),
             ("stream_wrapper", "expect://id"),
             ("stream_wrapper", "phar://a.jpg/b"),
+            ("call", "array_map('system',array('id'))"),
+            ("call", "ini_set('open_basedir','..');"),
+            ("call", "call_user_func_array"),
+            ("call", "/index/\\think\\app/invokefunction"),
+            ("setting", "-d allow_url_include=on"),
+            ("setting", "auto_prepend_file = php://input"),
+            ("probe", "print(md5(31337));"),
+            ("probe", "';echo md5('x');//"),
+            ("probe", "die(md5(1))"),
+            ("name_put_together", "str_rot13('flfgrz')('id')"),
+            ("name_put_together", "chr(115).chr(121).chr(115)"),
+            ("name_put_together", "('sys'.'tem')('id')"),
         ] {
             assert!(found(&ANALYZER, text).contains(&rule), "{rule}: {text}");
         }
@@ -305,6 +510,13 @@ mod tests {
             "my PHP version is 8",
             "eval(x)",
             "a <? b",
+            "array_map('trim', $list)",
+            "set open_basedir in php.ini",
+            "the md5(sum) of print (large)",
+            "hash = md5(password)",
+            "ord('a') + chr(97)",
+            "f('a')('b')",
+            "call_user_func is slow",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }
