@@ -180,14 +180,24 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
 /// application names its own at most.
 fn typed(text: &Text<'_>, matches: &mut Matches) {
     let is_of_platform = |name: &[u8]| {
-        let packages: [&[u8]; 6] = [b"java.", b"javax.", b"sun.", b"com.sun.", b"jdk.", b"system."];
+        let packages: [&[u8]; 6] = [
+            b"java.",
+            b"javax.",
+            b"sun.",
+            b"com.sun.",
+            b"jdk.",
+            b"system.",
+        ];
         let packages = packages.iter().any(|package| begins(name, package));
         // A class has a name in capitals somewhere, and nothing that sentences have.
         let end = name
             .iter()
             .take_while(|byte| is_word(**byte) || matches!(byte, b'.' | b'$'))
             .count();
-        packages && name.get(..end).is_some_and(|name| name.iter().any(u8::is_ascii_uppercase))
+        packages
+            && name
+                .get(..end)
+                .is_some_and(|name| name.iter().any(u8::is_ascii_uppercase))
     };
     let names: [&[u8]; 4] = [b"@type", b"@class", b"$type", b"__type"];
     let bytes = text.bytes;

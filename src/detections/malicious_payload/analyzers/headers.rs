@@ -120,7 +120,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         }
         // Headers of an application's own have one prefix (RFC 6648), and a line of text does not begin so.
         let is_own = matches!(name, [b'x' | b'X', b'-', b'a'..=b'z' | b'A'..=b'Z', ..])
-            && !bytes.get(..end).is_some_and(|before| before.contains(&b':'));
+            && !bytes
+                .get(..end)
+                .is_some_and(|before| before.contains(&b':'));
         let is_header = is_one_of(name, if is_body { &SURE } else { &HEADERS }) || is_own;
         if is_header {
             matches.add(&HEADER, range);

@@ -10,9 +10,10 @@
 mod address;
 mod inclusion;
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use super::bytes::{begins, is_one_of, rest};
+use super::bytes::{begins, find, is_one_of, is_word, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 
@@ -46,6 +47,18 @@ static SCHEME: Rule = Rule {
     message: "An address has a scheme with which a server can be made to speak to other services or to read files.",
 };
 
+static OUT_OF_BAND: Rule = Rule {
+    name: "out_of_band",
+    score: 5,
+    message: "A name belongs to a service that tells its user who asks for it, by which blind attacks are noticed.",
+};
+
+static BIN: Rule = Rule {
+    name: "request_bin",
+    score: 3,
+    message: "An address leads to a service that shows its user the requests that arrive, as developers and attackers use it.",
+};
+
 static FILE: Rule = Rule {
     name: "file_address",
     score: 3,
@@ -57,15 +70,32 @@ pub(super) use self::inclusion::ANALYZER as INCLUSION;
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "server_side_request_forgery",
     cwe: 918,
-    gates: &[r"[a-z]:/", r"^//", r"[/?=]https?:/", r"169\.254", r"^url:"],
-    rules: &[&METADATA, &INNER, &LOCAL, &HIDDEN, &SCHEME, &FILE],
+    gates: &[
+        r"[a-z]:/",
+        r"^//",
+        r"[/?=]https?:/",
+        r"169\.254",
+        r"^url:",
+        r"https?:[\d\[]",
+        r"burpcollaborator|oastify|interact\.sh|oast\.|dnslog\.|ceye\.io|bxss\.me|xss\.ht|requestrepo|webhook\.site|requestbin|pipedream\.net|interactsh|eyes\.sh",
+    ],
+    rules: &[
+        &METADATA,
+        &INNER,
+        &LOCAL,
+        &HIDDEN,
+        &SCHEME,
+        &FILE,
+        &OUT_OF_BAND,
+        &BIN,
+    ],
     analyze,
 };
 
 /// Schemes that no client of a site has to name, and that clients of servers know.
-const SCHEMES: [&str; 14] = [
-    "gopher", "dict", "tftp", "ldap", "ldaps", "ldapi", "netdoc", "jar", "file", "sftp", "smb",
-    "php", "phar", "expect",
+const SCHEMES: [&str; 15] = [
+    "unix", "gopher", "dict", "tftp", "ldap", "ldaps", "ldapi", "netdoc", "jar", "file", "sftp",
+    "smb", "php", "phar", "expect",
 ];
 
 /// Headers that name hosts, and lead nowhere.
@@ -113,7 +143,8 @@ const INNER_ENDS: [&[u8]; 8] = [
     b".consul",
 ];
 
-const METADATA_NAMES: [&[u8]; 5] = [
+const METADATA_NAMES: [&[u8]; 6] = [
+    b"rancher-metadata",
     b"metadata.google.internal",
     b"metadata",
     b"instance-data",
@@ -124,6 +155,30 @@ const METADATA_NAMES: [&[u8]; 5] = [
 /// Names with an IP address in them to which they lead.
 const WILDCARDS: [&[u8]; 4] = [b".nip.io", b".sslip.io", b".xip.io", b".rbndr.us"];
 
+/// Names below which every user of a service for noticing requests has some, and whether developers use it as well.
+const NOTICING: [(&[u8], bool); 20] = [
+    (b"burpcollaborator.net", false),
+    (b"oastify.com", false),
+    (b"interact.sh", false),
+    (b"interactsh.com", false),
+    (b"oast.pro", false),
+    (b"oast.live", false),
+    (b"oast.site", false),
+    (b"oast.online", false),
+    (b"oast.fun", false),
+    (b"oast.me", false),
+    (b"dnslog.cn", false),
+    (b"dnslog.link", false),
+    (b"ceye.io", false),
+    (b"bxss.me", false),
+    (b"xss.ht", false),
+    (b"eyes.sh", false),
+    (b"requestrepo.com", false),
+    (b"webhook.site", true),
+    (b"requestbin.net", true),
+    (b"m.pipedream.net", true),
+];
+
 /// An address taken apart.
 struct Url<'t> {
     scheme: &'t [u8],
@@ -132,6 +187,8 @@ struct Url<'t> {
     /// What follows the host and its port.
     rest: &'t [u8],
     has_user: bool,
+    /// Whether readers do not agree which host it leads to: `http://a\@b/`, `http://a@b@c/`.
+    is_confusing: bool,
     len: usize,
 }
 
@@ -146,6 +203,29 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         };
         let range = start..start + url.len;
         judge(&url, whole, range, matches);
+    }
+    noticing(text, matches);
+}
+
+/// Adds names below those of services that tell who asks for them, wherever a value has one.
+fn noticing(text: &Text<'_>, matches: &mut Matches) {
+    if text.is_document() {
+        return;
+    }
+    for (name, is_used) in NOTICING {
+        let mut at = 0;
+        while let Some(found) = find(text.bytes, name, at) {
+            at = found + name.len();
+            let before = found.checked_sub(1).and_then(|at| text.bytes.get(at));
+            let behind = rest(text.bytes, at).first();
+            let ends = !behind.is_some_and(|byte| is_word(*byte) || *byte == b'-');
+            let is_below = before == Some(&b'.');
+            let is_whole = is_used && before == Some(&b'/');
+            if ends && (is_below || is_whole) {
+                let rule = if is_used { &BIN } else { &OUT_OF_BAND };
+                return matches.add(rule, found..at);
+            }
+        }
     }
 }
 
@@ -242,7 +322,11 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
     if !is_web {
         return;
     }
-    let host = url.host.strip_suffix(b".").unwrap_or(url.host);
+    if url.is_confusing {
+        return matches.add(&HIDDEN, range);
+    }
+    let host = with_dots(url.host);
+    let host = host.strip_suffix(b".").unwrap_or(&host);
     let is = |names: &[&[u8]]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
     let ends = |ends: &[&[u8]]| {
         ends.iter().any(|end| {
@@ -264,6 +348,26 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
     } else if ends(&WILDCARDS) {
         matches.add(&HIDDEN, range);
     }
+}
+
+/// A host with the full stops of other scripts as dots, for which clients take them (UTS 46): `。`, `．`, `｡`.
+fn with_dots(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.is_ascii() {
+        return host.into();
+    }
+    let mut dotted = Vec::with_capacity(host.len());
+    let mut at = 0;
+    while let Some(&byte) = host.get(at) {
+        let stops: [&[u8]; 3] = [b"\xe3\x80\x82", b"\xef\xbc\x8e", b"\xef\xbd\xa1"];
+        if stops.iter().any(|stop| rest(host, at).starts_with(stop)) {
+            dotted.push(b'.');
+            at += 3;
+        } else {
+            dotted.push(byte);
+            at += 1;
+        }
+    }
+    dotted.into()
 }
 
 fn judge_ip(
@@ -288,7 +392,7 @@ fn judge_ip(
         matches.add(&METADATA, range);
     } else if ip == Ipv4Addr::LOCALHOST && is_plain && !url.has_user && url.is_for_development() {
         matches.add(&LOCAL, range);
-    } else if is_inner && (whole || !url.scheme.is_empty()) && !url.scheme.is_empty() {
+    } else if is_inner && (!url.scheme.is_empty() || (whole && is_plain)) {
         matches.add(&INNER, range);
     } else if (!is_plain || url.has_user) && !url.scheme.is_empty() {
         matches.add(&HIDDEN, range);
@@ -318,7 +422,14 @@ fn url(text: &[u8]) -> Option<Url<'_>> {
         .take_while(|byte| matches!(byte, b'/' | b'\\'))
         .count();
     // One slash does for clients of the web; other schemes are no addresses without.
-    if slashes == 0 && !scheme.is_empty() {
+    let is_number = || {
+        let host = rest(inner, from);
+        let host = host.split(|byte| matches!(byte, b'/' | b':' | b'?'));
+        let host = host.into_iter().next().unwrap_or_default();
+        host.contains(&b'.') && address::read(host).is_some()
+    };
+    if slashes == 0 && !scheme.is_empty() && !(is_one_of(scheme, &["http", "https"]) && is_number())
+    {
         return None;
     }
     let authority = rest(inner, from + slashes);
@@ -333,6 +444,9 @@ fn url(text: &[u8]) -> Option<Url<'_>> {
         .count();
     let authority_only = authority.get(..len)?;
     let user = memchr::memrchr(b'@', authority_only);
+    let is_confusing = (authority_only.first() != Some(&b'@')
+        && rest(authority, len).starts_with(b"\\@"))
+        || memchr::memchr_iter(b'@', authority_only).count() > 1;
     let host = rest(authority_only, user.map_or(0, |at| at + 1));
     let host = if host.first() == Some(&b'[') {
         host.get(1..memchr::memchr(b']', host)?)?
@@ -347,6 +461,7 @@ fn url(text: &[u8]) -> Option<Url<'_>> {
         port,
         rest: rest(authority, len),
         has_user: user.is_some(),
+        is_confusing,
         len: (text_at + from + slashes + len).min(text.len()),
     })
 }
@@ -378,6 +493,8 @@ mod tests {
             "http://localhost.:80/",
             "ftp://10.1.2.3/",
             "http://127.0.0.1:2375/containers/json",
+            "//127.0.0.1/",
+            "http://127\u{3002}0\u{ff61}0.1/",
         ] {
             let found = found(&ANALYZER, text);
             assert!(
@@ -393,6 +510,9 @@ mod tests {
             "http://2852039166/",
             "http://100.100.100.200/",
             "169.254.169.254/latest",
+            "http://169\u{3002}254\u{3002}169\u{3002}254/",
+            "http:169.254.169.254",
+            "http://rancher-metadata/",
         ] {
             assert_eq!(found(&ANALYZER, text), ["cloud_metadata"], "{text}");
         }
@@ -433,6 +553,8 @@ mod tests {
             "http://3232235777.example@8.8.8.8/",
             "http://1.1.1.1.sslip.io/",
             "http://134744072/",
+            "http://a.example\\@127.0.0.1/",
+            "http://foo@[::1]@a.example/",
         ] {
             assert_eq!(found(&ANALYZER, text), ["hidden_address"], "{text}");
         }
@@ -454,9 +576,33 @@ mod tests {
             "https://user.github.io/x",
             "12:30//x",
             "https://internal.example.com",
+            "http:8080",
+            "http:2.0 is out",
+            "https://medium.example/@user/@other",
+            "//cdn.example.com@1.2.3/a.js",
+            "\u{4f60}\u{597d}\u{3002}",
+            "https://webhook.example/site",
+            "coast.fun",
+            "see interact.sh",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn names_that_tell_who_asks_are_found() {
+        for text in [
+            "http://abc.oastify.com/",
+            "x.y.interact.sh",
+            "nslookup a.oast.fun",
+            "http://d.burpcollaborator.net:80/x",
+        ] {
+            assert_eq!(found(&ANALYZER, text), ["out_of_band"], "{text}");
+        }
+        assert_eq!(
+            found(&ANALYZER, "https://webhook.site/00000000-0000"),
+            ["request_bin"]
+        );
     }
 
     #[test]
@@ -468,6 +614,10 @@ mod tests {
             ("q", "http://198.51.100.7:8080/cmd.txt\0"),
             ("x", "ftp://198.51.100.7/a.txt"),
             ("inc", "https://a.example/a?"),
+            ("q", "http://203.0.113.7:8000/evil.sh"),
+            ("q", "https://a.example/c99.txt"),
+            ("q", "http://a.example/x.jpg?cmd=id"),
+            ("q", "//a.example/shell.php"),
         ] {
             let found = named(&INCLUSION, name, text.as_bytes(), PlaceKind::Query, false);
             assert_eq!(found, ["remote_script"], "{name} {text}");
@@ -479,6 +629,11 @@ mod tests {
             ("file", "https://a.example/image.png"),
             ("website", "http://a.example/blog.php?id=1"),
             ("callback", "https://a.example/c"),
+            ("q", "https://a.example/docs/shell.html"),
+            ("q", "https://a.example/search?command=id"),
+            ("q", "https://get.a.example/install.sh"),
+            ("q", "https://a.example/tools/shell.py"),
+            ("image", "https://a.example/x.jpg?c=3"),
         ] {
             let found = named(&INCLUSION, name, text.as_bytes(), PlaceKind::Query, false);
             assert_eq!(found, [""; 0], "{name} {text}");

@@ -245,7 +245,8 @@ fn settings(bytes: &[u8], matches: &mut Matches) {
         }
     }
     let is_whole = is_one_of(bytes, &["call_user_func_array", "call_user_func"]);
-    if let Some(at) = find(bytes, b"invokefunction", 0).filter(|_| find(bytes, b"think", 0).is_some())
+    if let Some(at) =
+        find(bytes, b"invokefunction", 0).filter(|_| find(bytes, b"think", 0).is_some())
     {
         matches.add(&CALL, at..at + 14);
     } else if is_whole {
@@ -333,7 +334,11 @@ fn is_joined(text: &[u8]) -> bool {
     let is_part = |part: &[u8]| {
         let part = part.trim_ascii();
         matches!(part, [b'\'', .., b'\''] | [b'"', .., b'"'])
-            && part.iter().filter(|byte| matches!(byte, b'\'' | b'"')).count() == 2
+            && part
+                .iter()
+                .filter(|byte| matches!(byte, b'\'' | b'"'))
+                .count()
+                == 2
     };
     text.contains(&b'.') && text.split(|byte| *byte == b'.').all(is_part)
 }
