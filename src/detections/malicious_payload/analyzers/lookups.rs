@@ -28,11 +28,17 @@ static EXPOSING: Rule = Rule {
     message: "A lookup of Log4j asks for a variable or property of the server.",
 };
 
+static TEXT: Rule = Rule {
+    name: "commons_text",
+    score: 5,
+    message: "A lookup makes Apache Commons Text run a script or fetch an address (CVE-2022-42889).",
+};
+
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "log4shell",
     cwe: 917,
     gates: &[r"\$\{.*:"],
-    rules: &[&JNDI, &HIDDEN, &EXPOSING],
+    rules: &[&JNDI, &HIDDEN, &EXPOSING, &TEXT],
     analyze,
 };
 
@@ -105,6 +111,17 @@ fn judge(lookup: &Open, read: &[u8], end: usize, matches: &mut Matches) {
         matches.add(&JNDI, range.clone());
     } else if lookup.letters >= 2 || (lookup.letters == 1 && names_a_directory(name)) {
         matches.add(&HIDDEN, range.clone());
+    }
+    let of_text: [&[u8]; 6] = [
+        b"script:javascript:",
+        b"script:js:",
+        b"script:groovy:",
+        b"url:utf-8:",
+        b"dns:address|",
+        b"dns:canonicalname|",
+    ];
+    if of_text.iter().any(|known| begins(name, known)) {
+        matches.add(&TEXT, range.clone());
     }
     // Names of the server's things are in capitals or have a dot; scripts and builds have `${env:name}` as well, but
     // there the value is a document.
@@ -199,8 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn lookups_of_commons_text_are_found() {
+        for text in [
+            "${script:javascript:7*7}",
+            "${url:UTF-8:http://a.example/}",
+            "${dns:address|a.example}",
+        ] {
+            assert_eq!(found(&ANALYZER, text), ["commons_text"], "{text}");
+        }
+    }
+
+    #[test]
     fn other_variables_are_none() {
         for text in [
+            "${url:-http://a.example}",
+            "${dns: a}",
             "${user.name}",
             "`${a}:${b}` and ${c ? d : e}",
             "${project.version}:jar",

@@ -54,7 +54,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"@\(",
         r"#set",
         r"__(?:class|mro|bases?|subclasses|globals|builtins|import)__",
-        r"java\.lang|javax\.script|getruntime|processbuilder|freemarker|ognl|#_memberaccess",
+        r"java\.lang|javax\.script|getruntime|processbuilder|freemarker|ognl|#_memberaccess|class\.(?:module\.)?classloader",
     ],
     rules: &[&CALCULATION, &OBJECTS, &SIGNS, &PYTHON, &JAVA],
     analyze,
@@ -86,7 +86,14 @@ const LONGEST: usize = 2048;
 
 /// Names and calls that no template needs that shows things: in a whole expression, as whole words.
 static WAYS: LazyLock<Texts> = LazyLock::new(|| {
-    let ways: [&[u8]; 66] = [
+    let ways: [&[u8]; 73] = [
+        b"system.diagnostics",
+        b"process.start",
+        b"assembly.load",
+        b"secret_key",
+        b"app.request.server",
+        b"dump(",
+        b"initparam",
         b"__class__",
         b"__mro__",
         b"__base__",
@@ -158,7 +165,9 @@ static WAYS: LazyLock<Texts> = LazyLock::new(|| {
 });
 
 /// What makes directives of other engines dangerous.
-const DIRECTIVES: [&[u8]; 12] = [
+const DIRECTIVES: [&[u8]; 14] = [
+    b"require '",
+    b"require \"",
     b"import os",
     b"import subprocess",
     b"import sys",
@@ -301,8 +310,11 @@ fn bare(expression: &[u8]) -> bool {
     let name = rest(expression, blanks(expression));
     let name = word(name);
     let only = rest(expression, blanks(expression) + name.len());
-    let known: [&[u8]; 6] = [
-        b"settings.secret_key",
+    let known: [&[u8]; 9] = [
+        b"applicationscope",
+        b"sessionscope",
+        b"requestscope",
+        b"initparam",
         b"self",
         b"config",
         b"_self",
@@ -312,9 +324,12 @@ fn bare(expression: &[u8]) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(name)) && blanks(only) == only.len()
 }
 
-/// A program between backquotes, as Ruby runs it.
+/// A program between backquotes, or in the other spelling of Ruby, `%x|id|`.
 fn is_command(expression: &[u8]) -> bool {
     let expression = rest(expression, blanks(expression));
+    if let [b'%', b'x', open, ..] = expression {
+        return !is_word(*open) && !open.is_ascii_whitespace();
+    }
     expression.first() == Some(&b'`')
         && expression.iter().filter(|byte| **byte == b'`').count() == 2
 }
@@ -375,7 +390,9 @@ fn python(bytes: &[u8], matches: &mut Matches) {
 
 /// Adds what only an expression says of Java: a class by its name and a call of it.
 fn java(bytes: &[u8], matches: &mut Matches) {
-    let ways: [&[u8]; 9] = [
+    let ways: [&[u8]; 11] = [
+        b"class.module.classloader",
+        b"class.classloader.",
         b"getruntime().exec",
         b"t(java.lang",
         b"java.lang.runtime@getruntime",
@@ -431,6 +448,13 @@ mod tests {
         for text in [
             "{{ ''.__class__.__mro__[2].__subclasses__() }}",
             "{{config.items()}}",
+            "<% require 'open3' %>",
+            "#{ %x|id| }",
+            "${applicationScope}",
+            "@{System.Diagnostics.Process.Start(\"cmd.exe\")}",
+            "{{settings.SECRET_KEY}}",
+            "{{app.request.server.all|join(',')}}",
+            "{{dump(app)}}",
             "{{request|attr('__class__')}}",
             "{{self._TemplateReference__context.joiner.__init__.__globals__.os}}",
             "{{constructor.constructor('alert(1)')()}}",

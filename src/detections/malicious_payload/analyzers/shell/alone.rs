@@ -18,7 +18,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"whoami|ifconfig|ipconfig|systeminfo|tasklist|uname|phpinfo",
         r"(?:cat|type|sleep|wget|nslookup|chmod)\s",
-        r"net\s+user|ps\s+-?aux",
+        r"net\s+user|ps\s+-?aux|set\s+/a",
         r"(?:ls|ping|perl|rm|netstat)\s+-",
         r"s?bin/",
     ],
@@ -137,6 +137,7 @@ fn is_command(whole: &[u8]) -> bool {
         }
         [_] if is(&["wget", "nslookup"]) => true,
         [only] if is(&["net"]) => begins(only, b"user"),
+        [slash, _, ..] if is(&["set"]) => slash.eq_ignore_ascii_case(b"/a"),
         [only] if is(&["ipconfig"]) => begins(only, b"/all"),
         [only] if is(&["ps"]) => {
             begins(only, b"aux") || begins(only, b"-aux") || begins(only, b"-ef")

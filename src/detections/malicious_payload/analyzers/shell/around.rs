@@ -51,12 +51,14 @@ pub(super) fn is_put_in(bytes: &[u8], start: usize) -> bool {
 /// stand right behind the separator.
 pub(super) fn is_told(bytes: &[u8], start: usize, name: &[u8]) -> bool {
     const WORDS: [&str; 5] = ["who", "date", "set", "env", "time"];
+    const FIRST: [&str; 3] = ["reboot", "halt", "poweroff"];
     const OTHERS: [&str; 6] = ["id", "ls", "pwd", "ps", "dir", "uptime"];
     let before = start.checked_sub(1).and_then(|before| bytes.get(before));
     let is_close = before.is_some_and(|byte| !byte.is_ascii_whitespace());
     tells_alone(name)
         || is_one_of(name, &OTHERS)
         || ((is_close || begins_value(bytes, start)) && is_one_of(name, &WORDS))
+        || (begins_value(bytes, start) && start > 0 && is_one_of(name, &FIRST))
 }
 
 /// Whether a value begins with a separator, behind quotes at most, and a command that is given any words: no sentence does.

@@ -24,6 +24,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"subprocess\.",
         r"getruntime",
         r"child_process",
+        r"global\.process|process\.binding",
         r"__import__",
         r"\$\{\s*(?:print|system|exec|popen)",
     ],
@@ -49,7 +50,9 @@ const FUNCTIONS: [&str; 13] = [
 ];
 
 /// What starts programs and has no other use, with what follows it.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 9] = [
+    "global.process.",
+    "process.binding(",
     "os.system(",
     "os.popen(",
     "subprocess.",

@@ -28,7 +28,7 @@ use around::{
 };
 pub(super) use calls::ANALYZER as CALLS;
 pub(super) use invocations::ANALYZER as INVOCATIONS;
-use programs::{program, stands_for_program, takes_number, tells_alone};
+use programs::{program, runs_another, stands_for_program, takes_number, tells_alone};
 pub(super) use scripts::ANALYZER as SCRIPTS;
 use words::{Word, read};
 
@@ -68,7 +68,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     // The names of the programs behind a separator; what can split such a name behind one, or at the beginning of a value
     // that has a path as well.
     gates: &[
-        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source)",
+        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source|expr|reboot|halt|poweroff)",
         r"[;|&`$(]\S{0,24}(?:ls|id|nc|ps|rm|mv|cp|ln|dd|sh|nl|od)",
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
@@ -186,7 +186,14 @@ fn begins_command(
         {
             matches.add(&COMMAND, range)
         }
-        b'\n' if argued && text.place != PlaceKind::Body => matches.add(&COMMAND, range),
+        b'\n'
+            if argued
+                && (text.place != PlaceKind::Body
+                    || is_given_file(bytes, &word)
+                    || (has_folder && word.text().starts_with(b"/"))) =>
+        {
+            matches.add(&COMMAND, range);
+        }
         b'\n'
             if is_told(bytes, first, name)
                 && is_all(bytes, first, b'\n')
@@ -196,6 +203,13 @@ fn begins_command(
         }
         _ => {}
     }
+}
+
+/// Whether a program is given a file of the system's settings or processes, and nothing stands between.
+fn is_given_file(bytes: &[u8], word: &Word) -> bool {
+    let argument = rest(bytes, word.end);
+    let argument = rest(argument, blanks(argument));
+    argument.starts_with(b"/etc/") || argument.starts_with(b"/proc/")
 }
 
 /// How long a variable is that stands for a blank before a command: `$IFS`, `${IFS}`.
@@ -286,6 +300,15 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
             // An address may be followed by a port.
             let behind = rest(argument, number);
             let gap = blanks(behind);
+            let is_sum = || {
+                matches!(
+                    rest(behind, gap),
+                    [b'+' | b'-' | b'*' | b'/' | b'%', b' ', ..]
+                )
+            };
+            if word.name().eq_ignore_ascii_case(b"expr") && gap > 0 && is_sum() {
+                return true;
+            }
             let port = rest(behind, gap)
                 .iter()
                 .take_while(|byte| byte.is_ascii_digit());
@@ -314,6 +337,7 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
             let is_option = matches!(rest(further, blanks(further)), [b'-', letter, ..] if letter.is_ascii_alphabetic());
             is_host
                 || (is_program && is_option)
+                || (runs_another(word.name()) && program(super::bytes::word(argument)).0)
                 || find(argument, b"://", 0).is_some()
                 || argument.contains(&b'/')
                 || find(argument, b".txt", 0).is_some()

@@ -105,11 +105,11 @@ pub(super) const PROGRAMS: [&str; 96] = [
 ];
 
 /// Programs whose names are words as well, or too short to tell anything.
-pub(super) const WORDS: [&str; 43] = [
-    "cat", "tac", "ls", "id", "nc", "ps", "rm", "mv", "cp", "ln", "dd", "sh", "who", "env", "set",
-    "head", "tail", "more", "less", "sort", "find", "echo", "printf", "sleep", "ping", "ping6",
-    "dig", "host", "kill", "date", "type", "dir", "net", "route", "time", "nl", "od", "strings",
-    "touch", "tee", "exec", "eval", "source",
+pub(super) const WORDS: [&str; 47] = [
+    "expr", "reboot", "halt", "poweroff", "cat", "tac", "ls", "id", "nc", "ps", "rm", "mv", "cp",
+    "ln", "dd", "sh", "who", "env", "set", "head", "tail", "more", "less", "sort", "find", "echo",
+    "printf", "sleep", "ping", "ping6", "dig", "host", "kill", "date", "type", "dir", "net",
+    "route", "time", "nl", "od", "strings", "touch", "tee", "exec", "eval", "source",
 ];
 
 /// Those that tell an attacker something by themselves, and that nobody names in a list of languages or things.
@@ -138,6 +138,11 @@ pub(super) fn tells_alone(name: &[u8]) -> bool {
 /// Whether a program is given a number: how long, or how often.
 pub(super) fn takes_number(name: &[u8]) -> bool {
     is_one_of(name, &["sleep", "ping", "ping6", "timeout", "kill"])
+}
+
+/// Whether a program runs another one, which it is given.
+pub(super) fn runs_another(name: &[u8]) -> bool {
+    is_one_of(name, &["busybox", "sudo", "xargs", "env", "nohup"])
 }
 
 /// All of them, and the words among them.

@@ -44,6 +44,10 @@ fn commands_behind_separators_and_in_substitutions_are_found() {
             "x\n/usr/bin/id -u",
             "';cat ../../x;'",
             "a;nc -lp 4444",
+            ";reboot",
+            ";expr 1 + 1",
+            "a|expr 268409241 - 2",
+            "a;busybox id",
         ],
     );
     finds(
@@ -141,6 +145,9 @@ fn sentences_and_programs_of_other_kinds_are_not() {
         "sid=1; theme=dark; id=5",
         "id|name|date",
         "who? what? when?",
+        "shutdown; reboot",
+        "a; expr 5",
+        "sudo & env",
         "say \"cat\" twice",
     ] {
         assert_eq!(found(text), [""; 0], "{text}");

@@ -73,7 +73,32 @@ pub(super) fn goes_on(
         matches.add(&CLAUSE, range);
     } else if is_behind_text {
         compared(behind, tokens, range, matches);
+    } else if first.is_one_of(&["between", "like", "rlike", "regexp", "in"])
+        && !text.is_document()
+        && is_condition_behind(next, tokens.goes_on)
+    {
+        matches.add(&CONDITION_BEHIND_NUMBER, range);
     }
+}
+
+/// Whether what a number is compared with by a word is followed by a condition: `1 between 0 and 2 or 1=1`.
+fn is_condition_behind(next: &[Token<'_>], goes_on: bool) -> bool {
+    let mut at = value(next);
+    // The second one of `between`.
+    for _ in 0..2 {
+        let Some(connective) = next.get(at).filter(|_| at > 0) else {
+            return false;
+        };
+        let behind = next.get(at + 1..).unwrap_or_default();
+        if !is_connective(connective) {
+            return false;
+        }
+        if condition(behind, Behind::Number, goes_on) == 5 {
+            return true;
+        }
+        at += 1 + value(behind);
+    }
+    false
 }
 
 /// What puts the rows of two queries together.
@@ -115,6 +140,17 @@ fn compared(behind: &[Token<'_>], tokens: &Tokens<'_>, range: Range<usize>, matc
     }
 }
 
+/// Whether what rows are ordered by is worked out, and the rest is cut off: `order by (case when …) --`.
+fn is_cut_off(tokens: &[Token<'_>]) -> bool {
+    let ordered = tokens.get(2..).unwrap_or_default();
+    let len = value(ordered);
+    let is_worked_out = ordered
+        .first()
+        .is_some_and(|first| matches!(first.kind, Kind::Open | Kind::Number) || first.is("case"));
+    let behind = ordered.get(len).filter(|_| len > 0);
+    is_worked_out && behind.is_some_and(|token| token.kind == Kind::Cut)
+}
+
 /// Whether words are a clause that follows conditions.
 pub(super) fn clause(tokens: &[Token<'_>]) -> bool {
     let is = |at: usize, words: &[&str]| tokens.get(at).is_some_and(|token| token.is_one_of(words));
@@ -134,6 +170,11 @@ pub(super) fn clause(tokens: &[Token<'_>]) -> bool {
             && condition(tokens.get(1..).unwrap_or_default(), Behind::Text, false) == 5)
         || (is(0, &["procedure"]) && is(1, &["analyse"]))
         || (is(0, &["into"]) && is(1, &["outfile", "dumpfile"]))
+        || (is(0, &["into"])
+            && tokens
+                .get(1)
+                .is_some_and(|token| token.kind == Kind::Variable && token.text.starts_with(b"@")))
+        || (is(0, &["order", "group"]) && is(1, &["by"]) && is_cut_off(tokens))
         || (is(0, &["limit"])
             && number(1)
             && tokens.get(2).is_some_and(|token| {

@@ -21,7 +21,14 @@ pub(super) const WAITING: [&str; 13] = [
 ];
 
 /// Others that serve that, and have names that are used elsewhere. Nobody gives them in other texts what they are given.
-const TELLING: [&str; 38] = [
+const TELLING: [&str; 45] = [
+    "json_length",
+    "json_extract",
+    "json_valid",
+    "json_type",
+    "json_depth",
+    "json_contains",
+    "json_array_length",
     "xmltype",
     "char",
     "chr",
@@ -265,10 +272,20 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
     }
     let right_len = value(right);
     let right_value = right.get(..right_len).unwrap_or_default();
+    // `(1)` is `1`.
     let both = |tokens: &[Token<'_>]| {
-        tokens
-            .first()
-            .is_some_and(|token| matches!(token.kind, Kind::Number | Kind::Text))
+        let is = |token: &Token<'_>| matches!(token.kind, Kind::Number | Kind::Text);
+        match tokens {
+            [open, inner, close] if open.kind == Kind::Open && close.kind == Kind::Close => {
+                is(inner)
+            }
+            [first, ..] => is(first),
+            [] => false,
+        }
+    };
+    let is_null = |tokens: &[Token<'_>]| {
+        behind.first().is_some_and(|token| token.is("is"))
+            && matches!(tokens, [null] if null.is_one_of(&["null", "true", "false", "unknown"]))
     };
     let same = left == 1 && right_len == 1 && same_text(left_value, right_value);
     let after = right.get(right_len..).unwrap_or_default();
@@ -277,6 +294,7 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
     match () {
         () if right_len == 0 => u32::from(is_behind_text && is_literal(left_value)) * 3,
         () if same || (both(left_value) && both(right_value)) => 5,
+        () if both(left_value) && is_null(right_value) => 5,
         () if is_telling_call(left_value) || is_telling_call(right_value) => 5,
         () if is_behind_text && is_literal(left_value) => 5,
         () if stands == Behind::Text && is_literal(right_value) => 5,

@@ -72,6 +72,14 @@ fn conditions_behind_numbers_are_found() {
             "id or 1=1",
             "1 or 'a'='a'",
             "1 and 'x' like 'x'",
+            "1 or 1 is not null",
+            "1 or(1)=(1)",
+            "1 or json_length('{}')<=1",
+            "1 or '{\"a\":1}'::jsonb ? 'a'",
+            "1 or '{\"b\":2}'::jsonb <@ '{\"a\":1,\"b\":2}'::jsonb",
+            "1 or '{\"a\":1}'->>'a' = '1'",
+            "1 between 0 and 2 or 1=1",
+            "1 like 1 or 2 like 2",
         ]
         .iter()
         .copied()
@@ -145,6 +153,8 @@ fn unions_statements_queries_calls_and_clauses_are_found() {
             " as x where 1=1 and 1=0",
             "1 order by 10",
             "' order by 5--",
+            "name' order by (case when 1=1 then name else price end)--",
+            "1 into @a,@b",
             "1 group by 1",
             "' having 1=1--",
             "1 procedure analyse()",

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::bytes::{Words, is_one_of, is_word, rest};
+use super::super::bytes::{Words, blanks, is_one_of, is_word, rest};
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +187,13 @@ impl<'t> Reader<'t> {
             [b'$', inner @ ..] if dollar_quoted(inner).is_some() => {
                 (Kind::Text, 1 + dollar_quoted(inner).unwrap_or_default())
             }
+            // What is asked of JSON (PostgreSQL): whether one contains another, or has a key.
+            [b'@', b'>', ..] | [b'<', b'@', ..] => (Kind::Comparison, 2),
+            [b'?', inner @ ..] if rest(inner, blanks(inner).min(4)).starts_with(b"'") => {
+                (Kind::Comparison, 1)
+            }
+            [b'-', b'>', b'>', ..] => (Kind::Operator, 3),
+            [b'-', b'>', ..] => (Kind::Operator, 2),
             [b'@' | b':' | b'$', ..] => (
                 Kind::Variable,
                 1 + left
