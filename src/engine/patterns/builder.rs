@@ -50,7 +50,7 @@ impl PatternSetBuilder {
     }
 
     /// Adds a pattern that is nothing but a gate: it matches, as a whole, at least every text that any of `regexes` matches,
-    /// and few others. None of them is ever run. Returns its index.
+    /// and few others; they are on bytes. None of them is ever run. Returns its index.
     ///
     /// # Errors
     /// Every regular expression that is wrong or too large. The set is then unfit for building.
@@ -63,7 +63,7 @@ impl PatternSetBuilder {
         let mut errors = Vec::new();
         let mut all = Vec::new();
         for (at, text) in regexes.into_iter().enumerate() {
-            match syntax_of(text) {
+            match syntax_of_bytes(text) {
                 Ok(hir) => all.extend(triggers::of(&hir)),
                 Err(message) => errors.push(RegexError { index: at, message }),
             }
@@ -122,6 +122,16 @@ fn regex(text: &str) -> Result<(Regex, Hir), String> {
 fn syntax_of(text: &str) -> Result<Hir, String> {
     regex_syntax::ParserBuilder::new()
         .utf8(false)
+        .build()
+        .parse(text)
+        .map_err(|error| error.to_string())
+}
+
+/// The syntax tree of an expression on bytes: `\xe5` is that byte, and no character.
+fn syntax_of_bytes(text: &str) -> Result<Hir, String> {
+    regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .unicode(false)
         .build()
         .parse(text)
         .map_err(|error| error.to_string())

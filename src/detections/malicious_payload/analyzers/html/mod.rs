@@ -43,6 +43,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:self|top|parent|frames|this)\s*\[",
         r"location\s*(?:=|\.|\[)",
         r"(?:expression|@import|-moz-binding|-o-link|behavior)",
+        r":.*/\*.*\*/.*\(",
         r"constructor[^\w]",
         r#"["'`][\s)\]}]*[;*/|&^%?<>+-][^"'`]*[(`].*(?://|/\*|["'`])"#,
         r"\[\]",

@@ -64,7 +64,7 @@ pub(super) static WHOLE: Analyzer = Analyzer {
     cwe: 22,
     gates: &[
         r"(?:php|phar|expect|zip|zlib|bzip2|glob|ogg|shell|exec|file|netdoc|jar):",
-        r"\x00",
+        r"\x00|%00",
         r"[a-z]:[/\\]",
         r"\\\\",
     ],

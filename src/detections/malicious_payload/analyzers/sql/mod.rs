@@ -47,7 +47,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r";\s*(?:if|set)[^a-z]*[(@]",
         r"\(.*select",
         r"^\s*(?:select|drop|insert|update|delete|exec|waitfor|declare|create|alter|truncate|copy|grant|shutdown|call|backup|restore)\W",
-        r"(?:order|group)\s+by\W|having|procedure\s+analyse|into\s+(?:out|dump)file|limit\s+\d+\W|\Was\W.*where",
+        r"(?:order|group)\s+by\W|having|procedure\s+analyse|into\s+(?:out|dump)file|into\s+@|limit\s+\d+\W|\Was\W.*where",
         r"(?:from|join)[^\w]+(?:information_schema|pg_|sysibm|syscat|sys[a-z]+|sqlite_|msys|all_t|user_t|dba_|rdb\$)",
         r"@@[a-z]",
         r"(?:char|chr)\s*\(\s*\d+\s*[,)]",
