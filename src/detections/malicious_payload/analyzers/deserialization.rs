@@ -64,7 +64,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"ro0ab",
         r"\xac\xed\x00",
         r"aced0005",
-        r"aaeaaad/",
+        r"aaeaaad/|abaaaa////|aqaaap////",
         r"[oc]:\+?\d+:\x22",
         r"\$type|__type",
         r"c(?:os|posix|__builtin__|builtins|subprocess|nt)\n",
@@ -88,7 +88,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
 };
 
 /// Texts that only one thing contains, in lower case where case does not matter.
-static TEXTS: [(&[u8], &Rule); 57] = [
+static TEXTS: [(&[u8], &Rule); 59] = [
     (b"yaml.org,2002:python/", &YAML),
     (b"\"py/object\"", &PYTHON),
     (b"\"py/reduce\"", &PYTHON),
@@ -111,6 +111,9 @@ static TEXTS: [(&[u8], &Rule); 57] = [
     (b"javax.script.scriptenginemanager", &CLASS),
     (b"aced00057", &JAVA),
     (b"aaeaaad/////", &DOTNET),
+    // The same beginning one and two bytes into a longer text in base64, as in a view state.
+    (b"abaaaa/////wea", &DOTNET),
+    (b"aqaaap////8baaaa", &DOTNET),
     (b"objectdataprovider", &DOTNET),
     (b"system.diagnostics.process", &DOTNET),
     (b"system.windows.data", &DOTNET),
@@ -338,6 +341,7 @@ mod tests {
                 "{\"$type\":\"System.Windows.Data.ObjectDataProvider, PresentationFramework\"}",
             ),
             ("dotnet_object", "AAEAAAD/////AQAAAAAAAAAMAgAAAE"),
+            ("dotnet_object", "/wEykwIAAQAAAP////8BAAAAAAAAAAwCAAAA"),
             ("python_pickle", "cos\nsystem\n(S'id'\ntR."),
             ("python_pickle", "gASVIQAAAAAAAACMBXBvc2l4lIw="),
             ("yaml_type", "!!python/object/apply:os.system ['id']"),

@@ -3,9 +3,14 @@
 //! Asking for `/.git/config` or `/backup.sql` is no attack by itself, but nobody who uses a site does it; the path of the
 //! request alone is looked at. A tool that gives its own name in `User-Agent` is believed.
 
-use super::bytes::{begins, find, is_boundary, is_word, rest};
+mod names;
+
+use std::sync::LazyLock;
+
+use super::bytes::{Texts, begins, find, is_boundary, is_word, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
+use names::{ARCHIVES, CONSOLES, COPIED, HIDDEN, KEPT_NAMES, SHELLS, WEAK};
 
 static KEPT: Rule = Rule {
     name: "kept_file",
@@ -30,13 +35,29 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     cwe: 538,
     gates: &[
         r"/\.[a-z]",
-        r"\.(?:bak|old|orig|save|swp|sql|dump|tar|tgz|zip|gz|7z|rar|key|pem|pfx|mdb|sqlite3?|inc|config|cgi)",
+        r"\.(?:bak|old|orig|save|swp|sql|dump|tar|tgz|zip|gz|7z|rar|key|pem|pfx|mdb|sqlite3?|inc|config|cgi|axd)",
         r"~$",
         r"web-inf|meta-inf",
-        r"phpinfo|phpmyadmin|server-(?:status|info)|actuator|jolokia|heapdump|debug|console|_ignition|wp-config|boaform|hudson|solr|_cat|manager",
+        r"phpinfo|phpmyadmin|server-(?:status|info)|actuator|jolokia|heapdump|/debug|console|_ignition|wp-config|boaform|hudson|solr|manager/html|/pma/|adminer|_profiler|telescope/|jmxinvoker|app_dev|jenkins/|wp-admin|cgi-bin",
+        r"id_(?:rsa|dsa|ed25519)|database\.yml|settings\.py|(?:credentials|secrets|appsettings|sftp-config)\.|application\.prop|docker-?(?:compose|file)",
+        r"_?(?:laravel|error|errors|access|debug|production|development)[._]log|latest/meta-data|computemetadata",
+        r"eval-stdin|phpunit|hnap1|gponform|wls-wsat|asyncresponse|ws_utc|bshservlet|/tm/util|vpns/|dana-na|\+csco|fgt_lang|tmui/|nacos/|doenterpage|tinymce/1|contactadmin|securegroovy|evox/|muieblack|w00tw00t|trinity\.|azenv|nice ports",
+        r"/(?:c99|c100|r57|b374k|wso|alfa|shell|webshell|cmd|backdoor|indoxploit|weevely)[^/]*\.",
     ],
-    rules: &[&KEPT, &BACKUP, &CONSOLE],
+    rules: &[&KEPT, &BACKUP, &CONSOLE, &WEAK_PAGE, &SHELL],
     analyze,
+};
+
+static WEAK_PAGE: Rule = Rule {
+    name: "weak_page",
+    score: 5,
+    message: "The path is that of a page of some product that is known to be weak, or by which scanners know a server.",
+};
+
+static SHELL: Rule = Rule {
+    name: "web_shell",
+    score: 5,
+    message: "The path is that of a program by which others control a server that they have broken into.",
 };
 
 static TOOL: Rule = Rule {
@@ -100,142 +121,15 @@ const NAMES: [&[u8]; 40] = [
     b"naabu",
 ];
 
-/// Files and folders whose names begin with a dot and that are kept.
-const HIDDEN: [&[u8]; 34] = [
-    b".git/",
-    b".git",
-    b".gitignore",
-    b".gitconfig",
-    b".svn/",
-    b".hg/",
-    b".bzr/",
-    b".cvs/",
-    b".env",
-    b".htaccess",
-    b".htpasswd",
-    b".htdigest",
-    b".ds_store",
-    b".ssh/",
-    b".aws/",
-    b".azure/",
-    b".kube/",
-    b".docker/",
-    b".dockerenv",
-    b".dockercfg",
-    b".npmrc",
-    b".pypirc",
-    b".netrc",
-    b".bash_history",
-    b".bashrc",
-    b".profile",
-    b".zsh_history",
-    b".mysql_history",
-    b".psql_history",
-    b".vscode/",
-    b".idea/",
-    b".viminfo",
-    b".subversion/",
-    b".user.ini",
-];
+/// The names of files and pages, each with its rule.
+fn known() -> impl Iterator<Item = (&'static [u8], &'static Rule)> {
+    let of = |names: &'static [&'static [u8]], rule| names.iter().map(move |name| (*name, rule));
+    of(KEPT_NAMES, &KEPT)
+        .chain(of(CONSOLES, &CONSOLE))
+        .chain(of(WEAK, &WEAK_PAGE))
+}
 
-const KEPT_NAMES: [&[u8]; 26] = [
-    b"/web-inf/",
-    b"/meta-inf/",
-    b"/web.config",
-    b"/wp-config.php",
-    b"/id_rsa",
-    b"/id_dsa",
-    b"/id_ed25519",
-    b"/config/database.yml",
-    b"/config/secrets.yml",
-    b"/config/master.key",
-    b"/database.yml",
-    b"/settings.py",
-    b"/local_settings.py",
-    b"/configuration.php~",
-    b"/credentials.json",
-    b"/secrets.json",
-    b"/appsettings.json",
-    b"/application.properties",
-    b"/server.key",
-    b"/private.key",
-    b"/privatekey.pem",
-    b"/key.pem",
-    b"/docker-compose.yml",
-    b"/dockerfile",
-    b"/config.php.bak",
-    b"/sftp-config.json",
-];
-
-const CONSOLES: [&[u8]; 28] = [
-    b"/phpinfo",
-    b"/phpmyadmin",
-    b"/pma/",
-    b"/server-status",
-    b"/server-info",
-    b"/actuator/env",
-    b"/actuator/heapdump",
-    b"/actuator/dump",
-    b"/actuator/trace",
-    b"/actuator/mappings",
-    b"/actuator/configprops",
-    b"/heapdump",
-    b"/jolokia",
-    b"/_ignition/execute-solution",
-    b"/debug/default/view",
-    b"/debug/pprof",
-    b"/boaform/",
-    b"/setup.cgi",
-    b"/cgi-bin/test",
-    b"/cgi-bin/php",
-    b"/hudson/script",
-    b"/script/console",
-    b"/manager/html",
-    b"/jmx-console",
-    b"/web-console",
-    b"/invoker/jmxinvokerservlet",
-    b"/_profiler/",
-    b"/telescope/requests",
-];
-
-const ARCHIVES: [&[u8]; 14] = [
-    b".sql",
-    b".sql.gz",
-    b".sql.zip",
-    b".dump",
-    b".bak",
-    b".tar",
-    b".tar.gz",
-    b".tgz",
-    b".zip",
-    b".7z",
-    b".rar",
-    b".mdb",
-    b".sqlite",
-    b".old",
-];
-
-/// Names of what is copied.
-const COPIED: [&[u8]; 18] = [
-    b"backup",
-    b"back",
-    b"bak",
-    b"dump",
-    b"db",
-    b"database",
-    b"data",
-    b"site",
-    b"www",
-    b"wwwroot",
-    b"html",
-    b"public_html",
-    b"htdocs",
-    b"web",
-    b"website",
-    b"mysql",
-    b"sql",
-    b"users",
-];
+static KNOWN: LazyLock<Texts> = LazyLock::new(|| Texts::new(known().map(|(name, _)| name)));
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     if text.place != PlaceKind::Path || text.is_key {
@@ -253,19 +147,33 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             matches.add(&KEPT, dot + 1..dot + 1 + hidden.len());
         }
     }
-    for (list, rule) in [(&KEPT_NAMES[..], &KEPT), (&CONSOLES[..], &CONSOLE)] {
-        for name in list {
-            if let Some(at) = find(bytes, name, 0)
-                && (name.ends_with(b"/")
-                    || !bytes.get(at + name.len()).is_some_and(|byte| {
-                        byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'_'
-                    }))
-            {
-                matches.add(rule, at..at + name.len());
-            }
+    for (nth, range) in KNOWN.find(bytes) {
+        let Some((name, rule)) = known().nth(nth) else {
+            continue;
+        };
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.ends_with(b"/") || !bytes.get(range.end).is_some_and(goes_on) {
+            matches.add(rule, range);
         }
     }
+    shell(bytes, matches);
     backup(bytes, matches);
+}
+
+/// Adds a program by which others control a server, as such programs are called.
+fn shell(bytes: &[u8], matches: &mut Matches) {
+    let name_at = memchr::memrchr(b'/', bytes).map_or(0, |at| at + 1);
+    let name = rest(bytes, name_at);
+    let dot = memchr::memchr(b'.', name).unwrap_or(name.len());
+    let (stem, end) = name.split_at_checked(dot).unwrap_or_default();
+    let scripts: [&[u8]; 7] = [
+        b".php", b".phtml", b".php5", b".jsp", b".jspx", b".asp", b".aspx",
+    ];
+    let is =
+        |names: &[&[u8]], text: &[u8]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    if is(SHELLS, stem) && is(&scripts, end) {
+        matches.add(&SHELL, name_at..bytes.len());
+    }
 }
 
 /// Adds a copy: of the site as a whole by the name of one, or of a script by what editors and people put behind it.
@@ -301,7 +209,20 @@ fn backup(bytes: &[u8], matches: &mut Matches) {
                 .iter()
                 .any(|copy| copy.eq_ignore_ascii_case(rest(end, script.len())))
     });
-    if is_script_copy {
+    // Settings in other formats: by what nothing but a copy ends in.
+    let settings: [&[u8]; 8] = [
+        b".xml", b".json", b".yml", b".yaml", b".ini", b".conf", b".js", b".env",
+    ];
+    let is_settings_copy = settings.iter().any(|script| {
+        begins(end, script)
+            && copies
+                .iter()
+                .take(6)
+                .any(|copy| copy.eq_ignore_ascii_case(rest(end, script.len())))
+    });
+    let is_wordpress =
+        stem.eq_ignore_ascii_case(b"wp-config") && !end.eq_ignore_ascii_case(b".php");
+    if is_script_copy || is_settings_copy || is_wordpress {
         matches.add(&BACKUP, name_at..bytes.len());
     }
 }
@@ -354,6 +275,8 @@ mod tests {
             "/index.php.bak",
             "/config.php~",
             "/backup-2024.zip",
+            "/crossdomain.xml.bak",
+            "/wp-config.bak",
         ] {
             assert_eq!(of_path(path), ["backup"], "{path}");
         }
@@ -369,9 +292,39 @@ mod tests {
         }
     }
 
+    /// Every name that is known is found through the gates.
+    #[test]
+    fn every_name_is_found() {
+        for (name, rule) in known() {
+            let path = [b"/a", name].concat();
+            let found = found_at(&ANALYZER, &path, PlaceKind::Path);
+            assert!(
+                found.contains(&rule.name),
+                "{}",
+                String::from_utf8_lossy(&path)
+            );
+        }
+        for name in HIDDEN {
+            let path = [b"/", *name].concat();
+            assert!(found_at(&ANALYZER, &path, PlaceKind::Path).contains(&"kept_file"));
+        }
+        for name in SHELLS {
+            let path = [b"/x/", *name, b".php"].concat();
+            assert_eq!(found_at(&ANALYZER, &path, PlaceKind::Path), ["web_shell"]);
+        }
+    }
+
     #[test]
     fn other_paths_are_not() {
         for path in [
+            "/shell/docs.php",
+            "/seashell.php",
+            "/logs/build.log",
+            "/debugging",
+            "/api/consoles/4",
+            "/data.json",
+            "/nicer",
+            "/docs/phpunits",
             "/.well-known/security.txt",
             "/docs/environment",
             "/downloads/app-1.2.zip",

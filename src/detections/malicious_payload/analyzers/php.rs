@@ -71,7 +71,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:system|passthru|exec|popen|proc_open|assert|eval|phpinfo|call_user_func|create_function|include|require|include_once|require_once|file_get_contents|file_put_contents|base64_decode|readfile|show_source|highlight_file|fopen|unlink|print_r|var_dump|scandir)\s*\(",
         r"(?:ini_set|__halt_compiler|md5|sha1|array_map|array_filter|usort|register_shutdown_function|iterator_apply|array_walk|preg_replace_callback)\s*\(",
         r"(?:allow_url_include|auto_prepend_file|auto_append_file|open_basedir|disable_functions|suhosin\.simulation)",
-        r"call_user_func_array|think.app|invokefunction",
+        r"call_user_func_array|think.(?:app|config)|invokefunction|__construct",
+        r"#(?:post_render|pre_render|lazy_builder|access_callback)",
         r"(?:str_rot13|strrev|hex2bin|gzinflate)\(.*\)\(",
         r"chr\(\d+\)\s*\.",
         r"['\x22]\s*\.\s*['\x22].*\(",
@@ -244,7 +245,25 @@ fn settings(bytes: &[u8], matches: &mut Matches) {
             return matches.add(&SETTING, range);
         }
     }
-    let is_whole = is_one_of(bytes, &["call_user_func_array", "call_user_func"]);
+    // Names that the framework calls, and one of an attribute by which another makes a page (CVE-2018-7600).
+    let is_whole = is_one_of(
+        bytes,
+        &["call_user_func_array", "call_user_func", "__construct"],
+    );
+    let callback = [
+        &b"#post_render"[..],
+        b"#pre_render",
+        b"#lazy_builder",
+        b"#access_callback",
+    ]
+    .iter()
+    .find_map(|name| find(bytes, name, 0).map(|at| at..at + name.len()));
+    if let Some(callback) = callback.filter(|range| bytes.get(range.end) == Some(&b']')) {
+        return matches.add(&CALL, callback);
+    }
+    if let Some(at) = find(bytes, b"think\\config/get", 0) {
+        return matches.add(&CALL, at..at + 16);
+    }
     if let Some(at) =
         find(bytes, b"invokefunction", 0).filter(|_| find(bytes, b"think", 0).is_some())
     {
@@ -488,6 +507,9 @@ mod tests {
             ("call", "array_map('system',array('id'))"),
             ("call", "ini_set('open_basedir','..');"),
             ("call", "call_user_func_array"),
+            ("call", "__construct"),
+            ("call", "index/think\\config/get"),
+            ("call", "mail[#post_render][]"),
             ("call", "/index/\\think\\app/invokefunction"),
             ("setting", "-d allow_url_include=on"),
             ("setting", "auto_prepend_file = php://input"),
@@ -522,6 +544,8 @@ mod tests {
             "ord('a') + chr(97)",
             "f('a')('b')",
             "call_user_func is slow",
+            "parent::__construct()",
+            "#post_render is a hook",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }

@@ -22,6 +22,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"__proto__",
         r"constructor[\[.\]\\x22']{1,4}prototype",
         r"constructor\W{1,12}prototype",
+        r"^prototype$",
     ],
     rules: &[&NAME, &VALUE],
     analyze,
@@ -29,6 +30,13 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
+    // `{"constructor":{"prototype":…}}`: a name below another.
+    if text.is_key
+        && bytes.eq_ignore_ascii_case(b"prototype")
+        && find(text.name().as_bytes(), b"constructor", 0).is_some()
+    {
+        return matches.add(&NAME, 0..bytes.len());
+    }
     let found = find(bytes, b"__proto__", 0)
         .map(|at| at..at + 9)
         .or_else(|| constructor(bytes));
@@ -93,6 +101,9 @@ mod tests {
             let found = named(&ANALYZER, key, key.as_bytes(), PlaceKind::Query, true);
             assert_eq!(found, ["prototype_name"], "{key}");
         }
+        let below = |name| named(&ANALYZER, name, b"prototype", PlaceKind::Body, true);
+        assert_eq!(below("$.constructor.prototype"), ["prototype_name"]);
+        assert_eq!(below("$.car.prototype"), [""; 0]);
         for text in [
             "{\"__proto__\":{\"admin\":true}}",
             "{'__proto__' : 1}",

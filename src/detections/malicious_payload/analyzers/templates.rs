@@ -54,7 +54,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"@\(",
         r"#set",
         r"__(?:class|mro|bases?|subclasses|globals|builtins|import)__",
-        r"java\.lang|javax\.script|getruntime|processbuilder|freemarker|ognl|#_memberaccess|class\.(?:module\.)?classloader",
+        r"java\.lang|javax\.script|getruntime|processbuilder|freemarker|ognl|#_memberaccess|class\.(?:module\.)?classloader|<jsp:|<%@",
     ],
     rules: &[&CALCULATION, &OBJECTS, &SIGNS, &PYTHON, &JAVA],
     analyze,
@@ -390,7 +390,10 @@ fn python(bytes: &[u8], matches: &mut Matches) {
 
 /// Adds what only an expression says of Java: a class by its name and a call of it.
 fn java(bytes: &[u8], matches: &mut Matches) {
-    let ways: [&[u8]; 11] = [
+    let ways: [&[u8]; 14] = [
+        b"<jsp:include",
+        b"<jsp:usebean",
+        b"<%@ page import",
         b"class.module.classloader",
         b"class.classloader.",
         b"getruntime().exec",
@@ -485,6 +488,12 @@ mod tests {
             found(&ANALYZER, "Runtime.getRuntime().exec(x)"),
             ["java_objects"]
         );
+        for text in [
+            "<jsp:include page=\"x\"/>",
+            "class.module.classLoader.resources.context.parent",
+        ] {
+            assert!(found(&ANALYZER, text).contains(&"java_objects"), "{text}");
+        }
     }
 
     #[test]

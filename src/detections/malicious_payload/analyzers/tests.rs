@@ -85,7 +85,7 @@ fn every_rule_has_a_name_and_a_sentence_of_its_own() {
 
 #[test]
 fn no_gate_stands_open() {
-    let mut builder = crate::engine::patterns::PatternSet::builder();
+    let mut builder = PatternSet::builder();
     for analyzer in ALL {
         builder
             .add_gate(analyzer.gates.iter().copied())

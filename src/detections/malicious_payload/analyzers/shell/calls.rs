@@ -25,6 +25,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"getruntime",
         r"child_process",
         r"global\.process|process\.binding",
+        r"['\x22]\.execute\(",
         r"__import__",
         r"\$\{\s*(?:print|system|exec|popen)",
     ],
@@ -50,7 +51,9 @@ const FUNCTIONS: [&str; 13] = [
 ];
 
 /// What starts programs and has no other use, with what follows it.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 11] = [
+    "\".execute()",
+    "'.execute()",
     "global.process.",
     "process.binding(",
     "os.system(",
@@ -71,7 +74,11 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
     for (nth, range) in NAMES.find(bytes) {
         let is_call = match ALWAYS.get(nth.wrapping_sub(FUNCTIONS.len())) {
-            Some(name) => is_boundary(bytes, range.start) && starts(bytes, &range, name),
+            // Of Groovy, a method of a text.
+            Some(name) => {
+                (name.starts_with(['\'', '"']) || is_boundary(bytes, range.start))
+                    && starts(bytes, &range, name)
+            }
             None => is_boundary(bytes, range.start) && runs(bytes, &range),
         };
         if is_call {

@@ -277,6 +277,8 @@ fn every_rule_finds_its_attacks_and_spares_their_look_alikes() {
                 "';print(`id`);//",
                 "subprocess.run(['id'])",
                 "require('child_process')",
+                "x = \"id\".execute()",
+                "global.process.exit()",
                 "eval($_GET[0])",
                 "phpinfo()",
                 "system( '/usr/bin/id' )",
