@@ -41,6 +41,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:alert|confirm|prompt|eval|fetch|import|settimeout|setinterval|function|execscript|sendbeacon|getscript|atob|fromcharcode)[^\w]{0,20}[(`]",
         r"(?:document|window|globalthis|localstorage|sessionstorage|navigator|cookiestore)\s*(?:\.|\[|\?)",
         r"(?:self|top|parent|frames|this)\s*\[",
+        r"=(?:alert|confirm|prompt)[,;]",
         r"location\s*(?:=|\.|\[)",
         r"(?:expression|@import|-moz-binding|-o-link|behavior)",
         r":.*/\*.*\*/.*\(",

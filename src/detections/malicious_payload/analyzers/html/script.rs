@@ -270,10 +270,30 @@ pub(super) fn member(text: &[u8], at: usize) -> Option<usize> {
     is_one_of(name, &PROPERTIES).then(|| at + near.len() - inner.len() + name.len())
 }
 
-/// Whether a name is given to a function that is to call it: `map(alert)`, `apply(alert,…`.
+/// Whether a name is given to a function that is to call it: `map(alert)`, `apply(alert,…`; or to another name that is called
+/// behind it: `a=alert,a(1)`.
 pub(super) fn is_handed_over(text: &[u8], name: &Range<usize>) -> bool {
     let before = name.start.checked_sub(1).and_then(|at| text.get(at));
-    before == Some(&b'(') && matches!(text.get(name.end), Some(b')' | b','))
+    let behind = text.get(name.end);
+    match before {
+        Some(b'(') => matches!(behind, Some(b')' | b',')),
+        Some(b'=') if matches!(behind, Some(b',' | b';')) => {
+            let given = text.get(..name.start - 1).unwrap_or_default();
+            let len = given
+                .iter()
+                .rev()
+                .take(24)
+                .take_while(|byte| is_word(**byte))
+                .count();
+            let given = rest(given, given.len() - len);
+            let called = rest(text, name.end + 1);
+            let called = rest(called, blanks(called).min(8));
+            len > 0
+                && called.starts_with(given)
+                && matches!(rest(called, len).first(), Some(b'(' | b'`'))
+        }
+        _ => false,
+    }
 }
 
 /// Where a member of an object is called whose name is computed: `self['al'+'ert'](1)`, `top[/al/.source+…](1)`.

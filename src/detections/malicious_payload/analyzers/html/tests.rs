@@ -107,6 +107,7 @@ const FIRES: &[(&str, &[&str])] = &[
             "(alert)(document.domain)",
             "top['alert'](1)",
             "[1].map(alert)",
+            "';a=alert,a(1)//",
         ],
     ),
     (

@@ -18,7 +18,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"whoami|ifconfig|ipconfig|systeminfo|tasklist|uname|phpinfo",
         r"(?:cat|type|sleep|wget|nslookup|chmod)\s",
-        r"net\s+user|ps\s+-?aux|set\s+/a",
+        r"net\s+user|ps\s+-?aux|set\s+/a|sh\s+-c|nc\s[a-z\d.-]+\s\d",
         r"(?:ls|ping|perl|rm|netstat)\s+-",
         r"s?bin/",
     ],
@@ -137,6 +137,13 @@ fn is_command(whole: &[u8]) -> bool {
         }
         [_] if is(&["wget", "nslookup"]) => true,
         [only] if is(&["net"]) => begins(only, b"user"),
+        [option, ..] if is(&["bash", "sh", "zsh"]) => option.starts_with(b"-c"),
+        [host, port] if is(&["nc"]) => {
+            host.contains(&b'.')
+                && port
+                    .iter()
+                    .all(|byte| byte.is_ascii_digit() || is_wrapped(byte))
+        }
         [slash, _, ..] if is(&["set"]) => slash.eq_ignore_ascii_case(b"/a"),
         [only] if is(&["ipconfig"]) => begins(only, b"/all"),
         [only] if is(&["ps"]) => {

@@ -43,7 +43,15 @@ pub(super) fn is_put_in(bytes: &[u8], start: usize) -> bool {
             let behind = rest(bytes, start).trim_ascii_end();
             memchr::memchr(b'`', behind).is_some_and(|end| end + 1 == behind.len())
         }
-        [.., sign] => b";|=&'\"$.".contains(sign),
+        [.., sign] if b";|=&'\"$.".contains(sign) => true,
+        // All of the value is one word with a command at its end, which is no sentence.
+        before => {
+            let behind = rest(bytes, start).trim_ascii_end();
+            let ends = memchr::memchr(b'`', behind).is_some_and(|end| end + 1 == behind.len());
+            ends && before.len() < 64
+                && before.len() + 1 == start
+                && !before.iter().any(u8::is_ascii_whitespace)
+        }
     }
 }
 
@@ -64,7 +72,23 @@ pub(super) fn is_told(bytes: &[u8], start: usize, name: &[u8]) -> bool {
 /// Whether a value begins with a separator, behind quotes at most, and a command that is given any words: no sentence does.
 pub(super) fn is_begun_with(bytes: &[u8], start: usize, name: &[u8]) -> bool {
     const GIVEN_WORDS: [&str; 6] = ["echo", "printf", "find", "tee", "exec", "eval"];
-    is_one_of(name, &GIVEN_WORDS) && begins_value(bytes, start)
+    is_one_of(name, &GIVEN_WORDS)
+        && (begins_value(bytes, start) || is_marked_echo(bytes, start, name))
+}
+
+/// Whether `echo` right behind a separator is given one word that no language has, as a mark to look for: `a;echo abc123`.
+fn is_marked_echo(bytes: &[u8], start: usize, name: &[u8]) -> bool {
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+    let argument = rest(bytes, start + name.len());
+    let gap = blanks(argument);
+    let mark = word(rest(argument, gap));
+    is_one_of(name, &["echo"])
+        && matches!(before, Some(b';' | b'|' | b'&'))
+        && gap > 0
+        && mark.len() >= 4
+        && mark.iter().any(u8::is_ascii_digit)
+        && mark.iter().any(u8::is_ascii_alphabetic)
+        && ends_command(argument, gap + mark.len())
 }
 
 /// Whether nothing stands before `start` but quotes and separators of commands.

@@ -28,7 +28,10 @@ use around::{
 };
 pub(super) use calls::ANALYZER as CALLS;
 pub(super) use invocations::ANALYZER as INVOCATIONS;
-use programs::{program, runs_another, stands_for_program, takes_number, tells_alone};
+use programs::{
+    program, runs_another, stands_for_program, takes_host, takes_lines, takes_number, takes_word,
+    tells_alone,
+};
 pub(super) use scripts::ANALYZER as SCRIPTS;
 use words::{Word, read};
 
@@ -280,6 +283,17 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
         [b'<' | b'>', ..] => true,
         _ if gap == 0 => false,
         [b'-', b'a'..=b'z' | b'A'..=b'Z' | b'-', ..] | [b'$', ..] => true,
+        [b'-', b'0'..=b'9', lines @ ..] if takes_lines(word.name()) => {
+            let file = rest(
+                lines,
+                lines
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit())
+                    .count(),
+            );
+            let gap = blanks(file);
+            gap > 0 && matches!(rest(file, gap), [b'/' | b'.' | b'~' | b'$', ..])
+        }
         [b'-', b'0'..=b'9', ..] => is_program || takes_number(word.name()),
         // The root, with an option behind it.
         [b'/', b' ', b'-', letter, ..] => letter.is_ascii_alphabetic(),
@@ -331,11 +345,12 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
                 .take_while(|byte| !byte.is_ascii_whitespace())
                 .count();
             let argument = argument.get(..len).unwrap_or_default();
-            let is_host = is_program && argument.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphabetic()));
+            let is_host = (is_program || takes_host(word.name())) && argument.windows(3).any(|three| matches!(three, [before, b'.', behind] if before.is_ascii_alphanumeric() && behind.is_ascii_alphabetic()));
             // `openssl s_client -connect …`.
             let further = rest(behind, gap + len);
             let is_option = matches!(rest(further, blanks(further)), [b'-', letter, ..] if letter.is_ascii_alphabetic());
             is_host
+                || takes_word(word.name(), argument)
                 || (is_program && is_option)
                 || (runs_another(word.name()) && program(super::bytes::word(argument)).0)
                 || find(argument, b"://", 0).is_some()

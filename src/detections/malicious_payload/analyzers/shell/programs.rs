@@ -105,11 +105,11 @@ pub(super) const PROGRAMS: [&str; 96] = [
 ];
 
 /// Programs whose names are words as well, or too short to tell anything.
-pub(super) const WORDS: [&str; 47] = [
-    "expr", "reboot", "halt", "poweroff", "cat", "tac", "ls", "id", "nc", "ps", "rm", "mv", "cp",
-    "ln", "dd", "sh", "who", "env", "set", "head", "tail", "more", "less", "sort", "find", "echo",
-    "printf", "sleep", "ping", "ping6", "dig", "host", "kill", "date", "type", "dir", "net",
-    "route", "time", "nl", "od", "strings", "touch", "tee", "exec", "eval", "source",
+pub(super) const WORDS: [&str; 48] = [
+    "expr", "reboot", "halt", "poweroff", "timeout", "cat", "tac", "ls", "id", "nc", "ps", "rm",
+    "mv", "cp", "ln", "dd", "sh", "who", "env", "set", "head", "tail", "more", "less", "sort",
+    "find", "echo", "printf", "sleep", "ping", "ping6", "dig", "host", "kill", "date", "type",
+    "dir", "net", "route", "time", "nl", "od", "strings", "touch", "tee", "exec", "eval", "source",
 ];
 
 /// Those that tell an attacker something by themselves, and that nobody names in a list of languages or things.
@@ -138,6 +138,28 @@ pub(super) fn tells_alone(name: &[u8]) -> bool {
 /// Whether a program is given a number: how long, or how often.
 pub(super) fn takes_number(name: &[u8]) -> bool {
     is_one_of(name, &["sleep", "ping", "ping6", "timeout", "kill"])
+}
+
+/// Whether a program is given the name of a machine.
+pub(super) fn takes_host(name: &[u8]) -> bool {
+    is_one_of(name, &["nc", "ping", "ping6", "dig"])
+}
+
+/// Whether a program is given a word that it alone knows: what to list, or what to tell.
+pub(super) fn takes_word(name: &[u8], word: &[u8]) -> bool {
+    let (program, words): (&str, &[&str]) = match name.len() {
+        2 => ("ps", &["aux", "auxw", "auxww", "ef"]),
+        _ => (
+            "net",
+            &["user", "view", "localgroup", "group", "accounts", "share"],
+        ),
+    };
+    is_one_of(name, &[program]) && is_one_of(word, words)
+}
+
+/// Whether a program is given how many lines it shows of a file.
+pub(super) fn takes_lines(name: &[u8]) -> bool {
+    is_one_of(name, &["head", "tail"])
 }
 
 /// Whether a program runs another one, which it is given.

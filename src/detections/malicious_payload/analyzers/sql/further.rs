@@ -75,7 +75,7 @@ pub(super) fn goes_on(
         compared(behind, tokens, range, matches);
     } else if first.is_one_of(&["between", "like", "rlike", "regexp", "in"])
         && !text.is_document()
-        && is_condition_behind(next, tokens.goes_on)
+        && (is_condition_behind(next, tokens.goes_on) || is_telling_call(next))
     {
         matches.add(&CONDITION_BEHIND_NUMBER, range);
     }

@@ -80,6 +80,7 @@ fn conditions_behind_numbers_are_found() {
             "1 or '{\"a\":1}'->>'a' = '1'",
             "1 between 0 and 2 or 1=1",
             "1 like 1 or 2 like 2",
+            "1 RLIKE SLEEP(5)",
         ]
         .iter()
         .copied()
