@@ -124,12 +124,39 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
                 .get(..end)
                 .is_some_and(|before| before.contains(&b':'));
         let is_header = is_one_of(name, if is_body { &SURE } else { &HEADERS }) || is_own;
+        if is_listed(bytes, end, name) {
+            continue;
+        }
         if is_header {
             matches.add(&HEADER, range);
         } else if is_one_of(name, &OF_MAIL) && (!is_body || is_mail(text, name)) {
             matches.add(&MAIL, range);
         }
     }
+}
+
+/// Whether a line follows one of the same kind, as in a list of properties: `Status: open`, `Location: Berlin`.
+fn is_listed(bytes: &[u8], end: usize, name: &[u8]) -> bool {
+    const WORDS: [&str; 9] = [
+        "location",
+        "status",
+        "host",
+        "from",
+        "to",
+        "cc",
+        "subject",
+        "connection",
+        "refresh",
+    ];
+    let before = bytes.get(..end).unwrap_or_default();
+    let line = memchr::memrchr2(b'\r', b'\n', before.trim_ascii_end()).map_or(0, |at| at + 1);
+    let line = rest(before, line);
+    let property = line
+        .iter()
+        .take(24)
+        .take_while(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b' '))
+        .count();
+    property > 0 && rest(line, property).starts_with(b": ") && is_one_of(name, &WORDS)
 }
 
 /// Adds characters of which some servers keep the last byte only, so that they become a line end: U+560A and U+560D.
@@ -210,6 +237,7 @@ mod tests {
             "POST /a HTTP/1.1\nHost: a.example\nAccept: */*\nX: y\nLocation: b\nSet-Cookie: c=d\n",
             "Subject: x\nTo: a",
             "curl:\nX-Api-Key: 1",
+            "Status: 5\nLocation: Berlin",
             "write to a@b.example\nSubject: as you like",
         ] {
             assert_eq!(

@@ -416,6 +416,10 @@ fn calls(bytes: &[u8], rule: &'static Rule, matches: &mut Matches) {
         let argument = rest(bytes, open + 1);
         let argument = rest(argument, blanks(argument).min(8));
         let range = open - gap - len..open + 1;
+        // `phpinfo() shows settings` is a sentence.
+        if matches!(argument, [b')', b' ', letter, ..] if letter.is_ascii_alphabetic()) {
+            continue;
+        }
         let calls_another = || is_one_of(name, &CALLING) && gap == 0 && names_function(argument);
         if (is_one_of(name, &SURE) && gap == 0)
             || (is_one_of(name, &COMMON) && is_php(argument))
@@ -545,6 +549,7 @@ mod tests {
             "f('a')('b')",
             "call_user_func is slow",
             "parent::__construct()",
+            "phpinfo() shows settings",
             "#post_render is a hook",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");

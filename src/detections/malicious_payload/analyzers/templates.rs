@@ -165,15 +165,17 @@ static WAYS: LazyLock<Texts> = LazyLock::new(|| {
 });
 
 /// What makes directives of other engines dangerous.
-const DIRECTIVES: [&[u8]; 14] = [
+const DIRECTIVES: [&[u8]; 16] = [
     b"require '",
     b"require \"",
     b"import os",
     b"import subprocess",
     b"import sys",
     b"debug",
-    b"include '",
-    b"include \"",
+    b"include '/",
+    b"include '.",
+    b"include \"/",
+    b"include \".",
     b"extends '/",
     b"php",
     b"assign",
@@ -500,6 +502,7 @@ mod tests {
     fn templates_of_people_are_not() {
         for text in [
             "{{ user.name }}",
+            "{% include 'header.html' %}",
             "Hello {{name}}, your total is ${total}",
             "{% for item in items %}{{ item.price }}{% endfor %}",
             "${{ github.sha }}",

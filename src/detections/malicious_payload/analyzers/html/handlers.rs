@@ -1,6 +1,6 @@
 //! Event handlers (HTML, 8.1.8): attributes that are scripts.
 
-use super::super::bytes::{is_one_of, rest};
+use super::super::bytes::{is_one_of, is_word, rest};
 
 /// What follows `on` in the names of handlers: the standard's, those of media, drawings, touch and animation, and what older
 /// browsers had.
@@ -112,6 +112,19 @@ pub(super) fn is_known(name: &[u8]) -> bool {
 /// Whether an attribute looks like a handler, known or not.
 pub(super) fn is_like_one(name: &[u8]) -> bool {
     matches!(name, [b'o' | b'O', b'n' | b'N', event @ ..] if event.len() >= 3 && event.iter().all(u8::is_ascii_alphabetic))
+}
+
+/// Whether a value is a reference in the templates of components: `onClick={handleClick}`. As a script it does nothing.
+pub(super) fn is_reference(value: &[u8]) -> bool {
+    let Some(inner) = value.strip_prefix(b"{") else {
+        return false;
+    };
+    let name = inner
+        .iter()
+        .take(64)
+        .take_while(|byte| is_word(**byte) || **byte == b'.')
+        .count();
+    name > 0 && rest(inner, name).first() == Some(&b'}')
 }
 
 /// An assignment to a handler, wherever it stands.

@@ -133,7 +133,7 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     let value = value.get(..LONGEST).unwrap_or(value);
     let name = attribute.name;
     let named = |names: &[&str]| is_one_of(name, names);
-    if handlers::is_like_one(name) {
+    if handlers::is_like_one(name) && !handlers::is_reference(value) {
         matches.add(&EVENT_HANDLER, range.clone());
     }
     if let Some(script) = address::script(value)
@@ -235,6 +235,9 @@ fn assignments(text: &Text<'_>, matches: &mut Matches) {
             continue;
         };
         let range = found.start..found.end;
+        if handlers::is_reference(value) {
+            continue;
+        }
         if let Some(element) = found.element {
             let before = found.start.checked_sub(1).and_then(|at| bytes.get(at));
             if before.is_some_and(|byte| {

@@ -180,6 +180,7 @@ fn what_breaks_out_is_found_in_bodies_and_behind_padding() {
 
 /// What people write, in a query and in a body.
 const SPARES: &[&str] = &[
+    "<Button onClick={handleClick} onChange={this.change}>x</Button>",
     "a script < here",
     "<scripture>",
     "<b>on time = money</b>",

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::bytes::{Words, begins, is_one_of, is_word};
+use super::super::bytes::{Words, begins, is_one_of, is_word, rest};
 
 /// What is in `/etc` and tells of accounts, networks and services.
 static ETC: LazyLock<Words> = LazyLock::new(|| {
@@ -179,6 +179,16 @@ pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
             .split(' ')
             .any(|known| known.as_bytes().eq_ignore_ascii_case(trimmed(next)));
         return within.then_some(Tree::Hidden);
+    }
+    // What is filled in by whoever sets it up, and keeps no secret.
+    let is_model = [".example", ".sample", ".dist", ".template"]
+        .iter()
+        .any(|end| {
+            component.len() > end.len()
+                && rest(component, component.len() - end.len()).eq_ignore_ascii_case(end.as_bytes())
+        });
+    if is_model {
+        return None;
     }
     if begins(component, b".env.") || KEYS.has(trimmed(component)) {
         return Some(Tree::Hidden);

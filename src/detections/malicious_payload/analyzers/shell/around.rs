@@ -118,6 +118,24 @@ pub(super) fn is_in_prose(bytes: &[u8], start: usize) -> bool {
         && matches!(behind, [b' ', a, b, ..] if is_letter(a) && is_letter(b))
 }
 
+/// Whether a substitution that begins at `start` stands between words of a sentence: several before it, and some behind.
+pub(super) fn is_between_words(bytes: &[u8], start: usize) -> bool {
+    const LONGEST: usize = 64;
+    const WORDS: usize = 3;
+    let before = bytes.get(..start).unwrap_or_default();
+    let Some(before) = before.strip_suffix(b" $(") else {
+        return false;
+    };
+    let before = before.get(before.len().saturating_sub(LONGEST)..);
+    let is_word = |word: &&[u8]| word.len() > 1 && word.iter().all(u8::is_ascii_alphabetic);
+    let words = before.unwrap_or_default().split(|byte| *byte == b' ');
+    let behind = rest(bytes, start);
+    let near = behind.get(..LONGEST).unwrap_or(behind);
+    let close = memchr::memchr(b')', near).map_or(&[][..], |close| rest(near, close + 1));
+    words.rev().take_while(is_word).count() >= WORDS
+        && matches!(close, [b' ', a, b, ..] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic())
+}
+
 /// Whether next to nothing stands before a separator behind which a command begins at `start`: a short word, which is none of
 /// a list (`time & date`, `name|id`).
 pub(super) fn is_all(bytes: &[u8], start: usize, separator: u8) -> bool {

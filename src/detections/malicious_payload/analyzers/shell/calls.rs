@@ -124,7 +124,8 @@ fn runs(bytes: &[u8], range: &Range<usize>) -> bool {
     }
     let is_named = |known: &[u8]| name.eq_ignore_ascii_case(known);
     if is_named(b"phpinfo") {
-        return inner.starts_with(b")");
+        // `phpinfo() shows settings` is a sentence.
+        return matches!(inner, [b')', behind @ ..] if !matches!(behind, [b' ', letter, ..] if letter.is_ascii_alphabetic()));
     }
     let before = bytes
         .get(..range.start)

@@ -23,8 +23,8 @@ use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 pub(super) use alone::ANALYZER as ALONE;
 use around::{
-    ends_command, ends_reference, ends_value, is_all, is_begun_with, is_close, is_in_prose,
-    is_put_in, is_sure_split, is_told,
+    ends_command, ends_reference, ends_value, is_all, is_begun_with, is_between_words, is_close,
+    is_in_prose, is_put_in, is_sure_split, is_told,
 };
 pub(super) use calls::ANALYZER as CALLS;
 pub(super) use invocations::ANALYZER as INVOCATIONS;
@@ -174,6 +174,9 @@ fn begins_command(
         b'`' if is_in_prose(bytes, first)
             || (text.place == PlaceKind::Body && !is_put_in(bytes, first)) =>
         {
+            matches.add(&QUOTED_IN_TEXT, range);
+        }
+        b'$' if text.place == PlaceKind::Body && is_between_words(bytes, first) => {
             matches.add(&QUOTED_IN_TEXT, range);
         }
         b'`' | b'$' if argued || ends => matches.add(&SUBSTITUTION, range),
@@ -350,7 +353,7 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
             let further = rest(behind, gap + len);
             let is_option = matches!(rest(further, blanks(further)), [b'-', letter, ..] if letter.is_ascii_alphabetic());
             is_host
-                || takes_word(word.name(), argument)
+                || (takes_word(word.name(), argument) && ends_command(behind, gap + len))
                 || (is_program && is_option)
                 || (runs_another(word.name()) && program(super::bytes::word(argument)).0)
                 || find(argument, b"://", 0).is_some()

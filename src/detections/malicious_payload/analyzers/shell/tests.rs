@@ -29,6 +29,8 @@ fn a_command_in_backquotes_at_the_end_of_a_word_is_put_in() {
     assert_eq!(body("a`id`"), ["run_and_replaced"]);
     assert_eq!(body("127.0.0.1`sleep 5`"), ["run_and_replaced"]);
     assert!(!body("run `id` first").contains(&"run_and_replaced"));
+    assert!(!body("please add the $(date) to all logs").contains(&"run_and_replaced"));
+    assert_eq!(body("to the $(id)"), ["run_and_replaced"]);
 }
 
 #[test]
@@ -166,6 +168,7 @@ fn sentences_and_programs_of_other_kinds_are_not() {
         "Tom & ping pong",
         "profit & net users",
         "tea; timeout in sports",
+        "net 30 days; net user growth",
         "see; head -1 below",
         "a; expr 5",
         "sudo & env",

@@ -283,8 +283,9 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
             [] => false,
         }
     };
+    let is_spoken = behind.first().is_some_and(|token| token.is("is"));
     let is_null = |tokens: &[Token<'_>]| {
-        behind.first().is_some_and(|token| token.is("is"))
+        is_spoken
             && matches!(tokens, [null] if null.is_one_of(&["null", "true", "false", "unknown"]))
     };
     let same = left == 1 && right_len == 1 && same_text(left_value, right_value);
@@ -293,7 +294,8 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
     let is_plain_name = |tokens: &[Token<'_>]| matches!(tokens, [name] if name.kind == Kind::Name);
     match () {
         () if right_len == 0 => u32::from(is_behind_text && is_literal(left_value)) * 3,
-        () if same || (both(left_value) && both(right_value)) => 5,
+        // `2 and 2 is 4` is what people write.
+        () if same || (both(left_value) && both(right_value) && !is_spoken) => 5,
         () if both(left_value) && is_null(right_value) => 5,
         () if is_telling_call(left_value) || is_telling_call(right_value) => 5,
         () if is_behind_text && is_literal(left_value) => 5,

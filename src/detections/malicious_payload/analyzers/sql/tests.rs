@@ -73,6 +73,7 @@ fn conditions_behind_numbers_are_found() {
             "1 or 'a'='a'",
             "1 and 'x' like 'x'",
             "1 or 1 is not null",
+            "1 or 1 is 1",
             "1 or(1)=(1)",
             "1 or json_length('{}')<=1",
             "1 or '{\"a\":1}'::jsonb ? 'a'",
