@@ -126,6 +126,8 @@ pub enum DecodeStep {
     Utf7,
     /// `3C`, `0x3c` → `<`: a text hidden as hexadecimal digits.
     Hex,
+    /// `{"a":"b c"}` → `b c`: a text of a JSON document that is a value itself (RFC 8259).
+    JsonMember,
     /// A comment → a space.
     Comment,
     /// Blanks other than spaces, tabs and line ends → a space.

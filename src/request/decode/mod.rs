@@ -14,6 +14,7 @@ mod escape;
 mod filler;
 mod hex;
 mod long;
+mod member;
 mod percent;
 mod search;
 mod token;
@@ -117,6 +118,7 @@ fn may_lead_on(text: &[u8], marks: Marks, has_plus: bool) -> bool {
             || (marks.meets(PLUS) && (has_plus || utf7::may_be_in(text)))
             || filler::may_be_in(text, marks)))
         || token::may_hide(text)
+        || member::may_be_in(text)
 }
 
 #[cold]

@@ -16,7 +16,7 @@ use super::super::marks::Marks;
 use super::super::work::Work;
 use super::{
     AMPERSAND, BACKSLASH, Decoded, NON_ASCII, PERCENT, PLUS, compatibility, css, entity, escape,
-    filler, percent, read, token, utf7, utf8, written,
+    filler, member, percent, read, token, utf7, utf8, written,
 };
 
 /// How many decodings beyond the first one a form may have.
@@ -24,6 +24,11 @@ pub const MAX_DEPTH: u8 = 5;
 
 /// How many forms a value has at most beside its first: twice as many as the oddest of honest texts.
 pub const MAX_FURTHER: usize = 32;
+
+/// How many documents of one value are taken apart, and how many forms there may be before one is: each text of a document is
+/// a form, and may lead to others.
+const MAX_DOCUMENTS: u8 = 2;
+const MOST_BEFORE_DOCUMENT: usize = 12;
 
 /// Units of work for each byte of a text in which characters beyond ASCII are looked up.
 const FOR_EACH_FOREIGN: usize = 5;
@@ -69,6 +74,8 @@ pub(super) struct Search<'t> {
     work: &'t Work,
     /// How many of the forms are the chain that begins at the first one.
     chain_end: usize,
+    /// How many forms were documents that have been taken apart.
+    documents: u8,
     /// How many bytes were read by decoders.
     #[cfg(test)]
     read: usize,
@@ -144,6 +151,7 @@ impl<'t> Search<'t> {
             #[cfg(test)]
             read: 0,
             chain_end: 0,
+            documents: 0,
         };
         let [made, ..] = &mut search.made;
         made.depth = depth;
@@ -244,6 +252,9 @@ impl<'t> Search<'t> {
         if only_script_is_left && marks.meets(BACKSLASH) {
             self.add_branch(at, css::decode, Chain::Branch);
         }
+        if only_script_is_left && member::may_be_in(self.form(at).text) {
+            self.members(at);
+        }
         if only_script_is_left && marks.meets(NON_ASCII) {
             self.take_characters(at);
             self.add_branch(at, compatibility::decode, Chain::Branch);
@@ -277,6 +288,22 @@ impl<'t> Search<'t> {
     fn add_branch(&mut self, at: usize, decode: Decode, chain: Chain) {
         if let Some(form) = self.apply(at, decode) {
             self.begin_branch(at, form, chain);
+        }
+    }
+
+    /// Adds the texts of a form that is a document.
+    fn members(&mut self, at: usize) {
+        if self.documents == MAX_DOCUMENTS
+            || self.further.len() > MOST_BEFORE_DOCUMENT
+            || !self.take(self.form(at).text.len())
+        {
+            return;
+        }
+        let members = member::decode(&self.form(at));
+        self.documents += u8::from(!members.is_empty());
+        for form in members {
+            self.exhausted |= !self.work.take(written(&form, 0));
+            self.begin_branch(at, form, Chain::Branch);
         }
     }
 
