@@ -11,18 +11,61 @@ pub use super::normalize::{Readings, normalize, readings};
 
 /// Adds the path, and each query key and value.
 ///
-/// The path is one value, not one for each segment: patterns are searched in it, and an attack such as `/../` spans
-/// segments. A path that says nothing (`/`) is left out.
+/// The path is one value: patterns are searched in it, and an attack such as `/../` spans segments. A path that says nothing
+/// (`/`) is left out. A segment that is written with more than letters is a value besides, since a framework hands it to the
+/// application as one: what stands behind it in the path is nothing to what it says.
 pub(super) fn inputs(target: &[u8], values: &mut Values) {
     let path_end = memchr::memchr(b'?', target).unwrap_or(target.len());
     let mut out = Collector::new(target, PlaceKind::Path, Source::Target, values);
     if path_end > 1 {
         out.value("", 0..path_end, Syntax::Path);
+        segments(target.get(..path_end).unwrap_or_default(), &mut out);
     }
     let mut out = Collector::new(target, PlaceKind::Query, Source::Target, values);
     let query = path_end.saturating_add(1)..target.len();
     pairs::inputs(query.clone(), &mut out);
     graphql::in_pairs(query, &mut out);
+}
+
+/// How many segments are values of their own. All are part of the path.
+const MAX_SEGMENTS: usize = 32;
+
+/// Adds the segments of a path that has several, if they are written with signs that no name has.
+fn segments(path: &[u8], out: &mut Collector<'_>) {
+    let is_odd = |byte: &u8| {
+        matches!(
+            byte,
+            b'%' | b'\''
+                | b'"'
+                | b'('
+                | b')'
+                | b';'
+                | b'<'
+                | b'>'
+                | b'{'
+                | b'}'
+                | b'|'
+                | b'&'
+                | b'$'
+                | b'`'
+                | b' '
+                | 0x80..
+        )
+    };
+    if !path.iter().any(is_odd) {
+        return;
+    }
+    let mut start = 0;
+    let segments = path.split(|byte| *byte == b'/').map(|segment| {
+        let range = start..start + segment.len();
+        start = range.end + 1;
+        (segment, range)
+    });
+    let odd = segments
+        .filter(|(segment, range)| range.len() < path.len() - 1 && segment.iter().any(is_odd));
+    for (_, range) in odd.take(MAX_SEGMENTS) {
+        out.value("segment", range, Syntax::Path);
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +101,18 @@ mod tests {
             .map(|(place, value)| (place.to_string(), value.to_string()))
             .collect();
         assert_eq!(values(target), expected, "{target}");
+    }
+
+    #[test]
+    fn an_odd_segment_is_a_value_of_its_own() {
+        expect(
+            "/api/1%20or%201=1/x",
+            &[("path", "/api/1 or 1=1/x"), ("path.segment", "1 or 1=1")],
+        );
+        expect("/a;b", &[("path", "/a;b")]);
+        expect("/a.b/c-d_e/1,2", &[("path", "/a.b/c-d_e/1,2")]);
+        let many = "/a%20b".repeat(100);
+        assert_eq!(values(&many).len(), 33);
     }
 
     #[test]
