@@ -79,7 +79,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"^(?:javax?|sun|system)\.",
         r"jdk\.nashorn|dynamic-proxy|java\.beans\.|imageio|annotationinvocation|bsh\.interpreter|codehaus\.groovy|logback\.core|oracle\.jdbc|hikariconfig",
         r"^[(][dil]p?\d",
-        r"gaj|gan",
+        r"ga[jn][j9d]",
         r"bah[ovu7]",
         r"templatesimpl|jdbcrowset|com\.sun\.|org\.apache\.|com\.mchange|invokertransformer|badattributevalue|processbuilder|objectdataprovider|hexasciiserializedmap",
     ],

@@ -37,7 +37,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\)\s*\(",
         r"\(\s*[|&!]\s*\(",
         r"\*\s*\)",
-        r"\*.*\(.*\).*[|&]",
+        r"\*\(\)|\(\*|\*[|&]\(|[|&]\*\(",
     ],
     rules: &[&BREAKS_OUT, &FILTER, &ANYBODY, &SIGNS],
     analyze,

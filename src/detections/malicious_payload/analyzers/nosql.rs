@@ -35,7 +35,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"return",
         r"this\.",
         r"['\x22]\s*(?:\|\||&&).*==",
-        r"['\x22]\s*;.*[(=]",
+        r"['\x22]\s*;\s*(?:while\s*\(|for\s*\(|sleep\s*\(|do\s*\{|(?:var|let|const)\s[^=]*=)",
         r"^\W*function",
     ],
     rules: &[&OPERATOR_KEY, &OPERATOR, &SCRIPT],

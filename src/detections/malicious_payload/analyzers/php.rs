@@ -75,7 +75,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"#(?:post_render|pre_render|lazy_builder|access_callback)",
         r"(?:str_rot13|strrev|hex2bin|gzinflate)\(.*\)\(",
         r"chr\(\d+\)\s*\.",
-        r"['\x22]\s*\.\s*['\x22].*\(",
+        r"\(['\x22][a-z0-9_]*['\x22] ?\. ?['\x22].*\)\(",
     ],
     rules: &[
         &TAG,

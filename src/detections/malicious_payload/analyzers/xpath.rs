@@ -17,7 +17,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"(?:count|name|string|substring|contains|position|text|last|doc|node)\s*\(",
         r"(?:ancestor|child|descendant|following|parent|preceding|self|attribute)(?:-[a-z-]+)?::",
-        r"\|\s*/[/*a-z]",
+        r"\| ?/[/*a-z]",
         r"(?:true|false)\(\)",
         r"document\s*\(",
         r"^//\*",

@@ -39,7 +39,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"/dev/(?:tcp|udp)/|downloadstring|iex ?\(|base64 -d|use socket;|socket\.socket|fsockopen|wscript\.shell|new-object",
         r"nc(?:at)?(?:\.exe)?\s+-",
         r"bash\s+-i",
-        r"\s-[ec]\s+(?:/|cmd|powershell)",
+        r"\s-[ec] (?:/bin|/usr|cmd|powershell)",
         r"mkfifo\s|socat\s|mshta\s|certutil|bitsadmin|powershell",
         r"(?:python[23]?|perl|ruby|php|lua)\s+-",
         r"cmd(?:\.exe)?\s*/[ckr]",
