@@ -9,11 +9,11 @@
 
 mod address;
 mod inclusion;
+mod noticing;
 
-use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use super::bytes::{begins, find, is_one_of, is_word, rest};
+use super::bytes::{begins, is_one_of, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 
@@ -47,18 +47,6 @@ static SCHEME: Rule = Rule {
     message: "An address has a scheme with which a server can be made to speak to other services or to read files.",
 };
 
-static OUT_OF_BAND: Rule = Rule {
-    name: "out_of_band",
-    score: 5,
-    message: "A name belongs to a service that tells its user who asks for it, by which blind attacks are noticed.",
-};
-
-static BIN: Rule = Rule {
-    name: "request_bin",
-    score: 3,
-    message: "An address leads to a service that shows its user the requests that arrive, as developers and attackers use it.",
-};
-
 static FILE: Rule = Rule {
     name: "file_address",
     score: 3,
@@ -86,8 +74,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         &HIDDEN,
         &SCHEME,
         &FILE,
-        &OUT_OF_BAND,
-        &BIN,
+        &noticing::OUT_OF_BAND,
+        &noticing::BIN,
     ],
     analyze,
 };
@@ -155,30 +143,6 @@ const METADATA_NAMES: [&[u8]; 6] = [
 /// Names with an IP address in them to which they lead.
 const WILDCARDS: [&[u8]; 4] = [b".nip.io", b".sslip.io", b".xip.io", b".rbndr.us"];
 
-/// Names below which every user of a service for noticing requests has some, and whether developers use it as well.
-const NOTICING: [(&[u8], bool); 20] = [
-    (b"burpcollaborator.net", false),
-    (b"oastify.com", false),
-    (b"interact.sh", false),
-    (b"interactsh.com", false),
-    (b"oast.pro", false),
-    (b"oast.live", false),
-    (b"oast.site", false),
-    (b"oast.online", false),
-    (b"oast.fun", false),
-    (b"oast.me", false),
-    (b"dnslog.cn", false),
-    (b"dnslog.link", false),
-    (b"ceye.io", false),
-    (b"bxss.me", false),
-    (b"xss.ht", false),
-    (b"eyes.sh", false),
-    (b"requestrepo.com", false),
-    (b"webhook.site", true),
-    (b"requestbin.net", true),
-    (b"m.pipedream.net", true),
-];
-
 /// An address taken apart.
 struct Url<'t> {
     scheme: &'t [u8],
@@ -204,29 +168,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         let range = start..start + url.len;
         judge(&url, whole, range, matches);
     }
-    noticing(text, matches);
-}
-
-/// Adds names below those of services that tell who asks for them, wherever a value has one.
-fn noticing(text: &Text<'_>, matches: &mut Matches) {
-    if text.is_document() {
-        return;
-    }
-    for (name, is_used) in NOTICING {
-        let mut at = 0;
-        while let Some(found) = find(text.bytes, name, at) {
-            at = found + name.len();
-            let before = found.checked_sub(1).and_then(|at| text.bytes.get(at));
-            let behind = rest(text.bytes, at).first();
-            let ends = !behind.is_some_and(|byte| is_word(*byte) || *byte == b'-');
-            let is_below = before == Some(&b'.');
-            let is_whole = is_used && before == Some(&b'/');
-            if ends && (is_below || is_whole) {
-                let rule = if is_used { &BIN } else { &OUT_OF_BAND };
-                return matches.add(rule, found..at);
-            }
-        }
-    }
+    noticing::add(text, matches);
 }
 
 impl Url<'_> {
@@ -325,7 +267,7 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
     if url.is_confusing {
         return matches.add(&HIDDEN, range);
     }
-    let host = with_dots(url.host);
+    let host = address::with_dots(url.host);
     let host = host.strip_suffix(b".").unwrap_or(&host);
     let is = |names: &[&[u8]]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
     let ends = |ends: &[&[u8]]| {
@@ -348,26 +290,6 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
     } else if ends(&WILDCARDS) {
         matches.add(&HIDDEN, range);
     }
-}
-
-/// A host with the full stops of other scripts as dots, for which clients take them (UTS 46): `。`, `．`, `｡`.
-fn with_dots(host: &[u8]) -> Cow<'_, [u8]> {
-    if host.is_ascii() {
-        return host.into();
-    }
-    let mut dotted = Vec::with_capacity(host.len());
-    let mut at = 0;
-    while let Some(&byte) = host.get(at) {
-        let stops: [&[u8]; 3] = [b"\xe3\x80\x82", b"\xef\xbc\x8e", b"\xef\xbd\xa1"];
-        if stops.iter().any(|stop| rest(host, at).starts_with(stop)) {
-            dotted.push(b'.');
-            at += 3;
-        } else {
-            dotted.push(byte);
-            at += 1;
-        }
-    }
-    dotted.into()
 }
 
 fn judge_ip(

@@ -7,11 +7,13 @@
 //!
 //! Limits: what an engine's own harmless object gives away (`{{ config }}`) is found by its name where it is known.
 
-use std::ops::Range;
-use std::sync::LazyLock;
+mod ways;
 
-use super::bytes::{Texts, begins, blanks, find, is_boundary, is_word, rest, word};
+use std::ops::Range;
+
+use super::bytes::{begins, blanks, find, is_boundary, is_word, rest, word};
 use super::{Analyzer, Matches, Rule, Text};
+use ways::{DIRECTIVES, SIGNS_OF, WAYS};
 
 static CALCULATION: Rule = Rule {
     name: "calculation",
@@ -60,129 +62,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     analyze,
 };
 
-/// Where an expression begins, and what ends it.
-const SIGNS_OF: [(&[u8], &[u8]); 17] = [
-    (b"{{", b"}}"),
-    (b"${", b"}"),
-    (b"#{", b"}"),
-    (b"*{", b"}"),
-    (b"@{", b"}"),
-    (b"%{", b"}"),
-    (b"~{", b"}"),
-    (b"{%", b"%}"),
-    (b"{#", b"#}"),
-    (b"{$", b"}"),
-    (b"{@", b"}"),
-    (b"{=", b"}"),
-    (b"{*", b"}"),
-    (b"<%", b"%>"),
-    (b"<#", b">"),
-    (b"@(", b")"),
-    (b"{!", b"}"),
-];
-
 /// How much of an expression is judged.
 const LONGEST: usize = 2048;
-
-/// Names and calls that no template needs that shows things: in a whole expression, as whole words.
-static WAYS: LazyLock<Texts> = LazyLock::new(|| {
-    let ways: [&[u8]; 73] = [
-        b"system.diagnostics",
-        b"process.start",
-        b"assembly.load",
-        b"secret_key",
-        b"app.request.server",
-        b"dump(",
-        b"initparam",
-        b"__class__",
-        b"__mro__",
-        b"__base__",
-        b"__bases__",
-        b"__subclasses__",
-        b"__globals__",
-        b"__builtins__",
-        b"__import__",
-        b"__init__",
-        b"__getattribute__",
-        b"__dict__",
-        b"mro()",
-        b"attr(",
-        b"getattr(",
-        b"lipsum",
-        b"cycler",
-        b"joiner",
-        b"url_for.",
-        b"get_flashed_messages",
-        b"self._",
-        b"config.items",
-        b"config.from",
-        b"request.application",
-        b"popen",
-        b"exec(",
-        b"eval(",
-        b"system(",
-        b"execsync",
-        b"child_process",
-        b"mainmodule",
-        b"process.env",
-        b"require(",
-        b"import(",
-        b"constructor",
-        b"getclass",
-        b"forname",
-        b"getruntime",
-        b"runtime",
-        b"processbuilder",
-        b"java.",
-        b"javax.",
-        b"t(java",
-        b"new java",
-        b"classloader",
-        b"scriptengine",
-        b"freemarker",
-        b"?new",
-        b"?api",
-        b"#context",
-        b"_memberaccess",
-        b"ognl",
-        b"@java",
-        b"pagecontext",
-        b"applicationscope",
-        b"sessionscope",
-        b"facescontext",
-        b"_self.env",
-        b"registerundefinedfilter",
-        b"|filter(",
-        b"|map(",
-        b"|sort(",
-        b"|reduce(",
-        b"file.read",
-        b"file.open",
-        b"dir.entries",
-        b"io.popen",
-    ];
-    Texts::new(ways)
-});
-
-/// What makes directives of other engines dangerous.
-const DIRECTIVES: [&[u8]; 16] = [
-    b"require '",
-    b"require \"",
-    b"import os",
-    b"import subprocess",
-    b"import sys",
-    b"debug",
-    b"include '/",
-    b"include '.",
-    b"include \"/",
-    b"include \".",
-    b"extends '/",
-    b"php",
-    b"assign",
-    b"load_setting",
-    b"response.write",
-    b"server.",
-];
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;

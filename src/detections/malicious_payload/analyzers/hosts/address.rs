@@ -1,6 +1,29 @@
 //! IP addresses in every spelling that clients read (WHATWG URL, 3.5; `inet_aton`).
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::super::bytes::rest;
+
+/// A host with the full stops of other scripts as dots, for which clients take them (UTS 46): `。`, `．`, `｡`.
+pub(super) fn with_dots(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.is_ascii() {
+        return host.into();
+    }
+    let mut dotted = Vec::with_capacity(host.len());
+    let mut at = 0;
+    while let Some(&byte) = host.get(at) {
+        let stops: [&[u8]; 3] = [b"\xe3\x80\x82", b"\xef\xbc\x8e", b"\xef\xbd\xa1"];
+        if stops.iter().any(|stop| rest(host, at).starts_with(stop)) {
+            dotted.push(b'.');
+            at += 3;
+        } else {
+            dotted.push(byte);
+            at += 1;
+        }
+    }
+    dotted.into()
+}
 
 /// An IPv4 address, and whether it is written as people do: four decimal numbers without leading zeros.
 pub(super) fn read(host: &[u8]) -> Option<(Ipv4Addr, bool)> {
