@@ -48,6 +48,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     cwe: 94,
     gates: &[
         r"<\?",
+        r"\{\$\{",
         r"\$_(?:get|post|request|cookie|server|files|env|session)",
         r"\$GLOBALS",
         r"php://|phar://|expect://|zip://|ogg://|zlib:|compress\.",
@@ -184,6 +185,13 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
                 || find(bytes, b"system(", 0).is_some())
         {
             matches.add(&INPUT, input);
+        }
+    }
+    // `{${…}}` in a text of PHP runs what is within.
+    if let Some(at) = find(bytes, b"{${", 0).filter(|_| !is_document) {
+        let name = word(rest(bytes, at + 3));
+        if !name.is_empty() && rest(bytes, at + 3 + name.len()).starts_with(b"(") {
+            matches.add(&CALL, at..at + 4 + name.len());
         }
     }
     if !is_document {
@@ -346,6 +354,7 @@ mod tests {
             ("call", "ini_set('open_basedir','..');"),
             ("call", "call_user_func_array"),
             ("call", "__construct"),
+            ("call", "{${sleep(hexdec(dechex(20)))}}"),
             ("call", "index/think\\config/get"),
             ("call", "mail[#post_render][]"),
             ("call", "/index/\\think\\app/invokefunction"),

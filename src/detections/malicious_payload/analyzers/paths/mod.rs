@@ -40,7 +40,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:windows|winnt|system32)[/\\]",
         r"boot\.ini|win\.ini|php\.ini|my\.ini|inetpub|%systemroot%|%windir%|%systemdrive%",
         r"(?:web|meta)-inf",
-        r"\.(?:ht(?:access|passwd|group|digest)|git[/\\]|svn[/\\]|env|ssh[/\\]|aws[/\\]|bash|zsh_|mysql_history|psql_history|npmrc|netrc|pgpass|my\.cnf|docker[/\\]|kube[/\\]|ds_store|rhosts)",
+        r"\.(?:ht(?:access|passwd|group|digest)|git[/\\]|svn[/\\]|env|ssh[/\\]|aws[/\\]|bash|zsh_|[a-z]{2,6}_history|lesshst|viminfo|mysql_history|psql_history|npmrc|netrc|pgpass|my\.cnf|docker[/\\]|kube[/\\]|ds_store|rhosts)",
         r"id_rsa|id_dsa|id_ecdsa|id_ed25519|authorized_keys|known_hosts",
         r"[/\\](?:var|usr|opt|private|home|root|mnt|srv|library|volumes|xampp|wamp|apache2?)[/\\]|program files",
     ],
@@ -243,7 +243,8 @@ fn name(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
     if run.is_whole
         && run.last.is_some()
         && component.separators == 0
-        && trees::is_log(first, written)
+        && (trees::is_log(first, written)
+            || bytes.get(here.clone()).is_some_and(trees::is_of_system))
     {
         matches.add(&LOG_FILE, here);
     }

@@ -65,6 +65,9 @@ const FIRES: &[(&str, &[&[u8]])] = &[
             b"/var/log/apache/access.log",
             b"/usr/local/php/php.ini",
             b"'/opt/x/error_log'",
+            b"/var/adm/X0msgs",
+            b"/usr/local/apache2/bin/apachectl",
+            b"/var/log/qmail",
         ],
     ),
     (

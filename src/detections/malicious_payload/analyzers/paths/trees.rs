@@ -12,7 +12,11 @@ static ETC: LazyLock<Words> = LazyLock::new(|| {
     security syslog.conf services mtab lighttpd chrootusers http sysconfig firewall updatedb.conf \
     wu-ftpd aliases inittab ldap environment hostname lsb-release os-release mail squid snmp tomcat \
     protocols passwd- shadow- master.passwd pam.conf pam.d logrotate.conf logrotate.d bashrc bash.bashrc \
-    ld.so.conf kubernetes machine-id timezone",
+    ld.so.conf kubernetes machine-id timezone vfstab dfs mnttab netconfig netgroup nsswitch.conf auto_master \
+    default printcap ttys login.defs securetty shells host.conf hosts.allow hosts.deny openldap ssl pki letsencrypt \
+    mongod.conf redis rsyslog.conf rsyslog.d selinux sudoers.d systemd fail2ban docker debian_version centos-release \
+    fedora-release alpine-release gentoo-release slackware-version suse-release system-release modules sysctl.conf \
+    netplan openvpn ppp raddb fstab.bak passwd.bak shadow.bak",
     )
 });
 
@@ -48,7 +52,7 @@ static SYSTEM32: LazyLock<Words> = LazyLock::new(|| {
 static HIDDEN: LazyLock<Words> = LazyLock::new(|| {
     Words::of(
         ".htaccess .htpasswd .htgroup .htdigest .env .ssh .bash_history .bash_profile .bash_logout .bashrc \
-    .zsh_history .mysql_history .psql_history .npmrc .netrc .pgpass .my.cnf .ds_store .rhosts",
+    .zsh_history .sh_history .ksh_history .python_history .sqlite_history .irb_history .lesshst .viminfo .mysql_history .psql_history .npmrc .netrc .pgpass .my.cnf .ds_store .rhosts",
     )
 });
 
@@ -216,6 +220,34 @@ pub(super) fn is_log(first: &[u8], last: &[u8]) -> bool {
         KEPT.has(word) || (!plain.is_empty() && KEPT.has(plain))
     };
     is_server && words.any(is_kept) && !is_public(last)
+}
+
+/// Whether a path leads into a folder of the system or of a server that no application has anything in.
+pub(super) fn is_of_system(path: &[u8]) -> bool {
+    const FOLDERS: [&str; 17] = [
+        "/var/log/",
+        "/var/adm/",
+        "/var/saf/",
+        "/var/spool/",
+        "/var/mail/",
+        "/usr/local/apache/",
+        "/usr/local/apache2/",
+        "/usr/local/httpd/",
+        "/usr/local/www/",
+        "/usr/local/nginx/",
+        "/usr/local/etc/",
+        "/usr/local/php/",
+        "/usr/local/mysql/",
+        "/usr/local/tomcat/",
+        "/opt/tomcat/",
+        "/opt/lampp/",
+        "/opt/xampp/",
+    ];
+    // `/var/log/app.log` is what an application may have.
+    !path.ends_with(b".log")
+        && FOLDERS
+            .iter()
+            .any(|folder| begins(path, folder.as_bytes()) && path.len() > folder.len())
 }
 
 /// Whether a file is of a kind that pages are made of.

@@ -18,7 +18,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
     gates: &[
         r"whoami|ifconfig|ipconfig|systeminfo|tasklist|uname|phpinfo",
         r"(?:cat|type|sleep|wget|nslookup|chmod)\s",
-        r"net\s+user|ps\s+-?aux|set\s+/a|sh\s+-c|nc\s[a-z\d.-]+\s\d",
+        r"net\s+user|ps\s+-?aux|set\s+/a|sh\s+-c|dir\s+[a-z]:|(?:ping|netstat)\.exe\s|nc\s[a-z\d.-]+\s\d",
         r"(?:ls|ping|perl|rm|netstat)\s+-",
         r"s?bin/",
     ],
@@ -111,6 +111,12 @@ fn is_command(whole: &[u8]) -> bool {
             .count();
     let is_called = rest(name, end).starts_with(b"()");
     let name = name.get(..end).unwrap_or_default();
+    let stem = name.len().saturating_sub(4);
+    let name = if rest(name, stem).eq_ignore_ascii_case(b".exe") {
+        name.get(..stem).unwrap_or_default()
+    } else {
+        name
+    };
     if !program(name).0 {
         return false;
     }
@@ -130,6 +136,9 @@ fn is_command(whole: &[u8]) -> bool {
             "tasklist",
         ]),
         [only] if is(&["cat"]) => begins_with(only, b"/~.$*"),
+        [only] if is(&["dir"]) => {
+            matches!(only, [drive, b':', b'\\', ..] if drive.is_ascii_alphabetic())
+        }
         [only] if is(&["type"]) => begins_with(only, b"%\\"),
         [only] if is(&["sleep"]) => {
             let digits = only.iter().take_while(|byte| byte.is_ascii_digit()).count();

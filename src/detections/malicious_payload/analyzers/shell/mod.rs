@@ -253,6 +253,12 @@ fn behind_prefixes(bytes: &[u8], mut start: usize) -> usize {
         let behind = rest(here, name.len());
         let len = match behind {
             [b'!', ..] if name.is_empty() => 1,
+            // A variable that is not set is nothing.
+            [b'$', variable @ ..]
+                if name.is_empty() && !super::bytes::word(variable).is_empty() =>
+            {
+                1 + super::bytes::word(variable).len()
+            }
             [b' ' | b'\t', ..] if super::bytes::is_one_of(name, &RUNNERS) => name.len(),
             [b'=', value @ ..] if name.first().is_some_and(|byte| !byte.is_ascii_digit()) => {
                 let is_value = |byte: &&u8| byte.is_ascii_alphanumeric() || b"/._:-".contains(byte);

@@ -258,6 +258,15 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
         }
         return match () {
             () if is_call && ends(behind) => 5,
+            // `' or ''^'`: a calculation with texts, which only MySQL makes.
+            () if stands == Behind::Text
+                && ends(behind)
+                && matches!(left_value, [text, operator, ..]
+                    if text.kind == Kind::Text && matches!(operator.kind, Kind::Operator | Kind::Bit)
+                        && operator.text != b".") =>
+            {
+                5
+            }
             () if is_cut && (is_literal(left_value) || is_behind_text) => 5,
             // A text beside a text is what people write: `'a' or 'b'`.
             () if is_behind_text

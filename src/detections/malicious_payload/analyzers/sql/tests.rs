@@ -19,6 +19,7 @@ fn conditions_behind_texts_are_found() {
     finds(
         "condition_behind_text",
         &[
+            "' or ''^'",
             "' or 1 or '",
             "'=''or'",
             "' or 1=1",
