@@ -70,7 +70,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
                 let behind = rest(bytes, at + 1);
                 let next = rest(behind, blanks(behind).min(8));
                 let star = at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'*');
-                let cuts = star && (next.is_empty() || matches!(next, [b')' | 0, ..]));
+                let cuts = star
+                    && (matches!(next, [b')' | 0, ..])
+                        || (next.is_empty() && !bytes.iter().any(u8::is_ascii_whitespace)));
                 if is_combination(next) || is_condition(next) || is_empty(next) || cuts {
                     matches.add(&BREAKS_OUT, at.saturating_sub(1)..at + 1);
                     return;
@@ -178,6 +180,7 @@ mod tests {
             "SELECT (a) FROM b",
             "[link](https://a.example/?a=b)(c)",
             "a*b) is the product",
+            "or any of them, see *)",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }

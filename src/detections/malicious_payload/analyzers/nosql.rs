@@ -102,6 +102,10 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             matches.add(&OPERATOR, sign..end);
         }
     }
+    // Documents show scripts.
+    if !text.is_document() {
+        breakouts(bytes, matches);
+    }
     script(bytes, matches);
 }
 
@@ -168,13 +172,27 @@ fn script(bytes: &[u8], matches: &mut Matches) {
     {
         matches.add(&SCRIPT, date.min(again)..second + 8);
     }
-    // What a string is broken out of to: `'; return true; var a='`, `' || this.password == '`.
-    for (quote, _) in bytes
+    if bytes.len() < LONGEST_CONDITION && is_condition(bytes) {
+        matches.add(&SCRIPT, 0..bytes.len());
+    }
+}
+
+/// Adds what a string is broken out of to: `'; return true; var a='`, `' || this.password == '`. The quote is one that the
+/// value has not begun itself.
+fn breakouts(bytes: &[u8], matches: &mut Matches) {
+    let mut own = [false; 2];
+    for (quote, mark) in bytes
         .iter()
         .enumerate()
         .filter(|(_, byte)| matches!(byte, b'\'' | b'"'))
         .take(64)
     {
+        let [single, double] = &mut own;
+        let is_begun = if *mark == b'"' { double } else { single };
+        let is_own = std::mem::replace(is_begun, !*is_begun);
+        if is_own {
+            continue;
+        }
         let behind = rest(bytes, quote + 1);
         let behind = rest(behind, blanks(behind).min(8));
         if let Some(statement) = behind.strip_prefix(b";") {
@@ -188,9 +206,6 @@ fn script(bytes: &[u8], matches: &mut Matches) {
                 matches.add(&SCRIPT, quote..quote + 1);
             }
         }
-    }
-    if bytes.len() < LONGEST_CONDITION && is_condition(bytes) {
-        matches.add(&SCRIPT, 0..bytes.len());
     }
 }
 
@@ -355,6 +370,8 @@ mod tests {
             "'a'; do it (now)",
             "x; return to sender",
             "size == 'a' && colour == 'b'",
+            "let a = \"b\"; let c = \"d\";",
+            "x = 'a'; return y",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
         }

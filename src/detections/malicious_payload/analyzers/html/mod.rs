@@ -170,6 +170,11 @@ fn loader(tag: Tag<'_>, attribute: Attribute<'_>, value: &[u8], matches: &mut Ma
     let range = tag.start..attribute.end;
     let name = attribute.name;
     let named = |names: &[&str]| is_one_of(name, names);
+    // What a document says of itself.
+    const SAID: [&str; 3] = ["content-type", "content-language", "x-ua-compatible"];
+    if tag.is(&["meta"]) && named(&["http-equiv"]) && is_one_of(value.trim_ascii(), &SAID) {
+        return;
+    }
     let is_loader = tag.is(&["iframe", "frame", "embed", "script", "object"]);
     if is_loader && named(&["src", "data", "href"]) && is_foreign(value) {
         matches.add(&DOCUMENT_ATTRIBUTE, range.clone());

@@ -11,7 +11,7 @@ mod wrappers;
 
 use std::ops::Range;
 
-use super::bytes::rest;
+use super::bytes::{begins, rest};
 use super::{Analyzer, Matches, Rule, Text};
 use crate::request::PlaceKind;
 use components::{Component, Kind};
@@ -274,14 +274,28 @@ fn known(text: &Text<'_>, run: &Run, component: Component) -> Option<&'static Ru
                 .then(|| trees::of(written, b""))
                 .flatten()
         });
-    match tree? {
+    let tree = tree?;
+    let is_named_only = run.climbed == 0
+        && !run.begins_value
+        && text.place == PlaceKind::Body
+        && (text.is_document()
+            || run.start.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'`'));
+    match tree {
+        // A document names files, and is none.
+        Tree::Account | Tree::Kernel | Tree::Hidden if is_named_only => None,
         Tree::Account if run.is_open || run.climbed > 0 => Some(&ACCOUNT_FILE),
         Tree::Kernel if run.is_open || text.place != PlaceKind::Body => Some(&KERNEL_FILE),
-        Tree::Windows => Some(&WINDOWS_FILE),
+        Tree::Windows if run.climbed > 0 || !is_page(bytes, run.start) => Some(&WINDOWS_FILE),
         Tree::Hidden if run.is_open => Some(&HIDDEN_FILE),
         Tree::Application => Some(&APPLICATION_FOLDER),
         _ => None,
     }
+}
+
+/// Whether what begins at `at` is the address of a page.
+fn is_page(bytes: &[u8], at: usize) -> bool {
+    let path = rest(bytes, at);
+    begins(path, b"http://") || begins(path, b"https://")
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     for (quote, mark) in quotes.take(QUOTES) {
         let is_own = open == Some(mark);
         open = if is_own { None } else { open.or(Some(mark)) };
-        if is_apostrophe(bytes, quote) {
+        // Markdown puts names between backquotes.
+        if is_apostrophe(bytes, quote) || (*mark == b'`' && text.is_document()) {
             continue;
         }
         let read = tokens.read_behind(bytes, quote + 1);

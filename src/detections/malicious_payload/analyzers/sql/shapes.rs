@@ -216,9 +216,18 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
         return 5;
     }
     if left == 0 {
+        let is_query = || {
+            let column = value(tokens.get(1..).unwrap_or_default());
+            let next = tokens.get(1 + column).filter(|_| column > 0);
+            let is_star = tokens.get(1).is_some_and(|token| token.text == b"*");
+            is_star
+                || next.is_some_and(|next| {
+                    next.is("from") || matches!(next.kind, Kind::Comma | Kind::Close | Kind::Cut)
+                })
+        };
         let exists = tokens
             .first()
-            .is_some_and(|token| token.is_one_of(&["exists", "select"]));
+            .is_some_and(|token| token.is("exists") || (token.is("select") && is_query()));
         return if exists { 5 } else { 0 };
     }
     let left_value = tokens.get(..left).unwrap_or_default();
