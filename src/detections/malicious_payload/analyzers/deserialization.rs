@@ -206,7 +206,13 @@ fn typed(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
     if is_of_platform(bytes) && !text.is_key {
         let own = text.name();
-        if names.iter().any(|name| own.as_bytes().ends_with(name)) {
+        // An attribute of XML is called `/@type`.
+        let is_named = |name: &&[u8]| {
+            own.as_bytes()
+                .strip_suffix(*name)
+                .is_some_and(|before| !before.ends_with(b"/"))
+        };
+        if names.iter().any(is_named) {
             return matches.add(&CLASS, 0..bytes.len().min(64));
         }
     }
@@ -376,6 +382,14 @@ mod tests {
             false,
         );
         assert_eq!(typed, ["class_name"]);
+        let attribute = named(
+            &ANALYZER,
+            "/a/@type",
+            b"java.lang.Double",
+            PlaceKind::Body,
+            false,
+        );
+        assert_eq!(attribute, [""; 0]);
         let body = |bytes: &[u8]| found_at(&ANALYZER, bytes, PlaceKind::Body);
         assert_eq!(body(b"\xac\xed\x00\x05sr"), ["java_object"]);
         assert_eq!(

@@ -155,7 +155,8 @@ fn judge(text: &Text<'_>, expression: &[u8], range: Range<usize>, matches: &mut 
     }
     let leads = || {
         let mut ways = WAYS.find(expression);
-        ways.any(|(_, way)| is_whole(expression, &way)) && has_reach(expression)
+        ways.any(|(_, way)| is_whole(expression, &way) && !is_class_name(expression, &way))
+            && has_reach(expression)
     };
     if bare(inner) || leads() {
         matches.add(&OBJECTS, range);
@@ -167,6 +168,13 @@ fn judge(text: &Text<'_>, expression: &[u8], range: Range<usize>, matches: &mut 
             matches.add(&OBJECTS, range);
         }
     }
+}
+
+/// Whether what was found asks for the name of a class and nothing else: `${x.constructor.name}`.
+fn is_class_name(expression: &[u8], way: &Range<usize>) -> bool {
+    let behind = rest(expression, way.end);
+    let behind = behind.strip_prefix(b"?").unwrap_or(behind);
+    expression.get(way.clone()) == Some(b"constructor") && behind == b".name"
 }
 
 /// Whether what was found is a name by itself, and no part of a longer one.
@@ -384,6 +392,7 @@ mod tests {
         for text in [
             "{{ user.name }}",
             "{% include 'header.html' %}",
+            "${input?.constructor?.name}",
             "Hello {{name}}, your total is ${total}",
             "{% for item in items %}{{ item.price }}{% endfor %}",
             "${{ github.sha }}",

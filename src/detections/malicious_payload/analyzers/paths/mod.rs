@@ -172,7 +172,9 @@ fn step(text: &Text<'_>, run: &mut Run, component: Component, matches: &mut Matc
     let is_dots = matches!(component.kind, Kind::Dots(_));
     run.dots = if is_dots { run.dots + 1 } else { 0 };
     run.is_padded = is_dots && (run.is_padded || is_more_than_needed(component));
-    if run.dots >= 2 && run.is_padded || (run.dots >= 3 && component.kind == Kind::Dots(1)) {
+    if run.dots >= 2 && run.is_padded
+        || (run.dots >= 3 && component.kind == Kind::Dots(1) && !is_expression(bytes, &here))
+    {
         matches.add(&HIDDEN_STEPS, here.clone());
     }
     if matches!(component.kind, Kind::Dots(8..)) && component.separators > 0 {
@@ -290,6 +292,12 @@ fn known(text: &Text<'_>, run: &Run, component: Component) -> Option<&'static Ru
         Tree::Application => Some(&APPLICATION_FOLDER),
         _ => None,
     }
+}
+
+/// Whether dots behind single backslashes are those of a regular expression: `\.\.\.` stands for three.
+fn is_expression(bytes: &[u8], range: &Range<usize>) -> bool {
+    let path = bytes.get(range.clone()).unwrap_or_default();
+    !path.contains(&b'/') && !path.starts_with(b".")
 }
 
 /// Whether what begins at `at` is the address of a page.

@@ -27,7 +27,9 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
 };
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
-    if let Some(range) = command(text.bytes) {
+    // A field may be called `tasklist`.
+    let is_name = text.is_key && text.bytes.iter().all(u8::is_ascii_alphanumeric);
+    if let Some(range) = command(text.bytes).filter(|_| !is_name) {
         matches.add(&COMMAND, range);
     }
 }

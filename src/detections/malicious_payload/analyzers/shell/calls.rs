@@ -102,7 +102,13 @@ fn starts(bytes: &[u8], range: &Range<usize>, name: &str) -> bool {
             let argument = argument.map(|inner| inner.strip_prefix(b"[").unwrap_or(inner));
             argument.is_some_and(|inner| matches!(inner, [b'\'' | b'"', ..]))
         }
-        "child_process" => !behind.first().is_some_and(|byte| is_word(*byte)),
+        // Loaded, or called: a list of modules names it.
+        "child_process" => {
+            let before = bytes.get(range.start.saturating_sub(12)..range.start);
+            let is_loaded = before.is_some_and(|before| before.contains(&b'('));
+            is_loaded && !behind.first().is_some_and(|byte| is_word(*byte))
+                || matches!(behind, [b'.', letter, ..] if letter.is_ascii_alphabetic())
+        }
         _ => true,
     }
 }

@@ -301,6 +301,7 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
             [] => false,
         }
     };
+    let is_list = behind.get(operator - 1).is_some_and(|token| token.is("in"));
     let is_spoken = behind.first().is_some_and(|token| token.is("is"));
     let is_null = |tokens: &[Token<'_>]| {
         is_spoken
@@ -311,6 +312,8 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
     let is_cut = after.first().is_some_and(|token| token.kind == Kind::Cut);
     let is_plain_name = |tokens: &[Token<'_>]| matches!(tokens, [name] if name.kind == Kind::Name);
     match () {
+        // `"a" or "b" in the list` is a sentence.
+        () if is_list && !matches!(right_value, [open, ..] if open.kind == Kind::Open) => 0,
         () if right_len == 0 => u32::from(is_behind_text && is_literal(left_value)) * 3,
         // `2 and 2 is 4` is what people write.
         () if same || (both(left_value) && both(right_value) && !is_spoken) => 5,
