@@ -54,6 +54,7 @@ static FILE: Rule = Rule {
 };
 
 pub(super) use self::inclusion::ANALYZER as INCLUSION;
+pub(super) use self::noticing::ANALYZER as NOTICING;
 
 pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "server_side_request_forgery",
@@ -65,18 +66,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"169\.254",
         r"^url:",
         r"https?:[\d\[]",
-        r"burpcollaborator|oastify|interact\.sh|oast\.|dnslog\.|ceye\.io|bxss\.me|xss\.ht|requestrepo|webhook\.site|requestbin|pipedream\.net|interactsh|eyes\.sh",
     ],
-    rules: &[
-        &METADATA,
-        &INNER,
-        &LOCAL,
-        &HIDDEN,
-        &SCHEME,
-        &FILE,
-        &noticing::OUT_OF_BAND,
-        &noticing::BIN,
-    ],
+    rules: &[&METADATA, &INNER, &LOCAL, &HIDDEN, &SCHEME, &FILE],
     analyze,
 };
 
@@ -168,7 +159,6 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         let range = start..start + url.len;
         judge(&url, whole, range, matches);
     }
-    noticing::add(text, matches);
 }
 
 impl Url<'_> {
@@ -508,6 +498,7 @@ mod tests {
             "see interact.sh",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
+            assert_eq!(found(&NOTICING, text), [""; 0], "{text}");
         }
     }
 
@@ -519,10 +510,10 @@ mod tests {
             "nslookup a.oast.fun",
             "http://d.burpcollaborator.net:80/x",
         ] {
-            assert_eq!(found(&ANALYZER, text), ["out_of_band"], "{text}");
+            assert_eq!(found(&NOTICING, text), ["out_of_band"], "{text}");
         }
         assert_eq!(
-            found(&ANALYZER, "https://webhook.site/00000000-0000"),
+            found(&NOTICING, "https://webhook.site/00000000-0000"),
             ["request_bin"]
         );
     }

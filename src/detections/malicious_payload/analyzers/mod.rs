@@ -116,6 +116,7 @@ pub(super) static ALL: &[&Analyzer] = &[
     &headers::ANALYZER,
     &hosts::ANALYZER,
     &hosts::INCLUSION,
+    &hosts::NOTICING,
     &xxe::ANALYZER,
     &files::ANALYZER,
     &files::TOOLS,

@@ -71,12 +71,13 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     // The names of the programs behind a separator; what can split such a name behind one, or at the beginning of a value
     // that has a path as well.
     gates: &[
-        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source|expr|reboot|halt|poweroff)",
+        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source|reboot|poweroff)",
         r"[;|&`$(]\S{0,24}(?:ls|id|nc|ps|rm|mv|cp|ln|dd|sh|nl|od)",
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
         r"^/\S*[?*]",
         r"/\S*\[[a-z]\]",
+        r"[;|&`]\s*(?:expr \d|halt)",
         r"\$\{?ifs|\{[a-z]{2,7},[^}\s]+\}",
     ],
     rules: &[&COMMAND, &SUBSTITUTION, &QUOTED_IN_TEXT, &HIDDEN, &BLANK],
