@@ -134,8 +134,10 @@ pub(super) fn prepare() {
     const LOOKED_AT: &[u8] =
         b"'a' or \"1\"=`1` <b c=d> ${e} {{f}} /etc/g.h <?i $_GET[0] j(k) | l & m; n: o\\p @q #r";
     for analyzer in ALL {
-        let text = Text::new(LOOKED_AT, PlaceKind::Query, false, Name::Known("s"));
-        (analyzer.analyze)(&text, &mut Matches::default());
+        for place in [PlaceKind::Query, PlaceKind::Path, PlaceKind::Headers] {
+            let text = Text::new(LOOKED_AT, place, false, Name::Known("user-agent"));
+            (analyzer.analyze)(&text, &mut Matches::default());
+        }
     }
 }
 

@@ -101,6 +101,10 @@ static TEXTS: LazyLock<Texts> = LazyLock::new(|| {
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
+    // A document says what functions there are.
+    if text.is_document() {
+        return;
+    }
     for (nth, range) in TEXTS.find(bytes) {
         let behind = rest(bytes, range.end);
         let breaks_out = || breaks_out(bytes, range.start);
