@@ -321,7 +321,7 @@ fn url(text: &[u8]) -> Option<Url<'_>> {
         .take(12)
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
         .count();
-    let (scheme, from) = if rest(inner, scheme_len).first() == Some(&b':') {
+    let (scheme, from) = if scheme_len > 0 && rest(inner, scheme_len).first() == Some(&b':') {
         (inner.get(..scheme_len)?, scheme_len + 1)
     } else if inner.starts_with(b"//") || inner.starts_with(b"169.254.169.254") {
         (&[][..], 0)
@@ -496,6 +496,7 @@ mod tests {
             "https://webhook.example/site",
             "coast.fun",
             "see interact.sh",
+            ":smile:@anna@social.example",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");
             assert_eq!(found(&NOTICING, text), [""; 0], "{text}");
