@@ -91,6 +91,11 @@ fn is_marked_echo(bytes: &[u8], start: usize, name: &[u8]) -> bool {
         && ends_command(argument, gap + mark.len())
 }
 
+/// Whether a value begins with a separator, and what begins at `start` is behind it.
+pub(super) fn is_first(bytes: &[u8], start: usize) -> bool {
+    start > 0 && begins_value(bytes, start)
+}
+
 /// Whether nothing stands before `start` but quotes and separators of commands.
 fn begins_value(bytes: &[u8], start: usize) -> bool {
     let before = bytes.get(..start).unwrap_or_default();

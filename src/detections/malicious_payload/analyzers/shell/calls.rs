@@ -26,6 +26,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"child_process",
         r"global\.process|process\.binding",
         r"['\x22]\.execute\(",
+        r"write18\{|[=+]cmd\|'",
         r"__import__",
         r"\$\{\s*(?:print|system|exec|popen)",
     ],
@@ -51,7 +52,10 @@ const FUNCTIONS: [&str; 13] = [
 ];
 
 /// What starts programs and has no other use, with what follows it.
-const ALWAYS: [&str; 11] = [
+const ALWAYS: [&str; 14] = [
+    "\\write18{",
+    "=cmd|'",
+    "+cmd|'",
     "\".execute()",
     "'.execute()",
     "global.process.",
@@ -76,7 +80,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         let is_call = match ALWAYS.get(nth.wrapping_sub(FUNCTIONS.len())) {
             // Of Groovy, a method of a text.
             Some(name) => {
-                (name.starts_with(['\'', '"']) || is_boundary(bytes, range.start))
+                (name.starts_with(['\'', '"', '\\', '=', '+']) || is_boundary(bytes, range.start))
                     && starts(bytes, &range, name)
             }
             None => is_boundary(bytes, range.start) && runs(bytes, &range),

@@ -42,7 +42,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"\s-[ec] (?:/bin|/usr|cmd|powershell)",
         r"mkfifo\s|socat\s|mshta\s|certutil|bitsadmin|powershell",
         r"(?:python[23]?|perl|ruby|php|lua)\s+-",
-        r"cmd(?:\.exe)?\s*/[ckr]",
+        r"cmd(?:\.exe)?\s*/[ckrv]",
         r"net\s+(?:user|localgroup|view|share)",
         r"reg\s+(?:add|query)",
         r"(?:wget|curl|fetch|tftp|lwp-download)\s",
@@ -165,7 +165,8 @@ fn invocation(name: &str, behind: &[u8], is_piped: bool) -> Option<&'static Rule
         "mkfifo" => begin(&[b"/tmp"]),
         "socat" => gap > 0 && has(b"exec:"),
         "mshta" => begin(&[b"http", b"javascript", b"vbscript"]),
-        "cmd" => return (matches!(arguments, [b'/', letter, b' ' | b'\t', ..] if b"ckrCKR".contains(letter))).then_some(&WINDOWS),
+        "cmd" => return (matches!(arguments, [b'/', letter, b' ' | b'\t', ..] if b"ckrCKR".contains(letter))
+            || matches!(arguments, [b'/', b'v' | b'V', b':', ..])).then_some(&WINDOWS),
         "powershell" => {
             let is_option = matches!(arguments, [b'-', letter, ..] if letter.is_ascii_alphabetic());
             return (gap > 0 && (is_option || begin(&[b"(new-", b"( new-", b"iex", b"invoke-"])))

@@ -10,10 +10,12 @@
 
 mod alone;
 mod around;
+mod begun;
 mod calls;
 mod invocations;
 mod programs;
 mod scripts;
+mod spelled;
 mod words;
 
 use std::cell::OnceCell;
@@ -24,8 +26,9 @@ use crate::request::PlaceKind;
 pub(super) use alone::ANALYZER as ALONE;
 use around::{
     ends_command, ends_reference, ends_value, is_all, is_begun_with, is_between_words, is_close,
-    is_in_prose, is_put_in, is_sure_split, is_told,
+    is_first, is_in_prose, is_put_in, is_sure_split, is_told,
 };
+pub(super) use begun::ANALYZER as BEGUN;
 pub(super) use calls::ANALYZER as CALLS;
 pub(super) use invocations::ANALYZER as INVOCATIONS;
 use programs::{
@@ -33,6 +36,7 @@ use programs::{
     tells_alone,
 };
 pub(super) use scripts::ANALYZER as SCRIPTS;
+pub(super) use spelled::ANALYZER as SPELLED;
 use words::{Word, read};
 
 static COMMAND: Rule = Rule {
@@ -71,7 +75,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     // The names of the programs behind a separator; what can split such a name behind one, or at the beginning of a value
     // that has a path as well.
     gates: &[
-        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source|reboot|poweroff)",
+        r"[;|&`\n$(].*(?:whoami|openssl|findstr|xargs|iwr|rsync|mysqldump|sqlite3|nohup|uname|ifconfig|ipconfig|netstat|nslookup|wget|curl|ncat|netcat|bash|zsh|ksh|dash|csh|tcsh|ash|fish|busybox|perl|python|python2|python3|ruby|php|nodejs|lua|gcc|tftp|chmod|chown|chattr|printenv|phpinfo|systeminfo|powershell|pwsh|cmd|certutil|bitsadmin|mshta|rundll32|regsvr32|wmic|cscript|wscript|tasklist|schtasks|icacls|xxd|base64|mkfifo|crontab|sudo|traceroute|tracert|hostname|lsof|lsblk|dmesg|passwd|adduser|useradd|usermod|iptables|systemctl|docker|kubectl|nltest|vssadmin|bcdedit|takeown|netsh|xcopy|robocopy|ntdsutil|psexec|ssh|scp|sftp|ftp|telnet|socat|nmap|awk|gawk|sed|grep|egrep|rmdir|mkdir|unlink|pwd|uptime|ipcs|getent|arp|cat|tac|who|env|set|head|tail|more|less|sort|find|echo|printf|sleep|ping|ping6|dig|host|kill|date|type|dir|net|route|time|strings|touch|tee|exec|eval|source|reboot|poweroff)",
         r"[;|&`$(]\S{0,24}(?:ls|id|nc|ps|rm|mv|cp|ln|dd|sh|nl|od)",
         r"[;|&`$(]\s*\S*['\x22\\^$?*]",
         r"^\W*\w+['\x22\\$^?*].*[/$]",
@@ -187,6 +191,7 @@ fn begins_command(
             if argued
                 || (ends && (tells_alone(name) || is_led || is_close(bytes, start)))
                 || is_begun_with(bytes, first, name)
+                || (is_program && is_first(bytes, first))
                 || (is_told(bytes, first, name)
                     && is_all(bytes, first, separator)
                     && ends_value(bytes, word.end)) =>
@@ -217,6 +222,18 @@ fn is_given_file(bytes: &[u8], word: &Word) -> bool {
     let argument = rest(bytes, word.end);
     let argument = rest(argument, blanks(argument));
     argument.starts_with(b"/etc/") || argument.starts_with(b"/proc/")
+}
+
+/// Whether a file of the system's settings is among the arguments, up to the next command: `grep root /etc/passwd`.
+fn is_given_system_file(behind: &[u8]) -> bool {
+    const LONGEST: usize = 128;
+    let near = behind.get(..LONGEST).unwrap_or(behind);
+    let end = near
+        .iter()
+        .position(|byte| matches!(byte, b';' | b'|' | b'&' | b'\n' | b'`'))
+        .unwrap_or(near.len());
+    let arguments = near.get(..end).unwrap_or_default();
+    find(arguments, b" /etc/", 0).is_some() || find(arguments, b" /proc/", 0).is_some()
 }
 
 /// How long a variable is that stands for a blank before a command: `$IFS`, `${IFS}`.
@@ -308,6 +325,7 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
         // The root, with an option behind it.
         [b'/', b' ', b'-', letter, ..] => letter.is_ascii_alphabetic(),
         [b'/', letter, ..] => letter.is_ascii_alphanumeric() || matches!(letter, b'?' | b'*'),
+        [b'~'] => true,
         [b'.', b'.' | b'/', ..] | [b'~', b'/', ..] | [b'%', _, ..] | [b'*', ..] => true,
         [b'a'..=b'z' | b'A'..=b'Z', b':', b'\\' | b'/', ..] => true,
         [b'0'..=b'9', ..] => {
@@ -341,6 +359,19 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
             } else {
                 0
             };
+            let unit = usize::from(
+                dots == 0
+                    && matches!(
+                        rest(argument, number),
+                        [b's' | b'm' | b'h' | b'd']
+                            | [
+                                b's' | b'm' | b'h' | b'd',
+                                b' ' | b';' | b'|' | b'&' | b'`' | b')',
+                                ..
+                            ]
+                    ),
+            );
+            let number = number + unit;
             (dots == 3 || takes_number(word.name()))
                 && (ends_command(argument, number)
                     || (port > gap && ends_command(argument, number + port)))
@@ -365,6 +396,7 @@ fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool {
                 || (runs_another(word.name()) && program(super::bytes::word(argument)).0)
                 || find(argument, b"://", 0).is_some()
                 || argument.contains(&b'/')
+                || is_given_system_file(behind)
                 || find(argument, b".txt", 0).is_some()
                 || find(argument, b".php", 0).is_some()
         }

@@ -5,7 +5,17 @@ use std::sync::LazyLock;
 use super::super::bytes::{Words, is_one_of, rest};
 
 /// Programs whose names are no words of a language that people write.
-pub(super) const PROGRAMS: [&str; 96] = [
+pub(super) const PROGRAMS: [&str; 105] = [
+    "nltest",
+    "vssadmin",
+    "bcdedit",
+    "icacls",
+    "takeown",
+    "netsh",
+    "xcopy",
+    "robocopy",
+    "ntdsutil",
+    "psexec",
     "openssl",
     "findstr",
     "xargs",
@@ -62,7 +72,6 @@ pub(super) const PROGRAMS: [&str; 96] = [
     "wscript",
     "tasklist",
     "schtasks",
-    "icacls",
     "xxd",
     "base64",
     "mkfifo",

