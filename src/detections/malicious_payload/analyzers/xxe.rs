@@ -33,10 +33,29 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"xinclude",
         r"xi:include",
         r"document\s*\(.*xsl|xsl.*document\s*\(",
+        r"xsl:(?:include|import)|system-property\s*\(|msxsl:script",
     ],
     rules: &[&DOCTYPE, &ENTITY, &INCLUSION],
     analyze,
 };
+
+/// Adds what a style sheet (XSLT 1.0) loads, asks of its processor, or has run.
+fn style_sheet(bytes: &[u8], matches: &mut Matches) {
+    let loads: [&[u8]; 2] = [b"<xsl:include", b"<xsl:import"];
+    for load in loads {
+        let found = find(bytes, load, 0);
+        if let Some(at) = found.filter(|at| find(rest(bytes, *at), b"href", 0).is_some()) {
+            return matches.add(&INCLUSION, at..at + load.len());
+        }
+    }
+    let asks: [&[u8]; 2] = [b"<msxsl:script", b"system-property("];
+    for ask in asks {
+        let found = find(bytes, ask, 0);
+        if let Some(at) = found.filter(|_| find(bytes, b"xsl:", 0).is_some()) {
+            return matches.add(&INCLUSION, at..at + ask.len());
+        }
+    }
+}
 
 fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let bytes = text.bytes;
@@ -46,6 +65,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             matches.add(&ENTITY, at..at + 8);
         }
     }
+    style_sheet(bytes, matches);
     let mut at = 0;
     while let Some(start) = find(bytes, b"<!doctype", at) {
         at = start + 9;
@@ -110,6 +130,11 @@ mod tests {
                 "inclusion",
                 "<xsl:copy-of select=\"document('/etc/passwd')\"/>",
             ),
+            ("inclusion", "<xsl:include href='http://a.example/x.xsl'/>"),
+            (
+                "inclusion",
+                "<xsl:value-of select=\"system-property('xsl:vendor')\"/>",
+            ),
         ] {
             assert!(found(&ANALYZER, text).contains(&rule), "{text}");
         }
@@ -123,6 +148,7 @@ mod tests {
             "<!DOCTYPE html SYSTEM \"about:legacy-compat\">",
             "an <!ENTITY> is declared",
             "document('x') in JavaScript",
+            "xsl:include is an element",
             "<note>public system</note>",
         ] {
             assert_eq!(found(&ANALYZER, text), [""; 0], "{text}");

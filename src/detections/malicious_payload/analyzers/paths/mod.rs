@@ -147,7 +147,7 @@ impl Run {
             }
             Some(byte) => matches!(
                 *byte,
-                b'=' | b'|' | b'&' | b'<' | b'`' | b'"' | b'\'' | b'(' | 0
+                b'=' | b'|' | b'&' | b'<' | b'`' | b'"' | b'\'' | b'(' | b'{' | 0
             ),
         };
         let begins_value = start <= 8 && before.iter().all(is_filler);

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use super::super::bytes::{Words, begins, blanks, rest, word};
 use super::super::{Analyzer, Matches, Rule, Text};
+use crate::request::PlaceKind;
 
 static COMMAND: Rule = Rule {
     name: "begun_with_separator",
@@ -70,7 +71,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let is_reference = bytes.get(start - 1) == Some(&b'&') && behind.first() == Some(&b';');
     // `|name|date|` is the row of a table.
     let is_row = bytes.get(start - 1) == Some(&b'|') && behind.first() == Some(&b'|');
-    let is_program = BROAD.has(name.strip_suffix(b".exe").unwrap_or(name));
+    // Noise has a letter or two behind a sign somewhere.
+    let is_noise = text.place == PlaceKind::Body && len <= 2 && !behind.starts_with(b" -");
+    let is_program = !is_noise && BROAD.has(name.strip_suffix(b".exe").unwrap_or(name));
     if is_program && (is_alone || goes_on) && !is_reference && !is_row || runs_file(command) {
         matches.add(&COMMAND, start - 1..start + len);
     }
@@ -121,7 +124,6 @@ fn runs_file(command: &[u8]) -> bool {
 mod tests {
     use super::super::super::tests::{found, found_at};
     use super::*;
-    use crate::request::PlaceKind;
 
     #[test]
     fn values_that_begin_a_command_are_found() {

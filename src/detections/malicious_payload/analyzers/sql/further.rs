@@ -9,7 +9,7 @@ use super::rules::{
     UNION,
 };
 use super::shapes::{Behind, condition, is_literal, is_telling_call, value};
-use super::statements::statement;
+use super::statements::{further_statement, statement};
 use super::tokens::{Kind, Token, Tokens};
 
 /// Judges words that go on with a query, behind a text or not.
@@ -66,14 +66,14 @@ pub(super) fn goes_on(
             matches.add(&UNION, range);
         }
     } else if first.kind == Kind::Semicolon {
-        if statement(next) && (is_behind_text || !text.is_document()) {
+        if (statement(next) || further_statement(next)) && (is_behind_text || !text.is_document()) {
             matches.add(&FURTHER_STATEMENT, range);
         }
     } else if clause(behind) && (is_behind_text || is_closed || !text.is_document()) {
         matches.add(&CLAUSE, range);
     } else if is_behind_text {
         compared(behind, tokens, range, matches);
-    } else if first.is_one_of(&["between", "like", "rlike", "regexp", "in"])
+    } else if first.is_one_of(&["between", "like", "rlike", "regexp", "in", "div", "mod"])
         && !text.is_document()
         && (is_condition_behind(next, tokens.goes_on) || is_telling_call(next))
     {
@@ -135,7 +135,14 @@ fn compared(behind: &[Token<'_>], tokens: &Tokens<'_>, range: Range<usize>, matc
         && is_cut
         && is_literal(next)
         && after.first().is_some_and(|token| token.text.len() <= 4);
-    if is_telling_call(next) || is_cut_value || is_condition() {
+    // `1'='1`: what the value has broken out of goes on behind it.
+    let is_open = |tokens: &[Token<'_>]| matches!(tokens, [text] if text.kind == Kind::Text && text.is_open_word());
+    let is_comparison = behind
+        .first()
+        .is_some_and(|token| token.kind == Kind::Comparison);
+    let goes_around = (is_comparison && is_open(next))
+        || (after.first().is_some_and(is_connective) && is_open(behind_connective));
+    if is_telling_call(next) || is_cut_value || is_condition() || (goes_around && !tokens.goes_on) {
         matches.add(&CONDITION_BEHIND_TEXT, range);
     }
 }
@@ -182,6 +189,7 @@ pub(super) fn clause(tokens: &[Token<'_>]) -> bool {
                     || token.is_one_of(&["offset", "into", "union", "procedure"])
             })
             && number(3))
+        || (is(0, &["limit"]) && number(1) && is(2, &["procedure"]) && is(3, &["analyse"]))
         || (is(0, &["where"])
             && condition(tokens.get(1..).unwrap_or_default(), Behind::Text, false) == 5)
         || (is(0, &["as"])

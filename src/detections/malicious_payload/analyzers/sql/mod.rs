@@ -43,6 +43,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"like\W+[\d'\x22]",
         r";.*(?:select|drop|insert|update|delete|exec|waitfor|declare)",
         r";.*(?:create|alter|shutdown|copy|truncate|begin|call|backup)",
+        r"; ?(?:begin|commit|rollback|show |flush |explain |describe |use |lock |prepare |kill \d|do sleep|do bench)",
+        r"\\N|@[a-z]*:=",
         r";.*(?:merge|attach|pragma|handler|load data|replace|rename)",
         r";\s*(?:if|set)[^a-z]*[(@]",
         r"\(.*select",
@@ -178,9 +180,11 @@ fn from_beginning(text: &Text<'_>, tokens: &Tokens<'_>, matches: &mut Matches) {
     if !is_number
         && closed == 0
         && !clause(behind)
-        && !behind
-            .first()
-            .is_some_and(|token| token.kind == Kind::Connective || token.is_one_of(&SETS))
+        && !behind.first().is_some_and(|token| {
+            token.kind == Kind::Connective
+                || token.is_one_of(&SETS)
+                || (compared == 3 && is_connective(token))
+        })
     {
         return;
     }

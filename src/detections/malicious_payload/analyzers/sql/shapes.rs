@@ -21,7 +21,9 @@ pub(super) const WAITING: [&str; 13] = [
 ];
 
 /// Others that serve that, and have names that are used elsewhere. Nobody gives them in other texts what they are given.
-const TELLING: [&str; 45] = [
+const TELLING: [&str; 47] = [
+    "typeof",
+    "name_const",
     "json_length",
     "json_extract",
     "json_valid",
@@ -319,6 +321,14 @@ fn further(tokens: &[Token<'_>], stands: Behind, goes_on: bool, rounds: u8) -> u
         () if same || (both(left_value) && both(right_value) && !is_spoken) => 5,
         () if both(left_value) && is_null(right_value) => 5,
         () if is_telling_call(left_value) || is_telling_call(right_value) => 5,
+        // Nobody but SQL compares what it has just set.
+        () if matches!(left_value, [set] if set.kind == Kind::Variable && set.text.starts_with(b"@"))
+            && is_literal(right_value) =>
+        {
+            5
+        }
+        // A column that every row of Oracle has.
+        () if matches!(left_value, [name] if name.is("rownum")) && both(right_value) => 5,
         () if is_behind_text && is_literal(left_value) => 5,
         () if stands == Behind::Text && is_literal(right_value) => 5,
         () if is_cut && (is_literal(right_value) || is_behind_text) => 5,

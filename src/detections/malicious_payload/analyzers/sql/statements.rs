@@ -52,6 +52,46 @@ pub(super) fn statement(tokens: &[Token<'_>]) -> bool {
         || (first.is("select") && has(tokens, &["from"]) && is_hostile(tokens))
 }
 
+/// Statements that make no sense but behind another, and that no sentence behind a semicolon is: what a connection is told,
+/// what a database shows of itself.
+pub(super) fn further_statement(tokens: &[Token<'_>]) -> bool {
+    let Some(first) = tokens.first().filter(|token| token.kind == Kind::Name) else {
+        return false;
+    };
+    let name = |at: usize| kind(tokens, at) == Some(Kind::Name);
+    match () {
+        () if first.is_one_of(&["begin", "commit", "rollback", "shutdown"]) => ends(tokens, 1),
+        () if first.is_one_of(&["show", "flush"]) => {
+            is(
+                tokens,
+                1,
+                &[
+                    "tables",
+                    "databases",
+                    "columns",
+                    "grants",
+                    "variables",
+                    "processlist",
+                    "privileges",
+                    "logs",
+                    "hosts",
+                    "status",
+                ],
+            ) && (ends(tokens, 2) || is(tokens, 2, &["from", "like", "where"]))
+        }
+        () if first.is_one_of(&["explain", "describe"]) => is(tokens, 1, &["select"]),
+        () if first.is("use") => name(1) && ends(tokens, 2),
+        () if first.is_one_of(&["lock", "rename"]) => {
+            is(tokens, 1, &["table", "tables", "user"]) && name(2)
+        }
+        () if first.is("alter") => is(tokens, 1, &["user", "login", "role"]) && name(2),
+        () if first.is("prepare") => name(1) && is(tokens, 2, &["from"]),
+        () if first.is("do") => is_telling_call(tokens.get(1..).unwrap_or_default()),
+        () if first.is("kill") => kind(tokens, 1) == Some(Kind::Number) && ends(tokens, 2),
+        () => false,
+    }
+}
+
 /// `backup database a to disk='…'`.
 fn of_copies(tokens: &[Token<'_>]) -> bool {
     is(tokens, 0, &["backup", "restore"])

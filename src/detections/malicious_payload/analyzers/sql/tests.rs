@@ -19,6 +19,9 @@ fn conditions_behind_texts_are_found() {
     finds(
         "condition_behind_text",
         &[
+            "1'='1",
+            "1'='0'='0",
+            "'-0||'1",
             "' or ''^'",
             "' or 1 or '",
             "'=''or'",
@@ -83,6 +86,11 @@ fn conditions_behind_numbers_are_found() {
             "1 between 0 and 2 or 1=1",
             "1 like 1 or 2 like 2",
             "1 RLIKE SLEEP(5)",
+            "1 DIV SLEEP(5)",
+            "1 AND ROWNUM=1",
+            "1 and typeof(1)='integer'",
+            "id=1 or id=2--",
+            "1 and @x:=1",
         ]
         .iter()
         .copied()
@@ -113,6 +121,11 @@ fn unions_statements_queries_calls_and_clauses_are_found() {
             "'; waitfor delay '0:0:5'--",
             "1;declare @a int",
             "'; shutdown--",
+            "1;show tables",
+            "1;commit",
+            "1;prepare x from 'select 1'",
+            "1;rename table a to b",
+            "1;do sleep(5)",
         ],
     );
     finds(

@@ -35,8 +35,8 @@ pub(super) enum Kind {
 /// All words that [`Token::is_one_of`] may be asked for. A name is looked up once, when it is read; most are none of these.
 static KEYWORDS: LazyLock<Words> = LazyLock::new(|| {
     Words::of(
-        "
-            a add all all_tab_columns all_tables alter an analyse and as ascii attach backup begin benchmark between bin
+        "rownum commit rollback show flush tables databases columns grants variables processlist privileges logs hosts status explain describe use lock prepare do kill \
+        a add all all_tab_columns all_tables alter an analyse and as ascii attach backup begin benchmark between bin
             binary by call cascade case cast char chr coalesce column concat concat_ws convert copy create current_setting
             current_user data database dba_users declare delay delete distinct div drop dumpfile each elt end except exec
             execute exists exp extractvalue false floor from function generate_series get_host_address glob grant group
@@ -77,6 +77,12 @@ pub(super) struct Tokens<'t> {
 }
 
 impl Token<'_> {
+    /// Whether a text is a short word, or none, behind a quote that nothing closes.
+    pub(super) fn is_open_word(&self) -> bool {
+        let inner = rest(self.text, 1);
+        inner.len() <= 16 && inner.iter().all(|byte| is_word(*byte))
+    }
+
     /// Whether the word is this keyword, in either case.
     pub(super) fn is(&self, keyword: &str) -> bool {
         self.is_one_of(&[keyword])
@@ -192,6 +198,9 @@ impl<'t> Reader<'t> {
             [b'?', inner @ ..] if rest(inner, blanks(inner).min(4)).starts_with(b"'") => {
                 (Kind::Comparison, 1)
             }
+            // No value, to MySQL; what follows is a word of its own.
+            [b'\\', b'N', ..] => (Kind::Number, 2),
+            [b':', b'=', ..] => (Kind::Comparison, 2),
             [b'-', b'>', b'>', ..] => (Kind::Operator, 3),
             [b'-', b'>', ..] => (Kind::Operator, 2),
             [b'@' | b':' | b'$', ..] => (
@@ -336,10 +345,11 @@ fn number(text: &[u8]) -> usize {
             .count();
     }
     let mut len = digits(text);
-    if let [b'.', next, ..] = rest(text, len)
-        && next.is_ascii_digit()
-    {
-        len += 1 + digits(rest(text, len + 1));
+    match rest(text, len) {
+        [b'.', next, ..] if next.is_ascii_digit() => len += 1 + digits(rest(text, len + 1)),
+        // `1.union`: the point belongs to the number.
+        [b'.', next, ..] if next.is_ascii_alphabetic() => len += 1,
+        _ => {}
     }
     match rest(text, len) {
         [b'e' | b'E', b'0'..=b'9', ..] => len + 1 + digits(rest(text, len + 1)),

@@ -27,7 +27,11 @@ pub(super) const SIGNS_OF: [(&[u8], &[u8]); 17] = [
 
 /// Names and calls that no template needs that shows things: in a whole expression, as whole words.
 pub(super) static WAYS: LazyLock<Texts> = LazyLock::new(|| {
-    let ways: [&[u8]; 73] = [
+    let ways: [&[u8]; 77] = [
+        b"smarty.",
+        b"|passthru",
+        b"|system",
+        b"|shell_exec",
         b"system.diagnostics",
         b"process.start",
         b"assembly.load",
