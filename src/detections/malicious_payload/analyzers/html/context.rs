@@ -96,6 +96,18 @@ const KEYWORDS: [&str; 14] = [
 fn object_before(text: &[u8], dot: usize, depth: usize) -> Before {
     let object = text.get(..dot).unwrap_or_default();
     let object = object.strip_suffix(b"?").unwrap_or(object);
+    // `frames[0].alert`.
+    let object = match object {
+        [object @ .., b'[', b'0'..=b'9', b']'] => object,
+        _ => object,
+    };
+    // `$.getScript`.
+    if let Some(before) = object.strip_suffix(b"$")
+        && depth > 0
+        && !before.last().is_some_and(|byte| is_word(*byte))
+    {
+        return within(text, before.len(), depth - 1);
+    }
     let len = object
         .iter()
         .rev()
@@ -103,7 +115,7 @@ fn object_before(text: &[u8], dot: usize, depth: usize) -> Before {
         .take_while(|byte| is_word(**byte))
         .count();
     let word = rest(object, object.len() - len);
-    if depth > 0 && (is_one_of(word, &OBJECTS) || word == b"$") {
+    if depth > 0 && is_one_of(word, &OBJECTS) {
         within(text, object.len() - len, depth - 1)
     } else {
         Before::Word

@@ -114,6 +114,25 @@ pub(super) fn is_like_one(name: &[u8]) -> bool {
     matches!(name, [b'o' | b'O', b'n' | b'N', event @ ..] if event.len() >= 3 && event.iter().all(u8::is_ascii_alphabetic))
 }
 
+/// Whether an attribute is one that a framework of pages evaluates (AngularJS, Vue, Alpine, Knockout).
+pub(super) fn is_directive(name: &[u8]) -> bool {
+    let begins = |beginning: &[u8]| {
+        name.get(..beginning.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    };
+    let of_frameworks: [&[u8]; 8] = [
+        b"ng-",
+        b"data-ng-",
+        b"v-",
+        b"x-",
+        b"@",
+        b":",
+        b"data-bind",
+        b"hx-on",
+    ];
+    of_frameworks.iter().any(|beginning| begins(beginning))
+}
+
 /// Whether a value is a reference in the templates of components: `onClick={handleClick}`. As a script it does nothing.
 pub(super) fn is_reference(value: &[u8]) -> bool {
     let Some(inner) = value.strip_prefix(b"{") else {

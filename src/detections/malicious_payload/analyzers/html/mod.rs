@@ -136,6 +136,9 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     if handlers::is_like_one(name) && !handlers::is_reference(value) {
         matches.add(&EVENT_HANDLER, range.clone());
     }
+    if handlers::is_directive(name) && runs(value) {
+        matches.add(&EVENT_HANDLER, range.clone());
+    }
     if let Some(script) = address::script(value)
         && !address::does_nothing(rest(value, script))
     {
@@ -155,6 +158,21 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     if named(&["style"]) && style::is_active_attribute(value) {
         matches.add(&ACTIVE_STYLE, range);
     }
+}
+
+/// Whether an expression calls a dialog, or a function that runs a text or loads something.
+fn runs(expression: &[u8]) -> bool {
+    script::uses(expression).any(|found| {
+        let open = script::call(expression, found.range.end);
+        match (found.kind, open) {
+            (Kind::Dialog, Some(open)) => script::is_test(expression, open),
+            (Kind::Dialog, None) => {
+                script::is_handed_over(expression, &found.range) || expression.contains(&b'=')
+            }
+            (Kind::Function, Some(open)) => script::is_loaded(expression, open),
+            _ => false,
+        }
+    })
 }
 
 /// The elements that load something, or set attributes of others.
@@ -328,7 +346,10 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
                 let runs_text = bytes.get(start..end).is_some_and(script::runs_text);
                 if breaks_out {
                     matches.add(&SCRIPT_BREAKOUT, start..open + 1);
-                } else if text.place != PlaceKind::Body || (runs_text && !expects_prose) {
+                } else if text.place != PlaceKind::Body
+                    || (runs_text && (!expects_prose || begins_it))
+                    || (begins_it && is_dense(bytes))
+                {
                     matches.add(&SCRIPT_EXPRESSION, start..open + 1);
                 }
             }

@@ -24,6 +24,9 @@ const FIRES: &[(&str, &[&str])] = &[
             "<svg/'x' onload=1",
             "<a title='>' onpointerrawupdate=x>",
             "<x oncustomthing=x>",
+            "<div x-init=alert(1) x-data></div>",
+            "<x data-bind=\"value:alert(1)\">",
+            "<input ng-focus=$event.path|orderBy:'(z=alert)(1)' autofocus>",
             "<img/src=` onerror=x",
         ],
     ),
@@ -180,6 +183,7 @@ fn what_breaks_out_is_found_in_bodies_and_behind_padding() {
 
 /// What people write, in a query and in a body.
 const SPARES: &[&str] = &[
+    "<a v-on:click=\"open = true\" x-show=\"open\" :class=\"{ a: b }\">x</a>",
     "<Button onClick={handleClick} onChange={this.change}>x</Button>",
     "a script < here",
     "<scripture>",
