@@ -1,6 +1,7 @@
 //! Event handlers (HTML, 8.1.8): attributes that are scripts.
 
 use super::super::bytes::{is_one_of, is_word, rest};
+use super::script::{self, Kind};
 
 /// What follows `on` in the names of handlers: the standard's, those of media, drawings, touch and animation, and what older
 /// browsers had.
@@ -131,6 +132,21 @@ pub(super) fn is_directive(name: &[u8]) -> bool {
         b"hx-on",
     ];
     of_frameworks.iter().any(|beginning| begins(beginning))
+}
+
+/// Whether an expression calls a dialog, or a function that runs a text or loads something.
+pub(super) fn runs(expression: &[u8]) -> bool {
+    script::uses(expression).any(|found| {
+        let open = script::call(expression, found.range.end);
+        match (found.kind, open) {
+            (Kind::Dialog, Some(open)) => script::is_test(expression, open),
+            (Kind::Dialog, None) => {
+                script::is_handed_over(expression, &found.range) || expression.contains(&b'=')
+            }
+            (Kind::Function, Some(open)) => script::is_loaded(expression, open),
+            _ => false,
+        }
+    })
 }
 
 /// Whether a value is a reference in the templates of components: `onClick={handleClick}`. As a script it does nothing.

@@ -136,7 +136,7 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     if handlers::is_like_one(name) && !handlers::is_reference(value) {
         matches.add(&EVENT_HANDLER, range.clone());
     }
-    if handlers::is_directive(name) && runs(value) {
+    if handlers::is_directive(name) && handlers::runs(value) {
         matches.add(&EVENT_HANDLER, range.clone());
     }
     if let Some(script) = address::script(value)
@@ -158,21 +158,6 @@ fn attribute(tag: Tag<'_>, attribute: Attribute<'_>, matches: &mut Matches) {
     if named(&["style"]) && style::is_active_attribute(value) {
         matches.add(&ACTIVE_STYLE, range);
     }
-}
-
-/// Whether an expression calls a dialog, or a function that runs a text or loads something.
-fn runs(expression: &[u8]) -> bool {
-    script::uses(expression).any(|found| {
-        let open = script::call(expression, found.range.end);
-        match (found.kind, open) {
-            (Kind::Dialog, Some(open)) => script::is_test(expression, open),
-            (Kind::Dialog, None) => {
-                script::is_handed_over(expression, &found.range) || expression.contains(&b'=')
-            }
-            (Kind::Function, Some(open)) => script::is_loaded(expression, open),
-            _ => false,
-        }
-    })
 }
 
 /// The elements that load something, or set attributes of others.
