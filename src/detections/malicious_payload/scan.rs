@@ -145,7 +145,7 @@ impl<'s, 'r> Scan<'s, 'r> {
                 .rules
                 .get(*rule)
                 .is_some_and(|rule| rule.places.contains(&input.kind())),
-            Some(Pattern::Analyzer { .. }) => true,
+            Some(Pattern::Analyzer { analyzer, .. }) => form.text.len() <= analyzer.longest,
             None => false,
         };
         let findings = &mut self.findings;

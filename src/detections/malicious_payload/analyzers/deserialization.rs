@@ -84,6 +84,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"templatesimpl|jdbcrowset|com\.sun\.|org\.apache\.|com\.mchange|invokertransformer|badattributevalue|processbuilder|objectdataprovider|hexasciiserializedmap",
     ],
     rules: &[&JAVA, &DOTNET, &PHP, &PYTHON, &RUBY, &YAML, &NODE, &CLASS],
+    longest: usize::MAX,
     analyze,
 };
 

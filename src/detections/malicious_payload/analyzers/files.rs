@@ -45,6 +45,8 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"/(?:c99|c100|r57|b374k|wso|alfa|shell|webshell|cmd|backdoor|indoxploit|weevely)[^/]*\.",
     ],
     rules: &[&KEPT, &BACKUP, &CONSOLE, &WEAK_PAGE, &SHELL],
+    // No head is longer.
+    longest: 64 << 10,
     analyze,
 };
 
@@ -74,6 +76,8 @@ pub(super) static TOOLS: Analyzer = Analyzer {
         r"sqlmap|nikto|nuclei|nmap|masscan|zgrab|wpscan|gobuster|dirbuster|feroxbuster|ffuf|fuzz|acunetix|nessus|openvas|arachni|w3af|skipfish|wapiti|whatweb|zaproxy|owasp|havij|netsparker|qualys|burp|jaeles|commix|xsstrike|dalfox|hydra|sqlninja|dirsearch|joomscan|droopescan|l9explore|projectdiscovery|morfeus|zmeu|jorgee|brutus|webinspect|appscan|vega|grabber|paros|xenu|httpx|naabu",
     ],
     rules: &[&TOOL],
+    // No head is longer.
+    longest: 64 << 10,
     analyze: tool,
 };
 

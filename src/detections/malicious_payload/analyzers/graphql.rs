@@ -53,6 +53,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\{\s*\w.*\}$",
     ],
     rules: &[&DEPTH, &ALIASES, &DIRECTIVES, &OPERATIONS, &BATCH],
+    longest: usize::MAX,
     analyze,
 };
 

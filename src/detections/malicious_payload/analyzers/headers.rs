@@ -31,6 +31,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\xe5\x98[\x8a\x8d]",
     ],
     rules: &[&HEADER, &MAIL],
+    longest: usize::MAX,
     analyze,
 };
 

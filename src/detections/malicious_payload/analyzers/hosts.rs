@@ -68,6 +68,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"https?:[\d\[]",
     ],
     rules: &[&METADATA, &INNER, &LOCAL, &HIDDEN, &SCHEME, &FILE],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -23,6 +23,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     cwe: 97,
     gates: &[r"<!--\s*#", r"<esi:", r"<!--esi"],
     rules: &[&DIRECTIVE, &EDGE],
+    longest: usize::MAX,
     analyze,
 };
 

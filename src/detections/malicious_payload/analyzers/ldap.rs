@@ -40,6 +40,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\*\(\)|\(\*|\*[|&]\(|[|&]\*\(",
     ],
     rules: &[&BREAKS_OUT, &FILTER, &ANYBODY, &SIGNS],
+    longest: usize::MAX,
     analyze,
 };
 

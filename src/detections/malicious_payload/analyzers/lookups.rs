@@ -39,6 +39,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     cwe: 917,
     gates: &[r"\$\{.*:"],
     rules: &[&JNDI, &HIDDEN, &EXPOSING, &TEXT],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -88,6 +88,8 @@ pub(super) struct Analyzer {
     pub(super) gates: &'static [&'static str],
     /// All that it may find.
     pub(super) rules: &'static [&'static Rule],
+    /// Longer texts are none of its business: it looks at what a value is as a whole.
+    pub(super) longest: usize,
     /// Adds what is found in a text.
     pub(super) analyze: fn(&Text<'_>, &mut Matches),
 }

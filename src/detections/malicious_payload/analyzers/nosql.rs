@@ -39,6 +39,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"^\W*function",
     ],
     rules: &[&OPERATOR_KEY, &OPERATOR, &SCRIPT],
+    longest: usize::MAX,
     analyze,
 };
 

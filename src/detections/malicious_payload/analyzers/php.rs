@@ -73,6 +73,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         &probes::PROBE,
         &probes::PUT_TOGETHER,
     ],
+    longest: usize::MAX,
     analyze,
 };
 

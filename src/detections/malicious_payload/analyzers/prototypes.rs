@@ -25,6 +25,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"^prototype$",
     ],
     rules: &[&NAME, &VALUE],
+    longest: usize::MAX,
     analyze,
 };
 

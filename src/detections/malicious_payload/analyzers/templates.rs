@@ -59,6 +59,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"java\.lang|javax\.script|getruntime|processbuilder|freemarker|ognl|#_memberaccess|class\.(?:module\.)?classloader|<jsp:|<%@",
     ],
     rules: &[&CALCULATION, &OBJECTS, &SIGNS, &PYTHON, &JAVA],
+    longest: usize::MAX,
     analyze,
 };
 

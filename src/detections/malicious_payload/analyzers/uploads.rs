@@ -28,6 +28,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\.htaccess|\.htpasswd|web\.config|\.user\.ini",
     ],
     rules: &[&SCRIPT, &SETTINGS],
+    longest: usize::MAX,
     analyze,
 };
 

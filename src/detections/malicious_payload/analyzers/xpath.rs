@@ -23,6 +23,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"^//\*",
     ],
     rules: &[&QUERY],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -36,6 +36,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"xsl:(?:include|import)|system-property\s*\(|msxsl:script",
     ],
     rules: &[&DOCTYPE, &ENTITY, &INCLUSION],
+    longest: usize::MAX,
     analyze,
 };
 

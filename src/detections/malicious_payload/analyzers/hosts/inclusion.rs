@@ -20,6 +20,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"//.*/(?:c99|r57|b374k|shell|cmd|backdoor|webshell|wso|c100|alfa)",
     ],
     rules: &[&SCRIPT],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -25,6 +25,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"burpcollaborator|oastify|interact\.sh|oast\.(?:pro|live|site|online|fun|me)|dnslog\.|ceye\.io|bxss\.me|xss\.ht|requestrepo|webhook\.site|requestbin|pipedream\.net|interactsh|eyes\.sh",
     ],
     rules: &[&OUT_OF_BAND, &BIN],
+    longest: usize::MAX,
     analyze,
 };
 

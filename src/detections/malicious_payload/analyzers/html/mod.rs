@@ -14,6 +14,7 @@ mod rules;
 mod script;
 mod style;
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::bytes::{Words, begins, find, is_one_of, rest};
@@ -51,6 +52,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\\u00[67]",
     ],
     rules: rules::ALL,
+    longest: usize::MAX,
     analyze,
 };
 
@@ -333,7 +335,7 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
                     matches.add(&SCRIPT_BREAKOUT, start..open + 1);
                 } else if text.place != PlaceKind::Body
                     || (runs_text && (!expects_prose || begins_it))
-                    || (begins_it && is_dense(bytes))
+                    || (begins_it && is_dense(bytes) && !is_of_files(bytes, start..end))
                 {
                     matches.add(&SCRIPT_EXPRESSION, start..open + 1);
                 }
@@ -348,6 +350,12 @@ fn scripts(text: &Text<'_>, matches: &mut Matches) {
             _ => {}
         }
     }
+}
+
+/// Whether a function has a name that languages have for files and pictures.
+fn is_of_files(bytes: &[u8], range: Range<usize>) -> bool {
+    let name = bytes.get(range).unwrap_or_default();
+    is_one_of(name, &["open", "image"])
 }
 
 /// What is a call and little else is run as it is.

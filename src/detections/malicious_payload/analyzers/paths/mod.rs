@@ -55,6 +55,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         &APPLICATION_FOLDER,
         &LOG_FILE,
     ],
+    longest: usize::MAX,
     analyze,
 };
 
@@ -69,6 +70,7 @@ pub(super) static WHOLE: Analyzer = Analyzer {
         r"\\\\",
     ],
     rules: &[&SHARE_PATH, &DRIVE_PATH, &STREAM_WRAPPER, &CUT_FILE_NAME],
+    longest: usize::MAX,
     analyze: analyze_whole,
 };
 

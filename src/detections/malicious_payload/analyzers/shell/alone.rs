@@ -23,6 +23,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"s?bin/",
     ],
     rules: &[&COMMAND],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -21,6 +21,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
     cwe: 78,
     gates: &[r"^[;|&]"],
     rules: &[&COMMAND],
+    longest: 4 << 10,
     analyze,
 };
 

@@ -31,6 +31,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"\$\{\s*(?:print|system|exec|popen)",
     ],
     rules: &[&CALL],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -52,6 +52,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r">&[0-9]",
     ],
     rules: &[&REMOTE, &WINDOWS, &DOWNLOAD, &REDIRECTION],
+    longest: usize::MAX,
     analyze,
 };
 

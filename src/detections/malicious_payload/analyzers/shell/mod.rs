@@ -84,6 +84,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\$\{?ifs|\{[a-z]{2,7},[^}\s]+\}",
     ],
     rules: &[&COMMAND, &SUBSTITUTION, &QUOTED_IN_TEXT, &HIDDEN, &BLANK],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -38,6 +38,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"[;&|]\s*(?:for|while)\s.*;\s*do\W",
     ],
     rules: &[&CONTROL, &ARITHMETIC, &FUNCTION],
+    longest: usize::MAX,
     analyze,
 };
 

@@ -29,6 +29,7 @@ pub(in super::super) static ANALYZER: Analyzer = Analyzer {
         r"(?:invoke|start|stop|get|new)-(?:expression|webrequest|restmethod|command|process|service|item|object|wmiobject|ciminstance)",
     ],
     rules: &[&SPELLED, &CMDLET],
+    longest: usize::MAX,
     analyze,
 };
 

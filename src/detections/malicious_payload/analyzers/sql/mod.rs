@@ -60,6 +60,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"(?:sleep|benchmark|extractvalue|updatexml|load_file|receive_message|randomblob|get_host_address|dbms_\w+\.\w+|utl_\w+\.\w+)\s*\(",
     ],
     rules: rules::ALL,
+    longest: usize::MAX,
     analyze,
 };
 
