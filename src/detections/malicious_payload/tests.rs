@@ -95,6 +95,43 @@ fn the_evidence_slices_the_raw_request() {
     assert_eq!(finding.message, "Found.");
 }
 
+/// A text of a document that is itself a value, and a segment in the middle of a path, are judged as values; the evidence
+/// slices what was sent.
+#[test]
+fn values_within_values_are_judged_by_themselves() {
+    let yaml = "{}";
+    let body = r#"{"payload":"{\"to\":\"http://169.254.169.254/latest\",\"n\":1}"}"#;
+    let json = |body: &'static str| Sent {
+        headers: &[("content-type", "application/json")],
+        body: Some(body),
+        ..Sent::default()
+    };
+    let policy = policy(detection::<MaliciousPayload>(yaml));
+    let evaluation = judge(&policy, &json(body));
+    let all = findings(&evaluation);
+    let finding = all.first().expect("a finding");
+    assert_eq!(
+        finding.rule.as_str(),
+        "server_side_request_forgery.cloud_metadata"
+    );
+    let range = finding.evidence.origin.clone().expect("an origin").range;
+    assert_eq!(body.get(range), Some("http://169.254.169.254"));
+    let innocent = r#"{"payload":"{\"to\":\"http://example.com/latest\",\"n\":1}"}"#;
+    assert_eq!(found(yaml, &json(innocent)), [""; 0]);
+    let path = |target| Sent {
+        target,
+        ..Sent::default()
+    };
+    assert_eq!(
+        found(yaml, &path("/items/1%20or%201%20is%20not%20null/x")),
+        ["sql_injection.condition_behind_number path.segment"]
+    );
+    assert_eq!(
+        found(yaml, &path("/items/1%20or%20another%20one/x")),
+        [""; 0]
+    );
+}
+
 #[test]
 fn places_limit_where_a_pattern_looks_and_what_is_buffered() {
     let yaml = "{ builtin: false, patterns: [{ id: a, words: [evil], places: [query, cookies] }] }";
