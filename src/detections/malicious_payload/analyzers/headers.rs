@@ -99,7 +99,8 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
     let ends = memchr::memchr2_iter(b'\r', b'\n', bytes);
     for end in ends.take(256) {
         let line = rest(bytes, end + 1);
-        let line = rest(line, blanks(line).min(8));
+        // No more of a long run of line ends is looked at for each of them.
+        let line = rest(line, blanks(line.get(..8).unwrap_or(line)));
         let range = end..(end + 1 + line.len().min(32)).min(bytes.len());
         if begins(line, b"http/1.") || begins(line, b"http/2") {
             matches.add(&HEADER, range);
@@ -149,7 +150,8 @@ fn is_listed(bytes: &[u8], end: usize, name: &[u8]) -> bool {
         "connection",
         "refresh",
     ];
-    let before = bytes.get(..end).unwrap_or_default();
+    const NEAR: usize = 128;
+    let before = bytes.get(end.saturating_sub(NEAR)..end).unwrap_or_default();
     let line = memchr::memrchr2(b'\r', b'\n', before.trim_ascii_end()).map_or(0, |at| at + 1);
     let line = rest(before, line);
     let property = line
