@@ -130,6 +130,11 @@ pub const KINDS: &[AmbiguityKind] = &[
         BODY,
         "The body is UTF-16, and judged as that and as it is.",
     ),
+    suspicious(
+        "disguised_program",
+        5,
+        "A file is a program by its first bytes, and a picture, a sound or a film by its name or type (CWE-434).",
+    ),
     // === JSON ===
     suspicious(
         "invalid_json",

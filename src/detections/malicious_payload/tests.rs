@@ -132,6 +132,40 @@ fn values_within_values_are_judged_by_themselves() {
     );
 }
 
+/// A program under the name or the type of a picture; scripts that say what they are, and pictures, pass.
+#[test]
+fn programs_that_are_sent_as_pictures_are_found() {
+    let part = |name: &str, kind: &str, content: &str| {
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\
+             Content-Type: {kind}\r\n\r\n{content}\r\n--x--\r\n"
+        )
+    };
+    let elf = "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\0\0\0\0\0\0\0\u{3}\0>\0";
+    for (name, kind, content, is_found) in [
+        ("a.png", "application/octet-stream", elf, true),
+        ("a", "image/png", elf, true),
+        ("a.JPG", "text/plain", "#!/bin/sh\nexit 0\n", true),
+        ("a.mp4", "video/mp4", "MZ\0\0\u{1}", true),
+        ("a.bin", "application/octet-stream", elf, false),
+        ("a.sh", "text/x-shellscript", "#!/bin/sh\nexit 0\n", false),
+        ("a.png", "image/png", "\u{89}PNG\r\n\u{1a}\n", false),
+        ("a.svg", "image/svg+xml", "<svg xmlns='a'></svg>", false),
+    ] {
+        let body = part(name, kind, content);
+        let sent = Sent {
+            headers: &[("content-type", "multipart/form-data; boundary=x")],
+            body: Some(&body),
+            ..Sent::default()
+        };
+        let found = found("{}", &sent);
+        let is = found
+            .iter()
+            .any(|found| found.starts_with("ambiguity.disguised_program"));
+        assert_eq!(is, is_found, "{name} {kind}: {found:?}");
+    }
+}
+
 #[test]
 fn places_limit_where_a_pattern_looks_and_what_is_buffered() {
     let yaml = "{ builtin: false, patterns: [{ id: a, words: [evil], places: [query, cookies] }] }";

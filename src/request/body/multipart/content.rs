@@ -23,6 +23,9 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
     if text.is_empty() {
         return;
     }
+    if is_program(text) && head.is_media(out) {
+        out.note("disguised_program", range.start..range.start + 2);
+    }
     let field = head.field();
     if head.is_stored_by_all() && looks_binary(text) {
         let end = range.end.min(range.start.saturating_add(FILE_HEAD));
@@ -53,6 +56,26 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
         out.value(field, range.clone(), Syntax::Utf16 { big_endian });
     }
     runs::value(field, range, out);
+}
+
+/// Whether a file begins as a program does that a system starts: of Windows (with the first bytes of its header, since `MZ`
+/// alone may begin anything), Linux, macOS or Java, or a script by its interpreter.
+fn is_program(text: &[u8]) -> bool {
+    let windows: [&[u8]; 3] = [b"MZ\x90\0", b"MZP\0", b"MZ\0\0"];
+    let others: [&[u8]; 8] = [
+        b"\x7fELF",
+        b"\xfe\xed\xfa\xce",
+        b"\xfe\xed\xfa\xcf",
+        b"\xce\xfa\xed\xfe",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe",
+        b"#!/",
+        b"#! /",
+    ];
+    windows
+        .iter()
+        .chain(&others)
+        .any(|start| text.starts_with(start))
 }
 
 /// Adds a piece of the content of a file that was begun before.

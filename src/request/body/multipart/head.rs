@@ -36,6 +36,8 @@ pub(super) struct Head {
     dispositions: usize,
     has_type: bool,
     is_typed: bool,
+    /// Whether the type is one of a picture, a sound, a film or a font.
+    is_media: bool,
     names: usize,
     file_names: usize,
     /// The one file name, if it is written so that nobody can read it as none.
@@ -43,6 +45,16 @@ pub(super) struct Head {
     /// Whether a file name is given as RFC 8187 writes it, and no other.
     is_extended: bool,
     is_odd: bool,
+}
+
+/// Whether a type is one of media.
+fn is_media(value: &[u8]) -> bool {
+    let kinds: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"font/"];
+    kinds.iter().any(|kind| {
+        value
+            .get(..kind.len())
+            .is_some_and(|begins| begins.eq_ignore_ascii_case(kind))
+    })
 }
 
 impl Head {
@@ -78,6 +90,22 @@ impl Head {
     /// (formidable) what has no type is a field, whatever names it has.
     pub(super) const fn is_stored_by_all(&self) -> bool {
         self.is_certainly_a_file() && self.is_typed
+    }
+
+    /// Whether the type or the name of the file says that it is a picture, a sound, a film or a font.
+    pub(super) fn is_media(&self, out: &Collector<'_>) -> bool {
+        const ENDS: [&str; 16] = [
+            "png", "jpg", "jpeg", "gif", "webp", "bmp", "ico", "tif", "tiff", "mp3", "mp4", "mov",
+            "avi", "wav", "woff", "woff2",
+        ];
+        let name = self.file_name.clone().map(|range| out.text(&range));
+        let end = name.and_then(|name| name.rsplit(|byte| *byte == b'.').next());
+        let is_named = end.is_some_and(|end| {
+            let end = end.strip_suffix(b"\"").unwrap_or(end);
+            ENDS.iter()
+                .any(|known| known.as_bytes().eq_ignore_ascii_case(end))
+        });
+        self.is_media || is_named
     }
 
     /// Whether the part is a file to most parsers: its file name is one that not all of them read, or it has no names at all,
@@ -171,6 +199,7 @@ impl Head {
             }
             self.has_type = true;
             self.is_typed |= !value.is_empty();
+            self.is_media |= is_media(out.text(&value));
             self.content_type(value.clone(), out);
         } else if key.eq_ignore_ascii_case(b"content-transfer-encoding") {
             self.transfer_encoding(value.clone(), out);
