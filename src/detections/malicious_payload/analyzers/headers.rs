@@ -58,7 +58,10 @@ const HEADERS: [&str; 18] = [
 ];
 
 /// Those of them that nobody writes in a field of a few lines.
-const SURE: [&str; 7] = [
+const SURE: [&str; 10] = [
+    "content-security-policy",
+    "x-frame-options",
+    "strict-transport-security",
     "set-cookie",
     "location",
     "content-length",

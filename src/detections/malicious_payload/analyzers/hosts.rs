@@ -123,7 +123,8 @@ const INNER_ENDS: [&[u8]; 8] = [
     b".consul",
 ];
 
-const METADATA_NAMES: [&[u8]; 6] = [
+const METADATA_NAMES: [&[u8]; 7] = [
+    b"metadata.tencentyun.com",
     b"rancher-metadata",
     b"metadata.google.internal",
     b"metadata",
@@ -133,7 +134,13 @@ const METADATA_NAMES: [&[u8]; 6] = [
 ];
 
 /// Names with an IP address in them to which they lead.
-const WILDCARDS: [&[u8]; 4] = [b".nip.io", b".sslip.io", b".xip.io", b".rbndr.us"];
+const WILDCARDS: [&[u8]; 5] = [
+    b".1u.ms",
+    b".nip.io",
+    b".sslip.io",
+    b".xip.io",
+    b".rbndr.us",
+];
 
 /// An address taken apart.
 struct Url<'t> {
@@ -250,6 +257,15 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
         matches.add(rule, range);
         return;
     }
+    // Clients of servers speak to mail servers and terminals as well, and nobody has to name one of the own network.
+    const OF_MAIL: [&str; 8] = [
+        "imap", "imaps", "pop3", "pop3s", "smtp", "smtps", "telnet", "rsync",
+    ];
+    if is_one_of(url.scheme, &OF_MAIL)
+        && (url.host.eq_ignore_ascii_case(b"localhost") || address::is_inner_v4(url.host))
+    {
+        return matches.add(&INNER, range);
+    }
     let is_web = url.scheme.is_empty()
         || is_one_of(url.scheme, &["http", "https", "ftp", "ws", "wss", "url"]);
     if !is_web {
@@ -259,7 +275,10 @@ fn judge(url: &Url<'_>, whole: bool, range: std::ops::Range<usize>, matches: &mu
         return matches.add(&HIDDEN, range);
     }
     let host = address::with_dots(url.host);
-    let host = host.strip_suffix(b".").unwrap_or(&host);
+    // What is behind these is read by some, and cut off by others.
+    let mut cut = host.split(|byte| matches!(byte, 0 | b';' | b','));
+    let host = cut.next().unwrap_or_default();
+    let host = host.strip_suffix(b".").unwrap_or(host);
     let is = |names: &[&[u8]]| names.iter().any(|name| name.eq_ignore_ascii_case(host));
     let ends = |ends: &[&[u8]]| {
         ends.iter().any(|end| {
@@ -407,6 +426,10 @@ mod tests {
             "ftp://10.1.2.3/",
             "http://127.0.0.1:2375/containers/json",
             "//127.0.0.1/",
+            "http://localhost\0.a.example/",
+            "http://127.0.0.1;a.example/",
+            "smtp://127.0.0.1:25/",
+            "telnet://localhost:23/",
             "http://127\u{3002}0\u{ff61}0.1/",
         ] {
             let found = found(&ANALYZER, text);
@@ -466,6 +489,7 @@ mod tests {
             "http://3232235777.example@8.8.8.8/",
             "http://1.1.1.1.sslip.io/",
             "http://134744072/",
+            "http://make-127-0-0-1-rr.1u.ms/",
             "http://a.example\\@127.0.0.1/",
             "http://foo@[::1]@a.example/",
         ] {
@@ -490,6 +514,7 @@ mod tests {
             "12:30//x",
             "https://internal.example.com",
             "http:8080",
+            "smtp://mail.example.com:587",
             "http:2.0 is out",
             "https://medium.example/@user/@other",
             "//cdn.example.com@1.2.3/a.js",

@@ -37,6 +37,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
         r"\)\s*\(",
         r"\(\s*[|&!]\s*\(",
         r"\*\s*\)",
+        r"\)\(\|\(",
         r"\*\(\)|\(\*|\*[|&]\(|[|&]\*\(",
     ],
     rules: &[&BREAKS_OUT, &FILTER, &ANYBODY, &SIGNS],
@@ -57,6 +58,9 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
         } else {
             &FILTER
         };
+        matches.add(rule, 0..bytes.len());
+    }
+    if let Some(rule) = condition_alone(begins_filter) {
         matches.add(rule, 0..bytes.len());
     }
     if is_signs(bytes) {
@@ -98,6 +102,24 @@ fn is_combination(text: &[u8]) -> bool {
         _ => return false,
     };
     is_nested || rest(behind, blanks(behind).min(4)).first() == Some(&b'(')
+}
+
+/// A condition that a value is, and that every entry fulfils: `(objectClass=*)`; or one that goes on with another that
+/// nothing closes: `(cn=*)(|(cn=*`.
+fn condition_alone(text: &[u8]) -> Option<&'static Rule> {
+    if !is_condition(text) {
+        return None;
+    }
+    let close = memchr::memchr(b')', text)?;
+    let behind = rest(text, close + 1);
+    let is_any = text
+        .get(..close)
+        .is_some_and(|condition| condition.ends_with(b"=*"));
+    match behind {
+        [] if is_any => Some(&ANYBODY),
+        _ if is_combination(behind) && !behind.ends_with(b"))") => Some(&BREAKS_OUT),
+        _ => None,
+    }
 }
 
 /// Whether a text begins with a combination of nothing, which is always true or false (RFC 4526): `(&)`, `(|` at the end.
@@ -164,7 +186,12 @@ mod tests {
         ] {
             assert_eq!(found(&ANALYZER, text), ["whole_filter"], "{text}");
         }
-        for text in ["(|(uid=*)(cn=*))", "(&(cn=a)(userPassword=b*))"] {
+        assert_eq!(found(&ANALYZER, "(cn=*)(|(cn=*"), ["filter_break"]);
+        for text in [
+            "(|(uid=*)(cn=*))",
+            "(&(cn=a)(userPassword=b*))",
+            "(objectClass=*)",
+        ] {
             assert_eq!(found(&ANALYZER, text), ["filter_for_anybody"], "{text}");
         }
         assert_eq!(found(&ANALYZER, "*()|&'"), ["signs"]);

@@ -29,7 +29,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "nosql_injection",
     cwe: 943,
     gates: &[
-        r"\$(?:ne|gte?|lte?|eq|n?in|not|n?or|and|regex|where|exists|expr|func|elem|size|mod|all|json|type)",
+        r"\$(?:ne|gte?|lte?|eq|n?in|not|n?or|and|regex|where|exists|expr|func|elem|size|mod|all|json|type|lookup|graphlookup|unionwith)",
         r"\bdb\.",
         r"new\s+date",
         r"return",
@@ -43,7 +43,11 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     analyze,
 };
 
-const OPERATORS: [&str; 23] = [
+const OPERATORS: [&str; 27] = [
+    "func",
+    "lookup",
+    "graphlookup",
+    "unionwith",
     "ne",
     "gt",
     "gte",
@@ -164,6 +168,23 @@ fn script(bytes: &[u8], matches: &mut Matches) {
             if is_one_of(method, &METHODS) && bytes.get(end) == Some(&b'(') {
                 matches.add(&SCRIPT, start..end);
             }
+        }
+        // What the database itself is asked.
+        const ASKED: [&str; 7] = [
+            "dropdatabase",
+            "getcollection",
+            "getcollectionnames",
+            "admincommand",
+            "runcommand",
+            "createuser",
+            "shutdownserver",
+        ];
+        let end = at + collection.len();
+        if is_boundary(bytes, start)
+            && is_one_of(collection, &ASKED)
+            && bytes.get(end) == Some(&b'(')
+        {
+            matches.add(&SCRIPT, start..end);
         }
     }
     // A loop until some time has passed.
@@ -334,6 +355,7 @@ mod tests {
         }
         for text in [
             "db.users.find({a:1})",
+            "db.dropDatabase()",
             "0;var d=new Date();do{c=new Date();}while(c-d<10000);",
             "'; return true; var a='",
             "' || this.password == 'x",

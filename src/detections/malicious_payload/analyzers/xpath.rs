@@ -15,7 +15,7 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
     class: "xpath_injection",
     cwe: 643,
     gates: &[
-        r"(?:count|name|string|substring|contains|position|text|last|doc|node)\s*\(",
+        r"(?:count|name|string|substring|contains|position|text|last|doc|node|with|matches|available)\s*\(",
         r"(?:ancestor|child|descendant|following|parent|preceding|self|attribute)(?:-[a-z-]+)?::",
         r"\| ?/[/*a-z]",
         r"(?:true|false)\(\)",
@@ -28,7 +28,11 @@ pub(super) static ANALYZER: Analyzer = Analyzer {
 };
 
 /// Functions that are given a path, or that are compared in conditions on nodes.
-static FUNCTIONS: [&[u8]; 8] = [
+static FUNCTIONS: [&[u8]; 12] = [
+    b"ends-with(",
+    b"matches(",
+    b"doc-available(",
+    b"unparsed-text(",
     b"count(",
     b"name(",
     b"local-name(",
@@ -115,9 +119,14 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
             is_boundary(bytes, range.start)
                 && matches!(behind, [b'*' | b'a'..=b'z' | b'A'..=b'Z', ..])
                 && (breaks_out()
-                    || bytes
-                        .get(..range.start)
-                        .is_some_and(|before| before.ends_with(b"/")))
+                    || bytes.get(..range.start).is_some_and(|before| {
+                        let is_given = |function: &&[u8]| {
+                            let from = before.len().checked_sub(function.len());
+                            from.is_some_and(|from| begins(rest(before, from), function))
+                        };
+                        before.ends_with(b"/")
+                            || FUNCTIONS.iter().any(|function| is_given(&function))
+                    }))
         } else {
             let is_truth = bytes.get(range.end - 2..range.end) == Some(b"()");
             (is_truth && is_put_to_a_text(bytes, range.start))
@@ -149,13 +158,23 @@ fn documents(bytes: &[u8], matches: &mut Matches) {
     }
 }
 
+/// Whether a text is an address or a path in quotes, of which a document is read.
+fn is_document(argument: &[u8]) -> bool {
+    let inner = match argument {
+        [b'\'' | b'"', inner @ ..] => inner,
+        _ => return false,
+    };
+    inner.starts_with(b"/") || find(inner, b"://", 0).is_some_and(|scheme| scheme < 8)
+}
+
 /// Whether what a function is given begins a path, or is another function of one.
 fn is_path(argument: &[u8]) -> bool {
     let argument = rest(argument, blanks(argument).min(8));
     matches!(
         argument,
         [b'/', b'/' | b'*' | b'@' | b'a'..=b'z' | b'A'..=b'Z', ..]
-    ) || matches!(argument, [b'.', b'.' | b'/', ..] | [b'@', b'*', ..])
+    ) || matches!(argument, [b'.', b'.' | b'/' | b',', ..] | [b'@', b'*', ..])
+        || is_document(argument)
         || FUNCTIONS.iter().any(|inner| {
             let inside = rest(argument, inner.len());
             // The name of the node itself, without an argument.
@@ -206,6 +225,10 @@ mod tests {
             "x'] | /* | /foo[bar='",
             "document('http://a.example/')",
             "//*",
+            "' or ends-with(.,'a') or '",
+            "' or matches(.,'a') or '",
+            "' or doc-available('http://a.example') or '",
+            "1 or count(parent::*)=1",
         ] {
             assert_eq!(found(&ANALYZER, text), ["query"], "{text}");
         }

@@ -83,6 +83,11 @@ fn number(part: &[u8]) -> Option<(u64, bool)> {
     Some((text.parse().ok()?, true))
 }
 
+/// Whether a host is an IPv4 address of the server itself or its network.
+pub(super) fn is_inner_v4(host: &[u8]) -> bool {
+    read(host).is_some_and(|(ip, _)| ip.is_loopback() || ip.is_private() || ip.is_link_local())
+}
+
 /// Whether an IPv6 address is the server itself or in its network, or has such an IPv4 address in it (RFC 4291, RFC 6052,
 /// RFC 3056, RFC 4193).
 pub(super) fn is_inner_v6(host: &[u8]) -> bool {

@@ -27,6 +27,14 @@ pub(super) fn goes_on(
     };
     let range = first.start..behind.last().map_or(first.end, |token| token.end);
     let next = behind.get(1..).unwrap_or_default();
+    // `admin'||'1`: two texts that are one to the query, or a condition to MySQL.
+    if first.kind == Kind::Connective
+        && stands == Behind::Text
+        && !text.is_document()
+        && matches!(next, [word] if word.kind == Kind::Text && word.start == first.end && word.is_open_word())
+    {
+        return matches.add(&CONDITION_BEHIND_TEXT, range);
+    }
     if is_connective(first) {
         // Two texts side by side are no condition: `'a' or 'b'`.
         let stands = if is_closed && stands == Behind::Number {

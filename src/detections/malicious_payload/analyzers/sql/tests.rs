@@ -19,6 +19,7 @@ fn conditions_behind_texts_are_found() {
     finds(
         "condition_behind_text",
         &[
+            "admin'||'1",
             "1'='1",
             "1'='0'='0",
             "'-0||'1",
