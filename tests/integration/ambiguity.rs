@@ -304,6 +304,15 @@ fn cases() -> Vec<(&'static str, Request, Request)> {
             parts("--b\nContent-Disposition: form-data; name=a\n\n\n--b--\n"),
         ),
         (
+            "disguised_program",
+            parts(
+                "--b\nContent-Disposition: form-data; name=a; filename=b.png\nContent-Type: image/png\n\n#!/bin/sh\n--b--\n",
+            ),
+            parts(
+                "--b\nContent-Disposition: form-data; name=a; filename=b.sh\nContent-Type: text/plain\n\n#!/bin/sh\n--b--\n",
+            ),
+        ),
+        (
             "multipart_bad_header",
             field("Content-Disposition: form-data; name=a\nhello"),
             field("Content-Disposition: form-data; name=a\nhello:"),

@@ -124,8 +124,7 @@ fn analyze(text: &Text<'_>, matches: &mut Matches) {
                             let from = before.len().checked_sub(function.len());
                             from.is_some_and(|from| begins(rest(before, from), function))
                         };
-                        before.ends_with(b"/")
-                            || FUNCTIONS.iter().any(|function| is_given(&function))
+                        before.ends_with(b"/") || FUNCTIONS.iter().any(is_given)
                     }))
         } else {
             let is_truth = bytes.get(range.end - 2..range.end) == Some(b"()");

@@ -11,8 +11,8 @@ use super::super::super::decode::Syntax;
 use super::super::classify::{looks_binary, utf16};
 use super::super::label::Charset;
 use super::super::runs;
-use super::Within;
 use super::head::Head;
+use super::{Within, media};
 
 /// How much of a binary file is looked at for text.
 pub(super) const FILE_HEAD: usize = 4096;
@@ -23,7 +23,7 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
     if text.is_empty() {
         return;
     }
-    if is_program(text) && head.is_media(out) {
+    if media::is_program(text) && head.is_media(out) {
         out.note("disguised_program", range.start..range.start + 2);
     }
     let field = head.field();
@@ -56,26 +56,6 @@ pub(super) fn add(head: &Head, range: Range<usize>, within: Within, out: &mut Co
         out.value(field, range.clone(), Syntax::Utf16 { big_endian });
     }
     runs::value(field, range, out);
-}
-
-/// Whether a file begins as a program does that a system starts: of Windows (with the first bytes of its header, since `MZ`
-/// alone may begin anything), Linux, macOS or Java, or a script by its interpreter.
-fn is_program(text: &[u8]) -> bool {
-    let windows: [&[u8]; 3] = [b"MZ\x90\0", b"MZP\0", b"MZ\0\0"];
-    let others: [&[u8]; 8] = [
-        b"\x7fELF",
-        b"\xfe\xed\xfa\xce",
-        b"\xfe\xed\xfa\xcf",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-        b"\xca\xfe\xba\xbe",
-        b"#!/",
-        b"#! /",
-    ];
-    windows
-        .iter()
-        .chain(&others)
-        .any(|start| text.starts_with(start))
 }
 
 /// Adds a piece of the content of a file that was begun before.

@@ -12,6 +12,8 @@ use super::super::super::names::NameRef;
 use super::super::label::Charset;
 use super::super::params::{Param, params};
 use super::boundary::Boundary;
+use super::media;
+use super::written::{Written, is_token};
 
 /// The most headers of a part; honest ones have four.
 const MAX_HEADERS: usize = 32;
@@ -45,16 +47,6 @@ pub(super) struct Head {
     /// Whether a file name is given as RFC 8187 writes it, and no other.
     is_extended: bool,
     is_odd: bool,
-}
-
-/// Whether a type is one of media.
-fn is_media(value: &[u8]) -> bool {
-    let kinds: [&[u8]; 4] = [b"image/", b"audio/", b"video/", b"font/"];
-    kinds.iter().any(|kind| {
-        value
-            .get(..kind.len())
-            .is_some_and(|begins| begins.eq_ignore_ascii_case(kind))
-    })
 }
 
 impl Head {
@@ -94,18 +86,8 @@ impl Head {
 
     /// Whether the type or the name of the file says that it is a picture, a sound, a film or a font.
     pub(super) fn is_media(&self, out: &Collector<'_>) -> bool {
-        const ENDS: [&str; 16] = [
-            "png", "jpg", "jpeg", "gif", "webp", "bmp", "ico", "tif", "tiff", "mp3", "mp4", "mov",
-            "avi", "wav", "woff", "woff2",
-        ];
         let name = self.file_name.clone().map(|range| out.text(&range));
-        let end = name.and_then(|name| name.rsplit(|byte| *byte == b'.').next());
-        let is_named = end.is_some_and(|end| {
-            let end = end.strip_suffix(b"\"").unwrap_or(end);
-            ENDS.iter()
-                .any(|known| known.as_bytes().eq_ignore_ascii_case(end))
-        });
-        self.is_media || is_named
+        self.is_media || name.is_some_and(media::is_name)
     }
 
     /// Whether the part is a file to most parsers: its file name is one that not all of them read, or it has no names at all,
@@ -199,7 +181,7 @@ impl Head {
             }
             self.has_type = true;
             self.is_typed |= !value.is_empty();
-            self.is_media |= is_media(out.text(&value));
+            self.is_media |= media::is_type(out.text(&value));
             self.content_type(value.clone(), out);
         } else if key.eq_ignore_ascii_case(b"content-transfer-encoding") {
             self.transfer_encoding(value.clone(), out);
@@ -353,72 +335,6 @@ impl Head {
         let field = self.field();
         out.key(field, inner, Syntax::Path);
     }
-}
-
-/// How a parameter is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
-    /// So that every parser reads the same.
-    Plainly,
-    /// With a quote that is escaped, or is not, according to who reads it.
-    Escaped,
-    /// In quotes that do not close or behind which something follows, with single quotes, with blanks, without a value.
-    Oddly,
-}
-
-impl Written {
-    fn of(key: &Range<usize>, value: &Range<usize>, end: usize, text: &[u8]) -> Self {
-        let slice = |range: Range<usize>| text.get(range).unwrap_or_default();
-        let bytes = slice(value.clone());
-        match slice(key.end..value.start) {
-            b"=\"" if memchr::memmem::find(bytes, b"\\\"").is_some() => Self::Escaped,
-            b"=\"" => match slice(value.end..end) {
-                [b'"', behind @ ..] if matches!(behind.trim_ascii_start(), [] | [b';', ..]) => {
-                    if bytes.contains(&b'\\') {
-                        Self::Escaped
-                    } else {
-                        Self::Plainly
-                    }
-                }
-                _ => Self::Oddly,
-            },
-            b"=" if !bytes.is_empty()
-                && quotes_are_plain(slice(key.clone()), bytes)
-                && bytes.iter().all(|byte| is_token(*byte)) =>
-            {
-                Self::Plainly
-            }
-            _ => Self::Oddly,
-        }
-    }
-}
-
-/// Whether the single quotes in a value without double ones say the same to everybody: to PHP, one begins a text that may
-/// run on beyond the value. There are none, or the two of RFC 8187, which nothing can stand between that ends a value.
-fn quotes_are_plain(key: &[u8], value: &[u8]) -> bool {
-    let quotes = memchr::memchr_iter(b'\'', value).count();
-    quotes == 0 || (key.ends_with(b"*") && quotes == 2 && !value.starts_with(b"'"))
-}
-
-/// Whether a token may have this byte (RFC 9110, 5.6.2).
-const fn is_token(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'#'
-            | b'$'
-            | b'%'
-            | b'&'
-            | b'\''
-            | b'*'
-            | b'+'
-            | b'-'
-            | b'.'
-            | b'^'
-            | b'_'
-            | b'`'
-            | b'|'
-            | b'~'
-    ) || byte.is_ascii_alphanumeric()
 }
 
 /// Bytes of the body without the blanks around them.

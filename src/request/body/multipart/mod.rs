@@ -10,10 +10,12 @@
 mod boundary;
 mod content;
 mod head;
+mod media;
 mod part;
 mod scanner;
 mod unit;
 mod units;
+mod written;
 
 use std::ops::Range;
 
