@@ -22,7 +22,10 @@ const ALONE: usize = 5;
 #[inline]
 pub(super) fn may_be_in(text: &[u8]) -> bool {
     text.len() >= SHORTEST
-        && matches!(text.first(), Some(b'{' | b'[' | b' ' | b'\n'))
+        && matches!(
+            text.first(),
+            Some(b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n')
+        )
         && is_document(text)
 }
 
@@ -139,6 +142,7 @@ mod tests {
             ["1 or 2", "x y"]
         );
         assert_eq!(members(r#" [ "a b" ] "#), ["a b"]);
+        assert_eq!(members("\r\n\t{\t\"a\":\"b c\"}"), ["b c"]);
         assert_eq!(members(r#"{"a":"b\"c d"}"#), [r#"b\"c d"#]);
         let many: String = (0..9).map(|number| format!("\"{number} x\",")).collect();
         assert_eq!(

@@ -141,6 +141,15 @@ pub(super) fn rest(text: &[u8], at: usize) -> &[u8] {
     text.get(at..).unwrap_or_default()
 }
 
+/// The word that ends at `at`, as far as it is no longer than any that is known.
+pub(super) fn word_before(text: &[u8], at: usize) -> &[u8] {
+    const LONGEST: usize = 32;
+    let before = text.get(..at).unwrap_or_default();
+    let letters = before.iter().rev().take(LONGEST);
+    let len = letters.take_while(|byte| is_word(**byte)).count();
+    rest(before, before.len() - len)
+}
+
 /// The word that `text` begins with.
 pub(super) fn word(text: &[u8]) -> &[u8] {
     let len = text.iter().take_while(|byte| is_word(**byte)).count();

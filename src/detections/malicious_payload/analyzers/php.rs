@@ -4,7 +4,7 @@ mod probes;
 
 use std::sync::LazyLock;
 
-use super::bytes::{Texts, begins, blanks, find, is_boundary, is_one_of, rest, word};
+use super::bytes::{Texts, begins, blanks, find, is_boundary, is_one_of, rest, word, word_before};
 use super::{Analyzer, Matches, Rule, Text};
 
 static TAG: Rule = Rule {
@@ -241,13 +241,8 @@ fn calls(bytes: &[u8], rule: &'static Rule, matches: &mut Matches) {
             .take_while(|byte| byte.is_ascii_whitespace())
             .count();
         let before = before.get(..open - gap).unwrap_or_default();
-        let len = before
-            .iter()
-            .rev()
-            .take(24)
-            .take_while(|byte| super::bytes::is_word(**byte))
-            .count();
-        let name = rest(before, before.len() - len);
+        let name = word_before(before, before.len());
+        let len = name.len();
         let prefix = before
             .len()
             .checked_sub(len + 1)

@@ -1,6 +1,6 @@
 //! What stands before a name in a script: whether it is code, and whether a value breaks out into it.
 
-use super::super::bytes::{is_one_of, is_word, rest, without_comments};
+use super::super::bytes::{is_one_of, is_word, rest, without_comments, word_before};
 use super::script::OBJECTS;
 
 /// What stands before a name.
@@ -108,13 +108,8 @@ fn object_before(text: &[u8], dot: usize, depth: usize) -> Before {
     {
         return within(text, before.len(), depth - 1);
     }
-    let len = object
-        .iter()
-        .rev()
-        .take(24)
-        .take_while(|byte| is_word(**byte))
-        .count();
-    let word = rest(object, object.len() - len);
+    let word = word_before(object, object.len());
+    let len = word.len();
     if depth > 0 && is_one_of(word, &OBJECTS) {
         within(text, object.len() - len, depth - 1)
     } else {

@@ -7,7 +7,9 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::super::bytes::{Texts, begins, blanks, is_boundary, is_one_of, is_word, rest, word};
+use super::super::bytes::{
+    Texts, begins, blanks, is_boundary, is_one_of, is_word, rest, word, word_before,
+};
 use super::context::{Before, before};
 
 /// What a name stands for.
@@ -278,19 +280,12 @@ pub(super) fn is_handed_over(text: &[u8], name: &Range<usize>) -> bool {
     match before {
         Some(b'(') => matches!(behind, Some(b')' | b',')),
         Some(b'=') if matches!(behind, Some(b',' | b';')) => {
-            let given = text.get(..name.start - 1).unwrap_or_default();
-            let len = given
-                .iter()
-                .rev()
-                .take(24)
-                .take_while(|byte| is_word(**byte))
-                .count();
-            let given = rest(given, given.len() - len);
+            let given = word_before(text, name.start - 1);
             let called = rest(text, name.end + 1);
             let called = rest(called, blanks(called).min(8));
-            len > 0
+            !given.is_empty()
                 && called.starts_with(given)
-                && matches!(rest(called, len).first(), Some(b'(' | b'`'))
+                && matches!(rest(called, given.len()).first(), Some(b'(' | b'`'))
         }
         _ => false,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::bytes::{Texts, begins, blanks, find, is_one_of, is_word, rest};
+use super::super::bytes::{Texts, begins, blanks, find, is_one_of, rest, word_before};
 use super::super::{Matches, Rule};
 use super::CALL;
 
@@ -124,18 +124,6 @@ fn probe(bytes: &[u8], matches: &mut Matches) {
             return matches.add(&PROBE, end - printing.len()..open + 1);
         }
     }
-}
-
-/// The word that ends at `at`.
-fn word_before(bytes: &[u8], at: usize) -> &[u8] {
-    let before = bytes.get(..at).unwrap_or_default();
-    let len = before
-        .iter()
-        .rev()
-        .take(32)
-        .take_while(|byte| is_word(**byte))
-        .count();
-    rest(before, before.len() - len)
 }
 
 /// Adds names that are put together: `chr(115).chr(121)`, `str_rot13('flfgrz')('id')`, `('sys'.'tem')('id')`.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::bytes::{begins, blanks, find, is_one_of, is_word, rest, word};
+use super::super::bytes::{begins, blanks, find, is_one_of, rest, word, word_before};
 use super::super::{Analyzer, Matches, Rule, Text};
 use super::programs::program;
 
@@ -61,13 +61,7 @@ fn variables_of_windows(bytes: &[u8]) -> Option<Range<usize>> {
         return Some(at..at + 9);
     }
     let cut = memchr::memmem::find(bytes, b":~")?;
-    let before = bytes.get(..cut)?;
-    let name = before
-        .iter()
-        .rev()
-        .take(32)
-        .take_while(|byte| is_word(**byte))
-        .count();
+    let name = word_before(bytes, cut).len();
     let begin = (cut - name).checked_sub(1)?;
     let number = rest(bytes, cut + 2);
     let digits = number
