@@ -92,10 +92,7 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
     let mut loaded = load(&source, &registry, &shared, &Process, 1)
         .map_err(|report| anyhow!("{}", report.draw(false)))?;
     let settings = &mut loaded.settings;
-    settings.listen.0 = vec![ListenAddress {
-        address: listen,
-        proxy_protocol: None,
-    }];
+    settings.listen.0 = vec![ListenAddress::at(listen)];
     settings.upstream = UpstreamConfig::to(ServerUrl {
         host: application.ip().to_string(),
         port: application.port(),

@@ -15,6 +15,7 @@ use crate::config::{ConfigError, Document, Environment, Load, Report, Watched};
 use crate::engine::policy::Revision;
 use crate::engine::{Chain, Link, Policy, Registry, glob};
 use crate::event::config::EventLog;
+use crate::proxy::tls::{self, Tls};
 
 /// The configuration that comes with portcullis, which is its manual, too.
 pub const EMBEDDED: &str = include_str!("../../rules.yaml");
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The policy made of it.
     pub policy: Policy,
+    /// What each address that is listened on is encrypted with.
+    pub tls: Vec<Tls>,
     /// The file itself and all files that it names: a change in one of them calls for a reload.
     pub files: Watched,
     /// What is wrong but need not stop the start.
@@ -81,6 +84,10 @@ pub fn load(
         hash: text_hash,
     };
     let compiled = compile(&settings, registry, &mut load, revision);
+    let tls = tls::compile(&settings.listen, &mut load).unwrap_or_else(|wrong| {
+        errors.extend(wrong);
+        Vec::new()
+    });
     let (named, mut warnings) = load.finish();
     warnings.extend(document.warnings(doubts(&settings, &base)));
     files.extend(&named);
@@ -96,6 +103,7 @@ pub fn load(
     Ok(Loaded {
         settings,
         policy,
+        tls,
         files,
         warnings: warnings
             .into_iter()

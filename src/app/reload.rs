@@ -23,8 +23,10 @@ use crate::control::ControlState;
 use crate::engine::Policy;
 use crate::event::{Decision, Event, EventKind};
 use crate::proxy::clock;
+use crate::proxy::config::ListenAddress;
 use crate::proxy::identity::Trust;
 use crate::proxy::slots::Slots;
+use crate::proxy::tls::Tls;
 use crate::proxy::{Proxy, Serving};
 
 /// How often files are looked at.
@@ -51,12 +53,18 @@ pub(super) struct Reloader {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What requests are served under, made of a configuration.
-pub(super) fn serving(settings: &Settings, mut policy: Policy, monitor: bool) -> Serving {
+pub(super) fn serving(
+    settings: &Settings,
+    mut policy: Policy,
+    tls: Vec<Tls>,
+    monitor: bool,
+) -> Serving {
     policy.excerpt = settings.events.excerpt.as_usize();
     Serving {
         policy: Arc::new(if monitor { policy.monitored() } else { policy }),
         limits: settings.limits.clone(),
         trust: Arc::new(Trust::new(&settings.clients)),
+        tls,
         upstream: settings.upstream.clone(),
         access_log: settings.events.access_log,
     }
@@ -176,13 +184,20 @@ impl Reloader {
         let Loaded {
             settings,
             policy,
+            tls,
             files,
             warnings,
             base,
             ..
         } = loaded;
         *lock(&self.files) = files;
-        let serving = serving(&settings, policy, options.monitor);
+        let mut serving = serving(&settings, policy, tls, options.monitor);
+        if let Some(before) = &*in_force
+            && needs_other_sockets(before, &settings)
+        {
+            // The sockets are those of the addresses before, and so must be what they are encrypted with.
+            serving.tls.clone_from(&self.proxy.serving.load().tls);
+        }
         let test = test(&serving)?;
         self.proxy
             .events
@@ -309,7 +324,7 @@ fn test(serving: &Serving) -> Result<SelfTest, String> {
 /// What a reload cannot change, where it was changed.
 fn needs_restart(before: &Settings, after: &Settings) -> String {
     let mut keys = Vec::new();
-    if before.listen != after.listen {
+    if needs_other_sockets(before, after) {
         keys.push("listen");
     }
     if before.control != after.control {
@@ -321,6 +336,15 @@ fn needs_restart(before: &Settings, after: &Settings) -> String {
     let keys = keys.join(" and ");
     tracing::warn!("`{keys}` changed, which takes effect at the next start.");
     format!(" `{keys}` changed, which takes effect at the next start.")
+}
+
+/// Whether the addresses that are listened on would have to be others, or be bound in another way.
+fn needs_other_sockets(before: &Settings, after: &Settings) -> bool {
+    let (before, after) = (&before.listen.0, &after.listen.0);
+    let is_same = |(before, after): (&ListenAddress, &ListenAddress)| {
+        before.address == after.address && before.proxy_protocol == after.proxy_protocol
+    };
+    before.len() != after.len() || !before.iter().zip(after).all(is_same)
 }
 
 /// What is locked is whole also after a panic elsewhere: every change is one assignment.

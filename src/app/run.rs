@@ -68,9 +68,9 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
             shared,
         },
     )?;
-    for address in running.addresses() {
+    for (address, scheme) in running.addresses().iter().zip(running.schemes()) {
         tracing::info!(
-            "Listening on http://{address}, forwarding to {}.",
+            "Listening on {scheme}://{address}, forwarding to {}.",
             running.upstream()
         );
     }

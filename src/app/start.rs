@@ -28,6 +28,7 @@ use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
 use crate::proxy::tally::Tally;
+use crate::proxy::tls::Tls;
 use crate::proxy::{Judges, Proxy};
 
 /// How long the end waits for events to be written.
@@ -106,6 +107,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
     let Loaded {
         settings,
         policy,
+        tls,
         files,
         warnings,
         base,
@@ -116,7 +118,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
     let events = open_events(&settings, &base)?;
     let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
     let proxy = Arc::new(Proxy {
-        serving: ArcSwap::from_pointee(serving(&settings, policy, options.monitor)),
+        serving: ArcSwap::from_pointee(serving(&settings, policy, tls, options.monitor)),
         facts: Arc::clone(&facts) as Arc<dyn crate::clients::Facts>,
         events: events.clone(),
         ids: IdSource::new()?,
@@ -201,6 +203,13 @@ impl Running {
         &self.addresses
     }
 
+    /// What is spoken at each of these addresses: `http`, or `https` where it is encrypted.
+    pub(super) fn schemes(&self) -> Vec<&'static str> {
+        let serving = self.reloader.proxy().serving.load();
+        let of = |tls: &Tls| tls.as_ref().map_or("http", |_| "https");
+        serving.tls.iter().map(of).collect()
+    }
+
     /// The address of the control listener.
     #[must_use]
     pub const fn control_address(&self) -> Option<SocketAddr> {
@@ -260,18 +269,19 @@ impl Running {
 }
 
 fn bind_all(settings: &Settings, cores: usize) -> Result<Vec<Vec<Listener>>, StartError> {
-    let bind = |listen: &ListenAddress| {
+    let bind = |(number, listen): (usize, &ListenAddress)| {
         let address = listen.address;
         let sockets = listener::bind(address, cores)
             .map_err(|error| StartError::Listen { address, error })?;
-        let proxy_protocol = listen.proxy_protocol.clone().map(Arc::new);
+        let config = Arc::new(listen.clone());
         let listener = |socket| Listener {
             socket,
-            proxy_protocol: proxy_protocol.clone(),
+            number,
+            config: Arc::clone(&config),
         };
         Ok(sockets.into_iter().map(listener).collect())
     };
-    settings.listen.0.iter().map(bind).collect()
+    settings.listen.0.iter().enumerate().map(bind).collect()
 }
 
 fn bind_control(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {

@@ -10,6 +10,7 @@ pub use super::clients_config::{
     ClientsConfig, FieldName, ForwardIdentity, HostIdentity, IdentityHeader,
 };
 pub use super::server_url::ServerUrl;
+pub use super::tls::config::{CertificateConfig, ClientCertificates, TlsConfig, TlsVersion};
 use crate::config::{ByteSize, Cidr, Duration};
 
 /// The addresses to listen on: `127.0.0.1:8080`, or a list of them.
@@ -25,6 +26,21 @@ pub struct ListenAddress {
     /// Which peers say by a PROXY protocol header for whom they connect; nobody where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyProtocolConfig>,
+    /// How connections are encrypted; not at all where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+}
+
+impl ListenAddress {
+    /// An address with everything else at its default.
+    #[must_use]
+    pub const fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            proxy_protocol: None,
+            tls: None,
+        }
+    }
 }
 
 /// Load balancers that pass connections on and say whose they are, by the PROXY protocol, version 1 or 2.
@@ -171,10 +187,8 @@ pub enum EncodedBody {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self(vec![ListenAddress {
-            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            proxy_protocol: None,
-        }])
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Self(vec![ListenAddress::at(address)])
     }
 }
 
@@ -256,10 +270,7 @@ impl<'de> Deserialize<'de> for Listen {
                 let address = text.parse().map_err(|_| {
                     E::custom(format!("`{text}` is no address to listen on; write address and port, as in `127.0.0.1:8080` or `[::]:8080`"))
                 })?;
-                Ok(Listen(vec![ListenAddress {
-                    address,
-                    proxy_protocol: None,
-                }]))
+                Ok(Listen(vec![ListenAddress::at(address)]))
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {

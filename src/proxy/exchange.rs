@@ -29,7 +29,15 @@ use super::{Proxy, Serving, clock, forward, framing};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
 use crate::request::coding::Decoded;
-use crate::request::{ClientIdentity, RequestView, ResponseView};
+use crate::request::{ClientIdentity, Encryption, RequestView, ResponseView};
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// How the connection is encrypted, if it is.
+    pub(super) encryption: Option<Encryption>,
+}
 
 /// What a core has of its own.
 #[derive(Debug)]
@@ -53,7 +61,7 @@ struct Exchange<'a> {
 /// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
 pub(super) async fn serve(
     core: &Core,
-    peer: IpAddr,
+    peer: Peer,
     request: Request<Incoming>,
     turn: &Turn,
 ) -> Response<ClientBody> {
@@ -65,7 +73,10 @@ pub(super) async fn serve(
     let serving = core.proxy.serving.load_full();
     let time = clock::timestamp();
     let id = core.proxy.ids.next(clock::unix_milliseconds(time));
-    let client = serving.trust.identify(peer, &head.uri, &head.headers);
+    let mut client = serving
+        .trust
+        .identify(peer.address, &head.uri, &head.headers);
+    client.encryption = peer.encryption;
     let began = clock::now();
     let access_log = serving.access_log.then_some((&core.proxy, began));
     let report = Report::new(id, time, &client, &head, access_log);
@@ -260,7 +271,8 @@ impl Exchange<'_> {
         }
         let trust = &self.serving.trust;
         let way = trust.way(self.client.peer, &head.uri, &head.headers);
-        forward::describe(headers, trust, &way, self.id);
+        let scheme = self.client.encryption.map_or("http", |_| "https");
+        forward::describe(headers, trust, &way, (scheme, self.id));
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
             && let Some(server) = self.serving.upstream.servers.first()

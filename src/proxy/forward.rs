@@ -20,8 +20,14 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Tells the upstream who asked, for what, and under which id. Nothing else in `headers` says any of it afterwards.
-pub(super) fn describe(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>, id: EventId) {
+/// Tells the upstream who asked, for what, by which scheme, and under which id. Nothing else in `headers` says any of it
+/// afterwards.
+pub(super) fn describe(
+    headers: &mut HeaderMap,
+    trust: &Trust,
+    way: &Way<'_>,
+    (scheme, id): (&'static str, EventId),
+) {
     let told = elements_of_forwarded(headers, way);
     strip_spoofed(headers, trust, way);
     for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_REQUEST_ID] {
@@ -32,7 +38,7 @@ pub(super) fn describe(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>, id
     }
     headers
         .entry(X_FORWARDED_PROTO)
-        .or_insert(HeaderValue::from_static("http"));
+        .or_insert(HeaderValue::from_static(scheme));
     if let Some(host) = headers.get(HOST).cloned() {
         headers.entry(X_FORWARDED_HOST).or_insert(host);
     }

@@ -121,6 +121,7 @@ impl Trust {
             source: way.source,
             standing: way.standing,
             ipv6_prefix: self.ipv6_prefix,
+            encryption: None,
         }
     }
 

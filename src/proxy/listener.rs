@@ -5,27 +5,20 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
-use std::ops::ControlFlow;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Version};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::client_stream::ClientStream;
-use super::config::{LimitsConfig, ProxyProtocolConfig};
-use super::exchange::{Core, serve};
-use super::framing::{Answer, GateLimits, Gated};
+use super::config::ListenAddress;
+use super::connection::{self, Accepted};
+use super::exchange::Core;
 use super::slots::{Slot, Slots};
 use super::upstream::Pool;
-use super::{Proxy, connections, idle, proxy_protocol, report, respond, rest, tally};
+use super::{Proxy, idle, tally};
 
 /// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
@@ -37,13 +30,15 @@ const UNSENT: u32 = 64 * 1024;
 /// How long a core waits before it accepts again after the system had no descriptor or memory for a connection.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// A socket to accept connections on, and how its peers may say for whom they connect.
+/// A socket to accept connections on, and what the configuration says of its address.
 #[derive(Debug)]
 pub struct Listener {
     /// The socket, bound by [`bind`].
     pub socket: StdListener,
-    /// Whose connections begin with a PROXY protocol header; `None` where nobody's do.
-    pub proxy_protocol: Option<Arc<ProxyProtocolConfig>>,
+    /// Which entry of `listen` it is, counted from 0.
+    pub number: usize,
+    /// What that entry said when the socket was bound.
+    pub config: Arc<ListenAddress>,
 }
 
 /// What the data plane is asked to do.
@@ -107,7 +102,7 @@ pub async fn run_core(
         let socket = TcpListener::from_std(listener.socket)?;
         let accepting = accept(
             Arc::clone(&core),
-            (socket, listener.proxy_protocol),
+            (socket, listener.number, listener.config),
             Arc::clone(&slots),
             stage.clone(),
             alive.clone(),
@@ -135,14 +130,14 @@ async fn purge(core: Arc<Core>) {
     }
 }
 
-async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
+pub(super) async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
     // An error means that whoever asks is gone, which asks for the same.
     let _ = stage.wait_for(|stage| *stage == Stage::Draining).await;
 }
 
 async fn accept(
     core: Arc<Core>,
-    (listener, protocol): (TcpListener, Option<Arc<ProxyProtocolConfig>>),
+    (listener, number, config): (TcpListener, usize, Arc<ListenAddress>),
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
@@ -155,15 +150,16 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer, slot)) => {
-                let connection = connection(
-                    Arc::clone(&core),
+                let accepted = Accepted {
                     stream,
-                    (peer.ip(), protocol.clone()),
+                    address: peer.ip(),
+                    number,
+                    config: Arc::clone(&config),
                     slot,
-                    stage.clone(),
-                    alive.clone(),
-                );
-                tokio::spawn(connection);
+                    alive: alive.clone(),
+                };
+                let serving = connection::serve(Arc::clone(&core), accepted, stage.clone());
+                tokio::spawn(serving);
             }
             // The client went away before it was accepted; that is its business.
             Err(error)
@@ -191,86 +187,4 @@ async fn next(
     let (stream, peer) = listener.accept().await?;
     let slot = idle::slot(&core.proxy, slots, peer.ip()).await;
     Ok((stream, peer, slot.map_err(io::Error::other)?))
-}
-
-/// Serves one connection to its end.
-async fn connection(
-    core: Arc<Core>,
-    mut stream: TcpStream,
-    (accepted, protocol): (IpAddr, Option<Arc<ProxyProtocolConfig>>),
-    slot: Slot,
-    mut stage: watch::Receiver<Stage>,
-    alive: tokio::sync::mpsc::Sender<Infallible>,
-) {
-    // Answers are small and complete; waiting to fill a packet would only delay them.
-    let _ = stream.set_nodelay(true);
-    // From here on the peer is whom a PROXY protocol header names, for everything.
-    let peer = tokio::select! {
-        peer = proxy_protocol::peer(&core.proxy, &mut stream, accepted, protocol.as_deref()) => peer,
-        () = wait_for_drain(&mut stage) => None,
-    };
-    let Some(peer) = peer else { return };
-    let Some(open) = connections::admit(&core.proxy, peer) else {
-        return;
-    };
-    let limits = core.proxy.serving.load().limits.clone();
-    let (activity, turns) = (&open.activity, open.activity.turns());
-    let stream = ClientStream::new(stream, Arc::clone(activity), &limits);
-    let stream = proxy_protocol::Guarded::new(&core.proxy, stream, accepted, protocol.as_deref());
-    let gate = GateLimits::from(&limits);
-    let mut stream = Gated::new(stream, gate, limits.header_time.get(), Arc::clone(turns));
-    let service = service_fn(|request: Request<Incoming>| {
-        let is_old = request.version() < Version::HTTP_11;
-        let (core, turn, service) = (Arc::clone(&core), turns.begin(), activity.serve());
-        // Boxed, because a connection that idles has room for one as well.
-        Box::pin(async move {
-            let mut answer = serve(&core, peer, request, &turn).await;
-            if service.number >= limits.connection_requests {
-                respond::last(&mut answer);
-            }
-            if is_old && answer.body().size_hint().exact().is_none() {
-                activity.set_ends_with_close();
-            }
-            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, (turn, service))))
-        })
-    });
-    let builder = builder(&limits);
-    let mut first = [0];
-    let ended = loop {
-        tokio::select! {
-            biased;
-            // Looked at rather than waited for, since a socket may be called ready and have nothing. An error is for whoever
-            // reads to find.
-            _ = stream.inner().inner().peek(&mut first) => {}
-            () = wait_for_drain(&mut stage) => break Ok(()),
-            _ = idle::too_long(&core.proxy, activity) => break Ok(()),
-        }
-        let drain = wait_for_drain(&mut stage);
-        let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
-        // Boxed, so that it takes no room while the connection rests.
-        match Box::pin(served).await {
-            ControlFlow::Break(ended) => break ended,
-            ControlFlow::Continue(rested) => stream = rested,
-        }
-    };
-    if open.activity.was_too_slow() {
-        tally::tell(&core.proxy, tally::Kind::WriteTime, peer);
-    } else if let Err(error) = ended {
-        report::malformed(&core.proxy, peer, &error);
-    }
-    if let Some(refused) = turns.untold() {
-        report::refused(&core.proxy, peer, &refused);
-    }
-    drop((slot, alive));
-}
-
-fn builder(limits: &LimitsConfig) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // The time for a head is the gate's, since hyper sees none before it is whole.
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_header_size(limits.head.as_usize())
-        .max_buf_size(limits.head.as_usize().max(64 * 1024));
-    builder
 }

@@ -10,6 +10,7 @@ mod client_stream;
 mod clients_config;
 pub mod clock;
 pub mod config;
+mod connection;
 pub mod connections;
 mod exchange;
 mod fields;
@@ -28,6 +29,8 @@ mod rest;
 mod server_url;
 pub mod slots;
 pub mod tally;
+pub mod tls;
+mod transport;
 mod upstream;
 
 use std::sync::Arc;
@@ -40,6 +43,7 @@ use self::config::{LimitsConfig, UpstreamConfig};
 use self::connections::{Connections, InFlight};
 use self::identity::Trust;
 use self::tally::Tally;
+use self::tls::Tls;
 use crate::clients::Facts;
 use crate::engine::Policy;
 use crate::event::EventBus;
@@ -79,6 +83,8 @@ pub struct Serving {
     pub limits: LimitsConfig,
     /// Whom to believe. Bodies under way hold it too.
     pub trust: Arc<Trust>,
+    /// How connections are encrypted, for each address that is listened on.
+    pub tls: Vec<Tls>,
     /// Where to forward to.
     pub upstream: UpstreamConfig,
     /// Whether each request is logged.

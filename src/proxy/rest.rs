@@ -9,16 +9,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::activity::{Activity, End};
-use super::client_stream::ClientStream;
 use super::framing::Gated;
-use super::proxy_protocol::Guarded;
+use super::transport::Transport;
 use super::{Proxy, idle};
 
 /// A connection to a client, with all that stands in it, from hyper's side.
-pub(super) type Stream = Gated<Guarded<ClientStream<TcpStream>>>;
+pub(super) type Stream = Gated<Transport>;
 
 /// Serves a connection until it ends, or rests and goes on later. It ends when it has idled for too long, or when `drain` comes.
 pub(super) async fn serve<S, B>(

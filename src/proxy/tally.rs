@@ -25,12 +25,14 @@ pub(super) enum Kind {
     WriteTime,
     /// Too many requests were under way.
     InFlight,
+    /// A client and an encrypted listener did not come to terms.
+    Handshake,
 }
 
 /// The counts of all kinds.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counts: [Mutex<Count>; 4],
+    counts: [Mutex<Count>; 5],
 }
 
 #[derive(Debug, Default)]
@@ -42,12 +44,21 @@ struct Count {
     last: Option<IpAddr>,
 }
 
+/// What of a kind is to be told: of how many, whose was the last, and what is known of it.
+struct Told<'w> {
+    kind: Kind,
+    count: u32,
+    peer: IpAddr,
+    why: Option<&'w str>,
+}
+
 impl Kind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::ClientConnections,
         Self::Connections,
         Self::WriteTime,
         Self::InFlight,
+        Self::Handshake,
     ];
 
     const fn rule(self) -> &'static str {
@@ -56,6 +67,7 @@ impl Kind {
             Self::Connections => "connections",
             Self::WriteTime => "write_time",
             Self::InFlight => "in_flight",
+            Self::Handshake => "handshake",
         }
     }
 
@@ -71,12 +83,17 @@ impl Kind {
                 "The client did not read its answer within `limits.write_time`, or slower than `limits.body_rate`."
             }
             Self::InFlight => "More requests than `limits.in_flight` are with the upstream.",
+            Self::Handshake => {
+                "A client and an encrypted listener did not come to terms; the connection was closed."
+            }
         }
     }
 
     const fn decision(self) -> Decision {
         match self {
-            Self::ClientConnections | Self::WriteTime | Self::InFlight => Decision::Block,
+            Self::ClientConnections | Self::WriteTime | Self::InFlight | Self::Handshake => {
+                Decision::Block
+            }
             Self::Connections => Decision::None,
         }
     }
@@ -122,8 +139,23 @@ impl Count {
 
 /// Tells of something that happened on a connection from `peer`, or counts it.
 pub(super) fn tell(proxy: &Proxy, kind: Kind, peer: IpAddr) {
+    tell_with(proxy, kind, peer, None);
+}
+
+/// The same, where `why` it happened is worth telling.
+pub(super) fn tell_why(proxy: &Proxy, kind: Kind, peer: IpAddr, why: &str) {
+    tell_with(proxy, kind, peer, Some(why));
+}
+
+fn tell_with(proxy: &Proxy, kind: Kind, peer: IpAddr, why: Option<&str>) {
     if let Some(count) = proxy.tally.count(kind, peer, clock::now()) {
-        emit(proxy, kind, peer, count);
+        let told = Told {
+            kind,
+            count,
+            peer,
+            why,
+        };
+        emit(proxy, &told);
     }
 }
 
@@ -140,16 +172,23 @@ pub(super) fn tell_the_last(proxy: &Proxy) {
 fn tell_what_is_left(proxy: &Proxy, now: Option<Instant>) {
     for kind in Kind::ALL {
         if let Some((count, peer)) = proxy.tally.take(kind, now) {
-            emit(proxy, kind, peer, count);
+            let told = Told {
+                kind,
+                count,
+                peer,
+                why: None,
+            };
+            emit(proxy, &told);
         }
     }
 }
 
-fn emit(proxy: &Proxy, kind: Kind, peer: IpAddr, count: u32) {
+fn emit(proxy: &Proxy, told: &Told<'_>) {
+    let (kind, count) = (told.kind, told.count);
     let time = clock::timestamp();
     let id = proxy.ids.next(clock::unix_milliseconds(time));
     let mut event = Event::new(id, time, EventKind::Refused, kind.message());
-    let peer = peer.to_canonical();
+    let peer = told.peer.to_canonical();
     event.client = Some(EventClient {
         ip: peer,
         source: IdentitySource::Peer,
@@ -158,7 +197,8 @@ fn emit(proxy: &Proxy, kind: Kind, peer: IpAddr, count: u32) {
     event.detection = Some("limits".into());
     event.rule = Some(kind.rule().into());
     event.place = Some("connection".into());
-    event.evidence = Some(Evidence::fact(format!("{count}x")));
+    let evidence = told.why.map_or_else(|| format!("{count}x"), Into::into);
+    event.evidence = Some(Evidence::fact(evidence));
     event.decision = kind.decision();
     event.count = count;
     proxy.events.emit(event);

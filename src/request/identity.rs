@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::Encryption;
+
 /// The one identity of a client. Matching (lists, trust) uses the full address; counting uses [`Self::counting_address`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
@@ -17,6 +19,8 @@ pub struct ClientIdentity {
     pub standing: Standing,
     /// How many leading bits of an IPv6 address count as one client, 1 to 128 (`clients.ipv6_prefix`).
     pub ipv6_prefix: u8,
+    /// How the connection to `peer` is encrypted; `None` where it is not.
+    pub encryption: Option<Encryption>,
 }
 
 /// Where a client's address was taken from.
@@ -57,6 +61,7 @@ impl ClientIdentity {
             source: IdentitySource::Peer,
             standing: Standing::Ordinary,
             ipv6_prefix: 64,
+            encryption: None,
         }
     }
 

@@ -11,6 +11,7 @@ pub mod coding;
 mod collector;
 pub mod cookies;
 pub mod decode;
+mod encryption;
 mod forms;
 pub mod identity;
 pub mod input;
@@ -34,6 +35,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use body::{BodyKind, BodyView};
 pub use coding::{Coding, Codings};
+pub use encryption::Encryption;
 pub use forms::FormsIter;
 pub use identity::{ClientIdentity, IdentitySource, Standing};
 pub use input::{Ambiguity, DecodeStep, Form, Oddities, Origin, Place, PlaceKind, Source, Steps};

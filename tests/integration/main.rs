@@ -33,6 +33,7 @@ mod reload;
 mod secrets;
 mod source_bugs;
 mod support;
+mod tls;
 mod uploads;
 mod upstream_faults;
 mod view;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -480,9 +481,13 @@ pub fn replace(path: &Path, text: &str) {
 
 /// A connection that sends and reads bytes.
 pub struct Client {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Wire>>,
 }
+
+/// What a client's bytes go over.
+pub trait Wire: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Wire for S {}
 
 /// An answer as it came over the wire.
 #[derive(Clone, Debug)]
@@ -505,19 +510,25 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+
+    pub fn over(wire: impl Wire + 'static) -> Self {
         Self {
-            reader: BufReader::new(stream.try_clone().unwrap()),
-            stream,
+            reader: BufReader::new(Box::new(wire)),
         }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        assert!(self.try_send(bytes), "the connection is closed");
     }
 
     /// Sends; a connection that is already closed is no error.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        let wire = self.reader.get_mut();
+        wire.write_all(bytes.as_ref())
+            .and_then(|()| wire.flush())
+            .is_ok()
     }
 
     pub fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) {
@@ -649,4 +660,23 @@ pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(now() < deadline, "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Whether a tool is there. Where it is not, that is said beside the summary, or the test fails if this machine is meant to
+/// have everything (`PORTCULLIS_REQUIRE_SERVICES=1`).
+pub fn has(tool: &str) -> bool {
+    let found = Command::new(tool)
+        .arg("-h")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    if !found {
+        let required = std::env::var("PORTCULLIS_REQUIRE_SERVICES").is_ok_and(|value| value == "1");
+        assert!(!required, "{tool} is missing: apt-get install {tool}");
+        // Not by a macro, whose output is kept back where a test passes.
+        let said = format!("\nNOT TESTED: {tool} is missing (apt-get install {tool})\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+    }
+    found
 }

@@ -25,7 +25,7 @@ fn described(yaml: &str, peer: &str, lines: &[(&str, &str)]) -> HeaderMap {
     let peer = peer.parse().expect("an address");
     let way = trust.way(peer, &Uri::from_static("/"), &sent);
     let id = IdSource::new().expect("randomness").next(0);
-    describe(&mut headers, &trust, &way, id);
+    describe(&mut headers, &trust, &way, ("http", id));
     headers
 }
 

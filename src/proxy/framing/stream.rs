@@ -103,8 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
     }
 
     /// The stream that the gate stands in.
-    pub(in crate::proxy) const fn inner(&self) -> &S {
-        &self.stream
+    pub(in crate::proxy) const fn inner_mut(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     /// The memory that is held for bytes that may not go on yet.

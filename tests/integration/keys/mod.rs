@@ -9,6 +9,7 @@ mod events;
 mod payloads;
 mod rates;
 mod timeouts;
+mod tls;
 mod traffic;
 
 use std::collections::BTreeSet;
@@ -40,6 +41,11 @@ effects! {
     "listen" => traffic::listen,
     "listen[].address" => traffic::listen_address,
     "listen[].proxy_protocol.from" => traffic::proxy_protocol_from,
+    "listen[].tls.certificates[].certificate" => tls::certificate,
+    "listen[].tls.certificates[].key" => tls::certificate_key,
+    "listen[].tls.min_version" => tls::min_version,
+    "listen[].tls.client_ca" => tls::client_ca,
+    "listen[].tls.client_certificates" => tls::client_certificates,
     "upstream" => traffic::upstream,
     "upstream.servers[].url" => traffic::upstream_url,
     "upstream.connect_timeout" => timeouts::connect_timeout,

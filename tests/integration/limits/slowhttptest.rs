@@ -1,30 +1,10 @@
 //! The tool `slowhttptest` (Debian) as a slow client that nobody here wrote. Bounded in number and time, and on this
 //! machine only.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::process::Program;
-use crate::support::{Upstream, json};
-
-/// Whether a tool is there. Where it is not, that is said beside the summary, or the test fails if this machine is meant to
-/// have everything (`PORTCULLIS_REQUIRE_SERVICES=1`).
-fn has(tool: &str) -> bool {
-    let found = Command::new(tool)
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    if !found {
-        let required = std::env::var("PORTCULLIS_REQUIRE_SERVICES").is_ok_and(|value| value == "1");
-        assert!(!required, "{tool} is missing: apt-get install {tool}");
-        // Not by a macro, whose output is kept back where a test passes.
-        let said = format!("\nNOT TESTED: {tool} is missing (apt-get install {tool})\n");
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
-    }
-    found
-}
+use crate::support::{Upstream, has, json};
 
 /// Runs the tool in one of its modes; what it said at the end.
 fn attack(program: &Program, mode: &[&str]) -> String {
