@@ -96,6 +96,7 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             1,
             u64::MAX,
         ),
+        (["limits", "streams"], limits.streams.into(), 1, 10_000),
         (
             ["limits", "in_flight"],
             count(limits.in_flight),

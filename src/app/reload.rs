@@ -27,7 +27,7 @@ use crate::proxy::config::ListenAddress;
 use crate::proxy::identity::Trust;
 use crate::proxy::slots::Slots;
 use crate::proxy::tls::Tls;
-use crate::proxy::{Proxy, Serving};
+use crate::proxy::{Proxy, Serving, Spoken};
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -59,12 +59,17 @@ pub(super) fn serving(
     tls: Vec<Tls>,
     monitor: bool,
 ) -> Serving {
+    let listeners = settings.listen.0.iter().zip(tls);
+    let listeners = listeners.map(|(listen, tls)| Spoken {
+        tls,
+        http2: listen.http2,
+    });
     policy.excerpt = settings.events.excerpt.as_usize();
     Serving {
         policy: Arc::new(if monitor { policy.monitored() } else { policy }),
         limits: settings.limits.clone(),
         trust: Arc::new(Trust::new(&settings.clients)),
-        tls,
+        listeners: listeners.collect(),
         upstream: settings.upstream.clone(),
         access_log: settings.events.access_log,
     }
@@ -195,8 +200,9 @@ impl Reloader {
         if let Some(before) = &*in_force
             && needs_other_sockets(before, &settings)
         {
-            // The sockets are those of the addresses before, and so must be what they are encrypted with.
-            serving.tls.clone_from(&self.proxy.serving.load().tls);
+            // The sockets are those of the addresses before, and so must be what is spoken there.
+            let before = self.proxy.serving.load();
+            serving.listeners.clone_from(&before.listeners);
         }
         let test = test(&serving)?;
         self.proxy

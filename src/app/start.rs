@@ -28,8 +28,7 @@ use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
 use crate::proxy::tally::Tally;
-use crate::proxy::tls::Tls;
-use crate::proxy::{Judges, Proxy};
+use crate::proxy::{Judges, Proxy, Spoken};
 
 /// How long the end waits for events to be written.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
@@ -206,8 +205,8 @@ impl Running {
     /// What is spoken at each of these addresses: `http`, or `https` where it is encrypted.
     pub(super) fn schemes(&self) -> Vec<&'static str> {
         let serving = self.reloader.proxy().serving.load();
-        let of = |tls: &Tls| tls.as_ref().map_or("http", |_| "https");
-        serving.tls.iter().map(of).collect()
+        let of = |spoken: &Spoken| spoken.tls.as_ref().map_or("http", |_| "https");
+        serving.listeners.iter().map(of).collect()
     }
 
     /// The address of the control listener.

@@ -18,8 +18,8 @@ pub(super) struct Activity {
     base: Instant,
     /// When it last began to idle, if it does; milliseconds after `base`.
     changed: AtomicU64,
-    /// A request is being served: from its head to the end of the answer's body.
-    serving: AtomicBool,
+    /// How many requests are being served: from the head to the end of the answer's body.
+    serving: AtomicUsize,
     /// The end of the connection is the end of the answer in service.
     ends_with_close: AtomicBool,
     /// Part of an answer waits to be written.
@@ -57,7 +57,7 @@ impl Activity {
         let activity = Self {
             base,
             changed: AtomicU64::new(0),
-            serving: AtomicBool::new(false),
+            serving: AtomicUsize::new(0),
             ends_with_close: AtomicBool::new(false),
             writing: AtomicBool::new(false),
             served: AtomicUsize::new(0),
@@ -83,7 +83,7 @@ impl Activity {
     }
 
     fn is_answering(&self) -> bool {
-        self.serving.load(Ordering::Relaxed) || self.writing.load(Ordering::Relaxed)
+        self.serving.load(Ordering::Relaxed) > 0 || self.writing.load(Ordering::Relaxed)
     }
 
     /// Whether a request was served on it.
@@ -119,7 +119,7 @@ impl Activity {
 
     /// A request has come.
     pub(super) fn serve(self: &Arc<Self>) -> InService {
-        self.serving.store(true, Ordering::Relaxed);
+        self.serving.fetch_add(1, Ordering::Relaxed);
         InService {
             activity: Arc::clone(self),
             number: self.served.fetch_add(1, Ordering::Relaxed) + 1,
@@ -163,6 +163,6 @@ impl Activity {
 impl Drop for InService {
     fn drop(&mut self) {
         self.activity.mark();
-        self.activity.serving.store(false, Ordering::Relaxed);
+        self.activity.serving.fetch_sub(1, Ordering::Relaxed);
     }
 }

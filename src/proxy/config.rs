@@ -29,6 +29,14 @@ pub struct ListenAddress {
     /// How connections are encrypted; not at all where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
+    /// Whether HTTP/2 is spoken with clients that want to: over TLS with those that offer it, without TLS with those that
+    /// begin with it.
+    #[serde(default = "yes")]
+    pub http2: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl ListenAddress {
@@ -39,6 +47,7 @@ impl ListenAddress {
             address,
             proxy_protocol: None,
             tls: None,
+            http2: true,
         }
     }
 }
@@ -138,6 +147,9 @@ pub struct LimitsConfig {
     /// The most requests of one connection; with the last one's answer it is closed.
     #[schemars(range(min = 1))]
     pub connection_requests: usize,
+    /// The most requests of one HTTP/2 connection at a time; the client is told, and more are refused by resetting them.
+    #[schemars(range(min = 1))]
+    pub streams: u32,
     /// The most requests that may be with the upstream at a time, from when they were judged until their answers begin;
     /// more are refused with 503, before everybody waits.
     #[schemars(range(min = 1))]
@@ -223,6 +235,7 @@ impl Default for LimitsConfig {
             connections: 10_000,
             client_connections: 2_000,
             connection_requests: 10_000,
+            streams: 100,
             in_flight: 1_000,
             drain_time: Duration::seconds(30),
         }

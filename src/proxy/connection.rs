@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Version};
 use http_body::Body;
@@ -18,11 +19,15 @@ use super::config::{LimitsConfig, ListenAddress};
 use super::connections::Open;
 use super::exchange::{Core, Peer, serve as serve_request};
 use super::framing::{Answer, GateLimits, Gated};
+use super::http2::{self, PREFACE};
 use super::listener::{Stage, wait_for_drain};
 use super::slots::Slot;
-use super::tls::{self, Shaken};
+use super::tls;
 use super::transport::{Socket, Transport};
 use super::{connections, idle, proxy_protocol, report, respond, rest, tally};
+
+/// How long a client is left alone that has sent a part of what HTTP/2 begins with.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// A connection that was accepted.
 pub(super) struct Accepted {
@@ -62,11 +67,18 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
     let stream = ClientStream::new(stream, Arc::clone(&open.activity), &limits);
     let socket = proxy_protocol::Guarded::new(&core.proxy, stream, address, protocol);
     let arrived = tokio::select! {
-        arrived = encrypted(&core, number, socket, peer, &limits) => arrived,
+        arrived = arrived(&core, number, socket, (peer, &open), &limits) => arrived,
         () = wait_for_drain(&mut stage) => None,
     };
-    if let Some((transport, peer)) = arrived {
-        http_1(&core, transport, peer, &open, &limits, stage).await;
+    match arrived {
+        Some((Spoken::Http1, transport, peer)) => {
+            http_1(&core, transport, peer, &open, &limits, stage).await;
+        }
+        // Boxed, so that it takes no room where it is not spoken.
+        Some((Spoken::Http2, transport, peer)) => {
+            Box::pin(http2::serve(&core, transport, peer, &open, &limits, stage)).await;
+        }
+        None => {}
     }
     if open.activity.was_too_slow() {
         tally::tell(&core.proxy, tally::Kind::WriteTime, peer);
@@ -74,27 +86,54 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
     drop((slot, alive));
 }
 
-/// Shakes hands where the listener is encrypted. `None` where that failed, which was told.
-async fn encrypted(
+/// What is spoken on a connection.
+enum Spoken {
+    Http1,
+    Http2,
+}
+
+impl Spoken {
+    const fn of(is_http_2: bool) -> Self {
+        if is_http_2 { Self::Http2 } else { Self::Http1 }
+    }
+}
+
+/// Shakes hands where the listener is encrypted, and finds out what is spoken. `None` where there is nobody to speak with,
+/// which was told.
+async fn arrived(
     core: &Core,
     number: usize,
     socket: Socket,
-    address: IpAddr,
+    (address, open): (IpAddr, &Open),
     limits: &LimitsConfig,
-) -> Option<(Transport, Peer)> {
-    let tls = core.proxy.serving.load().tls.get(number).cloned().flatten();
+) -> Option<(Spoken, Transport, Peer)> {
+    let activity = &open.activity;
+    let listener = core.proxy.serving.load().listeners.get(number).cloned()?;
     let mut peer = Peer {
         address,
         encryption: None,
     };
-    let Some(tls) = tls else {
-        return Some((Transport::Plain(socket), peer));
+    let Some(tls) = listener.tls else {
+        let spoken = tokio::select! {
+            biased;
+            is_http_2 = begins_with_http_2(&socket), if listener.http2 => Spoken::of(is_http_2),
+            _ = idle::too_long(&core.proxy, activity), if listener.http2 => return None,
+            else => Spoken::Http1,
+        };
+        return Some((spoken, Transport::Plain(socket), peer));
     };
     // Boxed, so that it takes no room once it is over.
-    match Box::pin(tls::accept(tls, socket, limits.header_time.get())).await {
-        Ok(Shaken { stream, encryption }) => {
-            peer.encryption = Some(encryption);
-            Some((Transport::Tls(Box::new(stream)), peer))
+    let shaking = Box::pin(tls::accept(tls, socket, limits.header_time.get()));
+    let shaken = tokio::select! {
+        biased;
+        shaken = shaking => shaken,
+        _ = activity.asked_to_end() => return None,
+    };
+    match shaken {
+        Ok(shaken) => {
+            peer.encryption = Some(shaken.encryption);
+            let transport = Transport::Tls(Box::new(shaken.stream));
+            Some((Spoken::of(shaken.is_http_2), transport, peer))
         }
         Err(why) => {
             if let Some(why) = why {
@@ -102,6 +141,21 @@ async fn encrypted(
             }
             None
         }
+    }
+}
+
+/// Whether the first bytes are those of HTTP/2. They are looked at, not taken; who sends no more than a part of them is
+/// looked at again, for as long as a connection may be without a request.
+async fn begins_with_http_2(socket: &Socket) -> bool {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        // An error is for whoever reads to find.
+        let seen = socket.inner().peek(&mut first).await.unwrap_or_default();
+        let seen = first.get(..seen).unwrap_or_default();
+        if seen.len() == PREFACE.len() || seen.is_empty() || !PREFACE.starts_with(seen) {
+            return seen == PREFACE;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -122,7 +176,8 @@ async fn http_1(
         let (core, turn, service) = (Arc::clone(core), turns.begin(), activity.serve());
         // Boxed, because a connection that idles has room for one as well.
         Box::pin(async move {
-            let mut answer = serve_request(&core, peer, request, &turn).await;
+            let at_gate = turn.refused_head().map(Box::new);
+            let mut answer = serve_request(&core, peer, request, &turn, at_gate).await;
             if service.number >= limits.connection_requests {
                 respond::last(&mut answer);
             }

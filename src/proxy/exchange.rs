@@ -15,10 +15,10 @@ use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{ClientBody, HoldError, Meter, Progress, UpstreamBody, hold};
+use super::body::{ClientBody, ClientRequest, HoldError, Meter, Progress, UpstreamBody, hold};
 use super::buffered::Held;
 use super::fields::{strip_hop_by_hop, strip_named};
-use super::framing::{Turn, Turns};
+use super::framing::{Refused, Turn, Turns};
 use super::judge;
 use super::receive::{Unread, receive};
 use super::report::Report;
@@ -58,15 +58,16 @@ struct Exchange<'a> {
     turn: &'a Turn,
 }
 
-/// Serves one request that came over a connection from `peer`. `turn` says whether it was refused at the gate.
+/// Serves one request that came over a connection from `peer`, or refuses it for what was found `at_gate`.
 pub(super) async fn serve(
     core: &Core,
     peer: Peer,
     request: Request<Incoming>,
     turn: &Turn,
+    at_gate: Option<Box<Refused>>,
 ) -> Response<ClientBody> {
     let (mut head, body) = request.into_parts();
-    let at_gate = turn.refused_head();
+    let body = ClientRequest::new(body, head.version);
     if let Some(at_gate) = &at_gate {
         at_gate.describe(&mut head);
     }
@@ -91,7 +92,7 @@ pub(super) async fn serve(
         turn,
     };
     let outcome = match at_gate {
-        Some(at_gate) => Err(refused(Refusal::Framing(Box::new(at_gate)), None)),
+        Some(at_gate) => Err(refused(Refusal::Framing(at_gate), None)),
         None => exchange.run(&mut head, body).await,
     };
     match outcome {
@@ -104,7 +105,7 @@ pub(super) async fn serve(
 }
 
 /// A refusal, and the judgement where there was one.
-struct Refused {
+struct Stopped {
     refusal: Refusal,
     evaluation: Option<Evaluation>,
 }
@@ -113,8 +114,8 @@ impl Exchange<'_> {
     async fn run(
         &mut self,
         head: &mut Parts,
-        body: Incoming,
-    ) -> Result<Response<ClientBody>, Box<Refused>> {
+        body: ClientRequest,
+    ) -> Result<Response<ClientBody>, Box<Stopped>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
         // Before the chain judges, so that no rule is satisfied by a header that its sender takes away again.
         let trust = &self.serving.trust;
@@ -224,7 +225,7 @@ impl Exchange<'_> {
         head: &Parts,
         body: (Bytes, Option<Arc<Decoded>>),
         evaluation: Evaluation,
-    ) -> Result<Evaluation, Box<Refused>> {
+    ) -> Result<Evaluation, Box<Stopped>> {
         let now = clock::now();
         let judged = judge::whole(&self.core.proxy, head, &self.client, body, evaluation).await;
         self.report.judged += clock::now().saturating_duration_since(now);
@@ -325,8 +326,8 @@ impl Exchange<'_> {
     }
 
     /// A refused request's answer, its event, and its line in the access log.
-    fn refuse(&mut self, refused: Refused, head: &Parts) -> Response<ClientBody> {
-        let Refused {
+    fn refuse(&mut self, refused: Stopped, head: &Parts) -> Response<ClientBody> {
+        let Stopped {
             refusal,
             mut evaluation,
         } = refused;
@@ -360,15 +361,15 @@ impl Exchange<'_> {
     }
 }
 
-fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Refused> {
-    Box::new(Refused {
+fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Stopped> {
+    Box::new(Stopped {
         refusal,
         evaluation,
     })
 }
 
 /// Leave to forward, or the chain's refusal.
-fn permit(evaluation: Evaluation) -> Result<(Permit, Evaluation), Box<Refused>> {
+fn permit(evaluation: Evaluation) -> Result<(Permit, Evaluation), Box<Stopped>> {
     match evaluation.permit().map_err(|block| block.status) {
         Ok(permit) => Ok((permit, evaluation)),
         Err(status) => Err(refused(Refusal::Denied(status), Some(evaluation))),

@@ -16,6 +16,7 @@ mod exchange;
 mod fields;
 mod forward;
 pub mod framing;
+pub mod http2;
 pub mod identity;
 mod idle;
 mod judge;
@@ -83,12 +84,21 @@ pub struct Serving {
     pub limits: LimitsConfig,
     /// Whom to believe. Bodies under way hold it too.
     pub trust: Arc<Trust>,
-    /// How connections are encrypted, for each address that is listened on.
-    pub tls: Vec<Tls>,
+    /// What is spoken at each address that is listened on.
+    pub listeners: Vec<Spoken>,
     /// Where to forward to.
     pub upstream: UpstreamConfig,
     /// Whether each request is logged.
     pub access_log: bool,
+}
+
+/// What is spoken at an address.
+#[derive(Clone, Debug)]
+pub struct Spoken {
+    /// How connections are encrypted, if they are.
+    pub tls: Tls,
+    /// Whether HTTP/2 is spoken as well.
+    pub http2: bool,
 }
 
 /// The bounded pool that judges bodies over [`Judges::INLINE`] bytes.

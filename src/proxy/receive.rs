@@ -8,11 +8,10 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::Proxy;
-use super::body::{Form, Progress, UpstreamBody};
+use super::body::{ClientRequest, Form, Progress, UpstreamBody};
 use super::buffered::Held;
 use super::config::{LimitsConfig, OverBody, Uploads};
 use super::framing::Turn;
@@ -64,7 +63,7 @@ enum Rest {
     /// What was read, and what is still to come, at most `limit` bytes in all.
     Stream {
         read: Bytes,
-        body: Incoming,
+        body: ClientRequest,
         limit: u64,
     },
 }
@@ -72,7 +71,7 @@ enum Rest {
 /// Reads as much of `body` as the chain needs, within the limits.
 pub(super) async fn receive(
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: ClientRequest,
     need: BodyNeed,
     limits: &LimitsConfig,
     proxy: &Proxy,
@@ -152,7 +151,7 @@ impl Received {
         }
     }
 
-    fn untouched(read: Bytes, body: Incoming, limit: u64, unjudged: Option<Unjudged>) -> Self {
+    fn untouched(read: Bytes, body: ClientRequest, limit: u64, unjudged: Option<Unjudged>) -> Self {
         Self {
             unjudged,
             rest: Rest::Stream { read, body, limit },
@@ -205,7 +204,7 @@ pub(super) enum Unread {
 
 impl Unread {
     /// Before anything was read.
-    pub(super) fn of(body: &Incoming) -> Self {
+    pub(super) fn of(body: &ClientRequest) -> Self {
         if body.is_end_stream() {
             Self::Nothing
         } else {
@@ -249,7 +248,7 @@ impl Reading {
     /// Reads until at least `length` bytes are there or the body has ended.
     async fn up_to(
         &mut self,
-        body: &mut Incoming,
+        body: &mut ClientRequest,
         length: usize,
         deadline: Instant,
     ) -> Result<(), Refusal> {
@@ -297,7 +296,7 @@ impl Reading {
     /// What was read is judged; it and the rest stream on, or nothing but trailers is left.
     fn judge_and_stream(
         mut self,
-        body: Incoming,
+        body: ClientRequest,
         limit: u64,
         unjudged: Option<Unjudged>,
     ) -> Result<Received, Refusal> {
@@ -316,7 +315,7 @@ impl Reading {
     }
 
     /// What goes on: what was read and what is still to come.
-    fn rest(&mut self, body: Incoming, limit: u64) -> Rest {
+    fn rest(&mut self, body: ClientRequest, limit: u64) -> Rest {
         let (read, trailers) = (self.whole(), self.trailers.take());
         if self.ended {
             Rest::Whole {
@@ -332,7 +331,7 @@ impl Reading {
     fn judge_as_it_streams(
         mut self,
         mut units: Units,
-        body: Incoming,
+        body: ClientRequest,
         limits: &LimitsConfig,
     ) -> Result<Received, Refusal> {
         let left = limits.upload.get().checked_sub(self.length as u64);

@@ -27,12 +27,14 @@ pub(super) enum Kind {
     InFlight,
     /// A client and an encrypted listener did not come to terms.
     Handshake,
+    /// A client sent too many frames of HTTP/2 that bring nothing.
+    Frames,
 }
 
 /// The counts of all kinds.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counts: [Mutex<Count>; 5],
+    counts: [Mutex<Count>; 6],
 }
 
 #[derive(Debug, Default)]
@@ -53,12 +55,13 @@ struct Told<'w> {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::ClientConnections,
         Self::Connections,
         Self::WriteTime,
         Self::InFlight,
         Self::Handshake,
+        Self::Frames,
     ];
 
     const fn rule(self) -> &'static str {
@@ -68,6 +71,7 @@ impl Kind {
             Self::WriteTime => "write_time",
             Self::InFlight => "in_flight",
             Self::Handshake => "handshake",
+            Self::Frames => "http2_frames",
         }
     }
 
@@ -86,14 +90,19 @@ impl Kind {
             Self::Handshake => {
                 "A client and an encrypted listener did not come to terms; the connection was closed."
             }
+            Self::Frames => {
+                "A client sent too many HTTP/2 frames that bring nothing; the connection was closed."
+            }
         }
     }
 
     const fn decision(self) -> Decision {
         match self {
-            Self::ClientConnections | Self::WriteTime | Self::InFlight | Self::Handshake => {
-                Decision::Block
-            }
+            Self::ClientConnections
+            | Self::WriteTime
+            | Self::InFlight
+            | Self::Handshake
+            | Self::Frames => Decision::Block,
             Self::Connections => Decision::None,
         }
     }

@@ -19,6 +19,7 @@ mod faults;
 mod forwarding;
 mod framing;
 mod hops;
+mod http2;
 mod identity;
 mod judge;
 mod keys;

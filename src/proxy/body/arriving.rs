@@ -5,10 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::gather::Gathered;
-use super::{BodyError, Progress, stripped};
+use super::{BodyError, ClientRequest, Progress, stripped};
 use crate::proxy::fields::strip_unjudged_trailers;
 use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
@@ -16,7 +15,7 @@ use crate::proxy::pace::Pace;
 
 /// The rest of a body: what may still come of it, how fast it must, and how far it has.
 pub(super) struct Arriving {
-    rest: Gathered<Incoming>,
+    rest: Gathered<ClientRequest>,
     left: u64,
     pace: Pace,
     pub(super) progress: Arc<Progress>,
@@ -27,7 +26,7 @@ pub(super) struct Arriving {
 impl Arriving {
     /// At most `left` bytes of `rest`, as fast as `pace` says.
     pub(super) fn new(
-        rest: Incoming,
+        rest: ClientRequest,
         left: u64,
         pace: Pace,
         progress: Arc<Progress>,

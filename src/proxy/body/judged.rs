@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::ClientRequest;
 use super::arriving::Arriving;
 use super::{BodyError, Progress};
 use crate::proxy::buffered::Held;
@@ -32,7 +32,7 @@ pub(in crate::proxy) struct Form {
     /// How much that is.
     pub(in crate::proxy) held: Held,
     /// What is still to come.
-    pub(in crate::proxy) rest: Incoming,
+    pub(in crate::proxy) rest: ClientRequest,
     /// How long that may be.
     pub(in crate::proxy) left: u64,
     /// The trailers, where they have come.

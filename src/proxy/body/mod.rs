@@ -6,6 +6,7 @@
 
 mod answer;
 mod arriving;
+mod client_request;
 mod gather;
 mod judged;
 mod request;
@@ -21,6 +22,7 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
 pub(super) use self::answer::{ClientBody, Meter, Mishap};
+pub(super) use self::client_request::ClientRequest;
 pub(super) use self::judged::{Form, JudgeUnit};
 pub(super) use self::request::{Progress, UpstreamBody};
 pub(super) use self::spool::{HoldError, hold};

@@ -9,13 +9,12 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::BodyError;
 use super::arriving::Arriving;
 use super::judged::{Form, JudgeUnit, JudgedStream};
 use super::spool::Spooled;
+use super::{BodyError, ClientRequest};
 use crate::proxy::fields::strip_unjudged_trailers;
 use crate::proxy::framing::Reading;
 use crate::proxy::identity::Trust;
@@ -80,7 +79,7 @@ impl UpstreamBody {
     /// without what `trust` would take from the head.
     pub(in crate::proxy) fn stream(
         read: Bytes,
-        rest: Incoming,
+        rest: ClientRequest,
         limit: u64,
         pace: Pace,
         progress: Arc<Progress>,

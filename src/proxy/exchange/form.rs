@@ -12,7 +12,7 @@ use super::super::judge::Judgement;
 use super::super::receive::{Unread, pace};
 use super::super::respond::Refusal;
 use super::super::upstream::Lease;
-use super::{Exchange, Refused, refused};
+use super::{Exchange, Stopped, refused};
 use crate::engine::Evaluation;
 
 impl Exchange<'_> {
@@ -23,7 +23,7 @@ impl Exchange<'_> {
         form: Form,
         is_held: bool,
         evaluation: Evaluation,
-    ) -> Result<Response<ClientBody>, Box<Refused>> {
+    ) -> Result<Response<ClientBody>, Box<Stopped>> {
         let (proxy, rest) = (&self.core.proxy, self.report.rest());
         let judgement = Judgement::new(proxy, head, &self.client, evaluation, rest);
         self.unread = Unread::Streaming(Arc::clone(&judgement.progress));

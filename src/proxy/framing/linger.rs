@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::deadline::Deadline;
 
-const LONGEST: Duration = Duration::from_secs(1);
-const MOST: usize = 8 << 20;
+/// For how long is read what nobody wants, and how many bytes of it at most.
+pub(in crate::proxy) const LINGER: Duration = Duration::from_secs(1);
+pub(in crate::proxy) const MOST_LINGERING: usize = 8 << 20;
 
 /// A connection of which our side is closed.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(super) struct Linger {
 impl Linger {
     pub(super) const fn new() -> Self {
         Self {
-            deadline: Deadline::new(LONGEST),
-            left: MOST,
+            deadline: Deadline::new(LINGER),
+            left: MOST_LINGERING,
         }
     }
 

@@ -41,6 +41,7 @@ use http::{HeaderValue, Uri};
 pub(super) use self::departs::Departs;
 pub use self::fault::{Class, Fault};
 pub use self::gate::{Gate, GateLimits, Step, Stop};
+pub(super) use self::linger::{LINGER, MOST_LINGERING};
 pub(super) use self::refused::Refused;
 pub(super) use self::stream::Gated;
 pub(super) use self::turns::{Answer, Reading, Turn, Turns};

@@ -41,7 +41,7 @@ pub(in crate::proxy) struct Refused {
 
 impl Refused {
     /// The refusal of a head; `bytes` are what there is of it.
-    pub(super) fn head(stop: &Stop, bytes: &[u8]) -> Self {
+    pub(in crate::proxy) fn head(stop: &Stop, bytes: &[u8]) -> Self {
         let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
         let first = bytes.get(..end).unwrap_or_default().trim_ascii_end();
         let mut parts = first.split(|&byte| byte == b' ');

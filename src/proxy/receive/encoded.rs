@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{Reading, Received, Unjudged};
 use crate::engine::BodyNeed;
+use crate::proxy::body::ClientRequest;
 use crate::proxy::buffered::Held;
 use crate::proxy::config::{EncodedBody, LimitsConfig, OverBody};
 use crate::proxy::respond::Refusal;
@@ -20,7 +20,7 @@ use crate::request::coding::{Budget, Codings, Decoded, decode};
 /// Reads a body with a `Content-Encoding`, and takes it off as `limits.encoded_body` says.
 pub(super) async fn receive(
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: ClientRequest,
     need: BodyNeed,
     limits: &LimitsConfig,
     proxy: &Proxy,

@@ -10,12 +10,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::HTTP_2;
 use crate::request::Encryption;
 
 /// A connection whose handshake has succeeded.
 pub(in crate::proxy) struct Shaken<S> {
     pub(in crate::proxy) stream: TlsStream<S>,
     pub(in crate::proxy) encryption: Encryption,
+    /// Whether both sides agreed on HTTP/2.
+    pub(in crate::proxy) is_http_2: bool,
 }
 
 /// Shakes hands with the client behind `stream` within `longest`.
@@ -39,7 +42,9 @@ pub(in crate::proxy) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     let version = session.protocol_version().map_or(0, u16::from);
     let suite = session.negotiated_cipher_suite();
     let suite = suite.map_or(0, |suite| u16::from(suite.suite()));
+    let is_http_2 = session.alpn_protocol() == Some(HTTP_2);
     Ok(Shaken {
+        is_http_2,
         encryption: Encryption { version, suite },
         stream,
     })

@@ -18,9 +18,12 @@ use rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion
 
 use self::certificates::{Certificates, authorities, read};
 use self::config::{CertificateConfig, ClientCertificates, TlsConfig, TlsVersion};
-pub(super) use self::handshake::{Shaken, accept};
+pub(super) use self::handshake::accept;
 use super::config::{Listen, ListenAddress};
 use crate::config::{ConfigError, Load};
+
+/// What HTTP/2 is called in a handshake (RFC 9113, 3.2).
+const HTTP_2: &[u8] = b"h2";
 
 /// What HTTP/1.1 is called (RFC 7301, 6).
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -127,7 +130,11 @@ fn build(
         .map_err(failed)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Certificates::new(keys)));
-    config.alpn_protocols = vec![HTTP_1_1.into()];
+    config.alpn_protocols = if address.http2 {
+        vec![HTTP_2.into(), HTTP_1_1.into()]
+    } else {
+        vec![HTTP_1_1.into()]
+    };
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
     Ok(config)
 }

@@ -10,7 +10,8 @@ use portcullis::engine::Registry;
 use socket2::{Domain, Socket, Type};
 
 use super::{NOTHING, WORD};
-use crate::support::{Client, Proxy, Upstream, json, wait_until};
+use crate::http2::wire::{Http2, Outcome};
+use crate::support::{Answer, Client, Proxy, Upstream, json, wait_until};
 
 /// An upstream that holds requests below `/held/` until they are released: the first so many of them.
 struct Holding {
@@ -518,5 +519,30 @@ fn the_proxies_of_a_host_may_have_any_number_of_connections() {
         });
         let count = served.iter().filter(|is_served| **is_served).count();
         assert_eq!(count, expected, "{proxies}");
+    }
+}
+
+pub fn streams() {
+    let upstream = Upstream::start(|request| match request.target.as_str() {
+        "/slow" => Answer::Silence,
+        _ => json("200 OK", "{}"),
+    });
+    for (limit, expected) in [("2", Outcome::Reset), ("3", Outcome::Status(200))] {
+        let proxy = Proxy::start(
+            &upstream,
+            &format!("limits: {{ streams: {limit} }}\n{NOTHING}"),
+        );
+        let mut client = Http2::connect(proxy.address);
+        // It is told how many, and does not care.
+        let told = client.frame_within(crate::support::PATIENCE).unwrap();
+        assert!(
+            told.payload
+                .windows(6)
+                .any(|setting| setting == [0, 3, 0, 0, 0, limit.as_bytes()[0] - b'0'])
+        );
+        client.get(1, "/slow");
+        client.get(3, "/slow");
+        client.get(5, "/quick");
+        assert_eq!(client.outcome(5), expected, "{limit}");
     }
 }

@@ -8,6 +8,7 @@ use portcullis::config::environment::Process;
 use portcullis::engine::Registry;
 
 use super::{NOTHING, WORD};
+use crate::http2::wire::{Http2, Outcome};
 use crate::support::{Client, Proxy, Response, Upstream, wait_until};
 
 pub fn version() {
@@ -51,6 +52,25 @@ pub fn listen_address() {
     let (v4, v6) = ("{ address: '127.0.0.1:0' }", "{ address: '[::1]:0' }");
     assert_eq!(listening(v4), [true]);
     assert_eq!(listening(&format!("{v6}, {v4}")), [false, true]);
+}
+
+pub fn http2() {
+    let upstream = Upstream::plain();
+    for (spoken, expected) in [("true", Outcome::Status(200)), ("false", Outcome::Closed)] {
+        let listen = format!("listen: [{{ address: 127.0.0.1:0, http2: {spoken} }}]\n{NOTHING}");
+        let proxy = Proxy::start(&upstream, &listen);
+        let mut client = Http2::connect(proxy.address);
+        client.get(1, "/");
+        // Without it the answer is one of HTTP/1, and no frame.
+        let outcome = client.outcome(1);
+        let is_served = outcome == Outcome::Status(200);
+        assert_eq!(
+            is_served,
+            expected == Outcome::Status(200),
+            "{spoken}: {outcome:?}"
+        );
+    }
+    assert_eq!(upstream.count(), 1);
 }
 
 pub fn proxy_protocol_from() {
