@@ -103,6 +103,12 @@ fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {
             1,
             10_000_000,
         ),
+        (
+            ["limits", "websockets"],
+            count(limits.websockets),
+            0,
+            10_000_000,
+        ),
         (["events", "queue"], count(events.queue), 1, 10_000_000),
         (["events", "keep"], count(events.keep), 0, 10_000),
     ];
@@ -188,6 +194,10 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
         (["limits", "body_time"], limits.body_time),
         (["limits", "write_time"], limits.write_time),
         (["limits", "idle_time"], limits.idle_time),
+        (
+            ["limits", "websocket_idle_time"],
+            limits.websocket_idle_time,
+        ),
         (["upstream", "connect_timeout"], upstream.connect_timeout),
         (
             ["upstream", "first_byte_timeout"],

@@ -124,6 +124,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         judges: Judges::new(service.handle().clone(), cores * 8),
         connections: Arc::default(),
         in_flight: InFlight::default(),
+        tunnels: Arc::default(),
         buffered: Arc::default(),
         on_disk: Arc::default(),
         tally: Tally::default(),

@@ -154,6 +154,11 @@ pub struct LimitsConfig {
     /// more are refused with 503, before everybody waits.
     #[schemars(range(min = 1))]
     pub in_flight: usize,
+    /// The most WebSockets at a time; whoever asks for more gets a 503. 0 lets nobody have one: their requests go on as
+    /// ordinary ones.
+    pub websockets: usize,
+    /// How long a WebSocket is kept through which nothing comes either way.
+    pub websocket_idle_time: Duration,
     /// How long requests in flight may go on after SIGTERM.
     pub drain_time: Duration,
 }
@@ -237,6 +242,8 @@ impl Default for LimitsConfig {
             connection_requests: 10_000,
             streams: 100,
             in_flight: 1_000,
+            websockets: 1_000,
+            websocket_idle_time: Duration::seconds(600),
             drain_time: Duration::seconds(30),
         }
     }

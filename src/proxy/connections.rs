@@ -153,7 +153,17 @@ pub struct InFlight(AtomicUsize);
 #[derive(Debug)]
 pub(super) struct Place<'a>(&'a InFlight);
 
+/// The same, of something that outlives its request.
+#[derive(Debug)]
+pub(super) struct OwnPlace(Arc<InFlight>);
+
 impl InFlight {
+    /// A place that is kept for as long as it is wanted, if fewer than `limit` are taken.
+    pub(super) fn stay(self: &Arc<Self>, limit: usize) -> Option<OwnPlace> {
+        let place = OwnPlace(Arc::clone(self));
+        (self.0.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    }
+
     /// Whether there is no place left of `limit`.
     pub(super) fn is_full(&self, limit: usize) -> bool {
         self.0.load(Ordering::Relaxed) >= limit
@@ -168,6 +178,12 @@ impl InFlight {
 }
 
 impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for OwnPlace {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

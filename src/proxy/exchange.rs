@@ -3,6 +3,7 @@
 //! Whatever goes wrong on the way is a [`Refusal`]; it leaves here as one response and one event with the same id.
 
 mod form;
+mod websocket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,15 +18,16 @@ use hyper::body::Incoming;
 
 use super::body::{ClientBody, ClientRequest, HoldError, Meter, Progress, UpstreamBody, hold};
 use super::buffered::Held;
+use super::connections::OwnPlace;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Refused, Turn, Turns};
 use super::judge;
 use super::receive::{Unread, receive};
 use super::report::Report;
-use super::respond::{Refusal, refuse};
+use super::respond::{Refusal, is_switched, refuse};
 use super::tally::Kind;
 use super::upstream::{Lease, Pool, send};
-use super::{Proxy, Serving, clock, forward, framing};
+use super::{Proxy, Serving, clock, forward, framing, tunnel};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
 use crate::request::coding::Decoded;
@@ -56,6 +58,8 @@ struct Exchange<'a> {
     report: Report,
     unread: Unread,
     turn: &'a Turn,
+    /// The place of a WebSocket that is asked for.
+    tunnel: Option<OwnPlace>,
 }
 
 /// Serves one request that came over a connection from `peer`, or refuses it for what was found `at_gate`.
@@ -90,6 +94,7 @@ pub(super) async fn serve(
         report,
         unread: Unread::of(&body),
         turn,
+        tunnel: None,
     };
     let outcome = match at_gate {
         Some(at_gate) => Err(refused(Refusal::Framing(at_gate), None)),
@@ -125,6 +130,14 @@ impl Exchange<'_> {
         let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
         if in_flight.is_full(most) {
             return Err(refused(Refusal::Busy, Some(evaluation)));
+        }
+        if body.is_end_stream() && tunnel::is_asked_for(head) && self.serving.limits.websockets > 0
+        {
+            let place = self.core.proxy.tunnels.stay(self.serving.limits.websockets);
+            let Some(place) = place else {
+                return Err(refused(Refusal::Tunnels, Some(evaluation)));
+            };
+            self.tunnel = Some(place);
         }
         let (limits, proxy) = (&self.serving.limits, &*self.core.proxy);
         let mut received = match receive(&head.headers, body, need, limits, proxy).await {
@@ -163,6 +176,10 @@ impl Exchange<'_> {
         self.judge_answer(head, &response, &mut evaluation);
         let (_, mut evaluation) = permit(evaluation)?;
         self.report.findings(&self.core.proxy, &evaluation, head);
+        if is_switched(response.status()) {
+            let switched = self.switch(response, lease, &mut evaluation).await;
+            return switched.map_err(|refusal| refused(refusal, Some(evaluation)));
+        }
         Ok(self.answer(response, lease, progress, &mut evaluation))
     }
 
@@ -197,7 +214,8 @@ impl Exchange<'_> {
         let request = self.request_for_upstream(head, body);
         let (pool, upstream) = (&self.core.pool, &self.serving.upstream);
         let (response, lease) = send(permit, pool, upstream, request, &progress).await?;
-        if response.status().is_informational() {
+        let is_switched = self.tunnel.is_some() && is_switched(response.status());
+        if response.status().is_informational() && !is_switched {
             let why = format!("{} came unasked", response.status());
             return Err(Refusal::BrokenUpstream(why));
         }
@@ -267,6 +285,9 @@ impl Exchange<'_> {
         strip_hop_by_hop(headers);
         // Met here, where it is known whether the body is wanted; the upstream gets the body without being asked.
         headers.remove(EXPECT);
+        if self.tunnel.is_some() {
+            tunnel::upgrade(headers);
+        }
         if is_chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

@@ -32,6 +32,7 @@ pub mod slots;
 pub mod tally;
 pub mod tls;
 mod transport;
+mod tunnel;
 mod upstream;
 
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Proxy {
     pub connections: Arc<Connections>,
     /// The requests that are with the upstream.
     pub in_flight: InFlight,
+    /// The WebSockets that are open.
+    pub tunnels: Arc<InFlight>,
     /// What is held of bodies to be judged.
     pub buffered: Arc<buffered::Buffered>,
     /// What is held of bodies on disk.

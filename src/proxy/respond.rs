@@ -48,6 +48,8 @@ pub(super) enum Refusal {
     Unheld(String),
     /// Too many requests are with the upstream.
     Busy,
+    /// Too many WebSockets are open.
+    Tunnels,
     /// No connection to the upstream; the operator reads why.
     Unreachable(String),
     /// The upstream broke off before it had answered; the operator reads what was wrong.
@@ -89,7 +91,7 @@ impl Refusal {
             Self::Malformed(_) | Self::BodyBroken | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
             Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => {
+            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy | Self::Tunnels => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
@@ -108,7 +110,9 @@ impl Refusal {
             Self::Malformed(_) | Self::BodyBroken | Self::Undecodable(_) => "Bad Request",
             Self::Encoded(_) => "Unsupported Content-Encoding",
             Self::BodyTimeout => "Request Timeout",
-            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy => "Service Unavailable",
+            Self::Overloaded | Self::Full | Self::Unheld(_) | Self::Busy | Self::Tunnels => {
+                "Service Unavailable"
+            }
             Self::Unreachable(_) | Self::BrokenUpstream(_) | Self::MalformedAnswer(_) => {
                 "Bad Gateway"
             }
@@ -194,7 +198,7 @@ pub(super) fn refuse(
         Refusal::Encoded(taken) => {
             drop(headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(taken)))
         }
-        Refusal::Overloaded | Refusal::Full | Refusal::Busy => {
+        Refusal::Overloaded | Refusal::Full | Refusal::Busy | Refusal::Tunnels => {
             drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")))
         }
         Refusal::Framing(refused) if refused.fault.class() == Class::Method => {
@@ -209,6 +213,11 @@ pub(super) fn refuse(
         last(&mut response);
     }
     response
+}
+
+/// Whether the upstream has granted another protocol.
+pub(super) fn is_switched(status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Says in an answer that it is the last one of its connection.

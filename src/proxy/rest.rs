@@ -4,6 +4,7 @@
 //! what they cost, above all after a long one.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,7 +25,7 @@ pub(super) async fn serve<S, B>(
     stream: Stream,
     service: S,
     proxy: &Proxy,
-    activity: &Activity,
+    activity: &Arc<Activity>,
     drain: impl Future<Output = ()>,
 ) -> ControlFlow<hyper::Result<()>, Stream>
 where
@@ -57,7 +58,15 @@ where
         }
     };
     if ended.is_ok() {
-        connection.into_parts().io.into_inner().close().await;
+        let parts = connection.into_parts();
+        let stream = parts.io.into_inner();
+        match activity.turns().tunnel() {
+            Some(tunnel) => {
+                let _busy = activity.serve();
+                tunnel.run(stream, parts.read_buf).await;
+            }
+            None => stream.close().await,
+        }
     }
     ControlFlow::Break(ended)
 }

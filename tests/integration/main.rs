@@ -38,3 +38,4 @@ mod tls;
 mod uploads;
 mod upstream_faults;
 mod view;
+mod websocket;

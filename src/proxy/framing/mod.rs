@@ -27,6 +27,7 @@ mod gate;
 mod held;
 mod lines;
 mod linger;
+mod mode;
 mod refused;
 mod stream;
 mod target;

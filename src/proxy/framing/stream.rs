@@ -23,6 +23,7 @@ use super::fault::Fault;
 use super::gate::{Gate, GateLimits, Step, Stop};
 use super::held::Held;
 use super::linger::Linger;
+use super::mode::Mode;
 use super::refused::Refused;
 use super::turns::Turns;
 
@@ -54,17 +55,6 @@ pub(in crate::proxy) struct Gated<S> {
     linger: Option<Linger>,
     /// There is nothing left to do.
     is_closed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Open,
-    /// Nothing more comes: the client has ended, or its time for a head or for an answer has.
-    Ended,
-    /// A head was refused: hyper gets the stand-in and nothing more.
-    HeadRefused,
-    /// A body was refused.
-    BodyRefused,
 }
 
 /// How far bytes may go on.
@@ -309,12 +299,18 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> Gated<S> {
     ) -> Poll<io::Result<()>> {
         let this = self;
         let before = buffer.filled().len();
+        if this.mode == Mode::Open && this.turns.is_tunnel() {
+            this.mode = Mode::Tunnel;
+            this.held.clear(usize::MAX);
+        }
         loop {
             if this.held.hand_over(buffer) || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
             match this.mode {
                 Mode::Open => {}
+                Mode::Tunnel if this.has_ended => return Poll::Ready(Ok(())),
+                Mode::Tunnel => return Pin::new(&mut this.stream).poll_read(context, buffer),
                 Mode::Ended => return Poll::Ready(Ok(())),
                 Mode::BodyRefused => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
                 Mode::HeadRefused => return Poll::Pending,
@@ -377,7 +373,8 @@ impl<S: AsyncRead + AsyncWrite + Departs + Unpin> AsyncWrite for Gated<S> {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
         let is_all_read = this.gate.is_between() && this.held.is_empty();
-        if !(this.has_ended || this.mode == Mode::Ended || is_all_read) {
+        let is_over = this.has_ended || matches!(this.mode, Mode::Ended | Mode::Tunnel);
+        if !(is_over || is_all_read) {
             let linger = this.linger.get_or_insert_with(Linger::new);
             ready!(linger.poll(&mut this.stream, context));
         }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::refused::Refused;
 use crate::proxy::respond::Refusal;
+use crate::proxy::tunnel::Tunnel;
 
 /// The requests of one connection.
 #[derive(Debug, Default)]
@@ -30,6 +31,9 @@ pub(in crate::proxy) struct Turns {
     is_in_head: AtomicBool,
     head_since: Mutex<Option<Instant>>,
     refused: Mutex<Option<Entry>>,
+    /// Whether the connection is HTTP no longer, and what it is then.
+    is_tunnel: AtomicBool,
+    tunnel: Mutex<Option<Tunnel>>,
 }
 
 /// What was refused at the gate; after it nothing comes.
@@ -117,6 +121,26 @@ impl Turns {
     /// What was refused and not told to any request, because it was answered already.
     pub(in crate::proxy) fn untold(&self) -> Option<Refused> {
         self.entry().take().map(|entry| entry.refused)
+    }
+
+    /// With the answer under way the connection becomes a tunnel.
+    pub(in crate::proxy) fn open(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        self.is_tunnel.store(true, Ordering::Release);
+    }
+
+    /// Whether what comes is no HTTP any more.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.is_tunnel.load(Ordering::Acquire)
+    }
+
+    /// The tunnel that the connection has become, once.
+    pub(in crate::proxy) fn tunnel(&self) -> Option<Tunnel> {
+        if !self.is_tunnel() {
+            return None;
+        }
+        let mut tunnel = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner);
+        tunnel.take()
     }
 
     fn entry(&self) -> MutexGuard<'_, Option<Entry>> {

@@ -24,6 +24,7 @@ impl Refusal {
             Self::Full => "buffered",
             Self::Unheld(_) => "upload_not_held",
             Self::Busy => "in_flight",
+            Self::Tunnels => "websockets",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenUpstream(_) => "broken",
             Self::MalformedAnswer(_) => "malformed_answer",
@@ -50,6 +51,7 @@ impl Refusal {
                 "The body cannot be kept on disk until it was judged, as `limits.uploads` says."
             }
             Self::Busy => "More requests than `limits.in_flight` are with the upstream.",
+            Self::Tunnels => "As many WebSockets as `limits.websockets` allows are open.",
             Self::Unreachable(_) => {
                 "No connection to the upstream within `upstream.connect_timeout`."
             }
@@ -71,7 +73,8 @@ impl Refusal {
             | Self::Aborted(_)
             | Self::Malformed(_)
             | Self::Framing(_)
-            | Self::Busy => "request",
+            | Self::Busy
+            | Self::Tunnels => "request",
             Self::TooLarge
             | Self::Encoded(_)
             | Self::Undecodable(_)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -65,7 +66,7 @@ impl Connection {
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         // Whatever goes wrong on the connection reaches its request as an error; nobody else waits for it.
-        let task = tokio::spawn(async move { drop(connection.await) });
+        let task = tokio::spawn(async move { drop(connection.with_upgrades().await) });
         Ok(Self {
             sender,
             server: server.clone(),
@@ -79,7 +80,11 @@ impl Connection {
         &mut self,
         request: Request<UpstreamBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
-        self.wire.expect_answer(*request.method() == Method::HEAD);
+        if request.headers().contains_key(UPGRADE) {
+            self.wire.expect_upgrade();
+        } else {
+            self.wire.expect_answer(*request.method() == Method::HEAD);
+        }
         self.sender.try_send_request(request).await
     }
 

@@ -8,6 +8,7 @@ mod pool;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -36,7 +37,13 @@ pub(super) async fn send(
     };
     let longest = config.first_byte_timeout.get();
     let is_repeatable = request.body().is_empty() && request.method().is_safe();
-    while let Some(mut connection) = pool.take(server, config.keep_alive.get()) {
+    // A connection that becomes something else is made for it.
+    let keep_alive = if request.headers().contains_key(UPGRADE) {
+        Duration::ZERO
+    } else {
+        config.keep_alive.get()
+    };
+    while let Some(mut connection) = pool.take(server, keep_alive) {
         let copy = is_repeatable.then(|| copy_of(&request));
         let sent = within(longest, server, progress, connection.send(request)).await?;
         let mut error = match sent {

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 use super::{NOTHING, WORD};
 use crate::http2::wire::{Http2, Outcome};
 use crate::support::{Answer, Client, Proxy, Upstream, json, wait_until};
+use crate::websocket::{Echo, open};
 
 /// An upstream that holds requests below `/held/` until they are released: the first so many of them.
 struct Holding {
@@ -545,4 +546,25 @@ pub fn streams() {
         client.get(5, "/quick");
         assert_eq!(client.outcome(5), expected, "{limit}");
     }
+}
+
+pub fn websockets() {
+    let echo = Echo::start();
+    for (limit, expected) in [("2", 2), ("3", 3)] {
+        let yaml = format!("limits: {{ websockets: {limit} }}\n{NOTHING}");
+        let proxy = Proxy::start_with(echo.address, &yaml, Registry::default());
+        let open: Vec<_> = (0..5).map(|_| open(proxy.address, "/")).collect();
+        assert_eq!(open.iter().flatten().count(), expected);
+        assert_eq!(open.last().unwrap().as_ref().err(), Some(&503));
+        let events = proxy.events();
+        assert_eq!(events.last().unwrap().rule.as_deref(), Some("websockets"));
+    }
+    // Without any it is a request like others.
+    let upstream = Upstream::plain();
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("limits: {{ websockets: 0 }}\n{NOTHING}"),
+    );
+    assert_eq!(open(proxy.address, "/").err(), Some(200));
+    assert_eq!(upstream.last().one("upgrade"), None);
 }

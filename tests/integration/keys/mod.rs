@@ -83,6 +83,8 @@ effects! {
     "limits.body_rate" => timeouts::body_rate,
     "limits.write_time" => timeouts::write_time,
     "limits.idle_time" => timeouts::idle_time,
+    "limits.websockets" => connections::websockets,
+    "limits.websocket_idle_time" => timeouts::websocket_idle_time,
     "limits.streams" => connections::streams,
     "limits.connections" => connections::connections,
     "limits.client_connections" => connections::client_connections,

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{NOTHING, WORD};
 use crate::support::{Answer, Client, Proxy, Upstream, json, wait_until};
+use crate::websocket::{Echo, is_alive, open};
 
 /// An upstream that answers when it is told to.
 fn gated() -> (Upstream, Arc<AtomicBool>) {
@@ -276,4 +277,19 @@ pub fn keep_alive() {
         let [first, second] = connections(short);
         assert_ne!(first, second);
     }
+}
+
+pub fn websocket_idle_time() {
+    let echo = Echo::start();
+    let [short, long] = ["300ms", "1h"].map(|span| {
+        Proxy::start_with(
+            echo.address,
+            &format!("{}{NOTHING}", limits("websocket_idle_time", span)),
+            Registry::default(),
+        )
+    });
+    let [mut cut, mut patient] = [&short, &long].map(|proxy| open(proxy.address, "/").unwrap());
+    assert!(is_alive(&mut cut, "x") && is_alive(&mut patient, "x"));
+    assert!(cut.read().is_err());
+    assert!(is_alive(&mut patient, "y"));
 }

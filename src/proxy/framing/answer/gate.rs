@@ -41,7 +41,7 @@ enum State {
     Counted(u64),
     /// Chunks of a body.
     Chunked(Chunked),
-    /// A body that ends with the connection.
+    /// A body that ends with the connection, or another protocol that does.
     UntilClose,
     /// Something was wrong, and nothing more passes.
     Failed,
@@ -243,6 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Peek + Unpin> AnswerGate<S> {
         if matches!(self.state, State::Quiet) {
             match self.wire.expected.swap(Wire::NONE, Ordering::AcqRel) {
                 Wire::NONE => {}
+                Wire::ANSWER_TO_UPGRADE => self.state = State::Head(Head::of_upgrade()),
                 expected => self.state = State::Head(Head::new(expected == Wire::ANSWER_TO_HEAD)),
             }
         }

@@ -7,6 +7,8 @@ use super::{MAX_FIELDS, MAX_HEAD, MAX_INTERIM, Wrong};
 #[derive(Debug)]
 pub(super) struct Head {
     to_head: bool,
+    /// Whether another protocol was asked for.
+    to_upgrade: bool,
     interim: usize,
     /// Where the line begins that is not whole yet, and how many of its bytes hold no line end.
     line: usize,
@@ -39,12 +41,18 @@ pub(super) enum Body {
 impl Head {
     /// A head of which nothing has come, in answer to a HEAD or to another method.
     pub(super) const fn new(to_head: bool) -> Self {
-        Self::after(to_head, 0)
+        Self::after(to_head, false, 0)
     }
 
-    const fn after(to_head: bool, interim: usize) -> Self {
+    /// The same in answer to a request that asks for another protocol.
+    pub(super) const fn of_upgrade() -> Self {
+        Self::after(false, true, 0)
+    }
+
+    const fn after(to_head: bool, to_upgrade: bool, interim: usize) -> Self {
         Self {
             to_head,
+            to_upgrade,
             interim,
             line: 0,
             searched: 0,
@@ -114,12 +122,17 @@ impl Head {
         // A length of nothing does no harm where none may be, and many send it.
         let claims_body = self.chunked || self.length.is_some_and(|length| length > 0);
         match status.code {
+            101 if self.to_upgrade && !claims_body => Ok(Body::UntilClose),
             101 => Err("101 Switching Protocols came, which nobody asked for."),
             100..=199 if claims_body => Err("An interim answer claims a body."),
             100..=199 if self.interim >= MAX_INTERIM => {
                 Err("There are more than 16 interim answers.")
             }
-            100..=199 => Ok(Body::Interim(Self::after(self.to_head, self.interim + 1))),
+            100..=199 => Ok(Body::Interim(Self::after(
+                self.to_head,
+                self.to_upgrade,
+                self.interim + 1,
+            ))),
             204 if claims_body => Err("204 No Content claims a body."),
             204 | 304 => Ok(Body::Counted(0)),
             _ if self.to_head => Ok(Body::Counted(0)),

@@ -70,14 +70,23 @@ impl Wire {
     const NONE: u8 = 0;
     const ANSWER: u8 = 1;
     const ANSWER_TO_HEAD: u8 = 2;
+    const ANSWER_TO_UPGRADE: u8 = 3;
 
     /// The next request to be written is to be answered, without a body if it is a HEAD.
     pub(in crate::proxy) fn expect_answer(&self, is_head: bool) {
-        let expected = if is_head {
+        self.expect(if is_head {
             Self::ANSWER_TO_HEAD
         } else {
             Self::ANSWER
-        };
+        });
+    }
+
+    /// The next request to be written asks for another protocol, and may get it.
+    pub(in crate::proxy) fn expect_upgrade(&self) {
+        self.expect(Self::ANSWER_TO_UPGRADE);
+    }
+
+    fn expect(&self, expected: u8) {
         self.answered.store(false, Ordering::Release);
         self.expected.store(expected, Ordering::Release);
     }

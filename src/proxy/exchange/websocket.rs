@@ -1,0 +1,61 @@
+//! The second half of the life of a request for a WebSocket, where the upstream has granted it.
+
+use http::{Response, Version};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::super::body::ClientBody;
+use super::super::fields::{strip_hop_by_hop, strip_named};
+use super::super::respond::Refusal;
+use super::super::tunnel::{Tunnel, names_websocket, upgrade};
+use super::super::upstream::Lease;
+use super::Exchange;
+use crate::engine::Evaluation;
+
+impl Exchange<'_> {
+    /// Opens the tunnel behind the upstream's 101.
+    pub(super) async fn switch(
+        &mut self,
+        mut response: Response<Incoming>,
+        lease: Lease,
+        evaluation: &mut Evaluation,
+    ) -> Result<Response<ClientBody>, Refusal> {
+        let server = lease.server();
+        let broken = |why: &str| Refusal::BrokenUpstream(format!("{server}: {why}"));
+        if !names_websocket(response.headers()) {
+            return Err(broken(
+                "101 came for another protocol than the one asked for",
+            ));
+        }
+        let Some(place) = self.tunnel.take() else {
+            return Err(broken("101 came unasked"));
+        };
+        let longest = self.serving.upstream.first_byte_timeout.get();
+        let upgrading = hyper::upgrade::on(&mut response);
+        let Ok(Ok(upstream)) = timeout(longest, upgrading).await else {
+            return Err(broken("the connection ended with its 101"));
+        };
+        let (mut head, _) = response.into_parts();
+        strip_named(&mut head.headers, |_| false);
+        strip_hop_by_hop(&mut head.headers);
+        upgrade(&mut head.headers);
+        head.version = Version::HTTP_11;
+        for (name, value) in evaluation.take_answer_headers() {
+            head.headers.append(name, value);
+        }
+        let told = Some((server, head.status));
+        let access = self
+            .report
+            .access(head.status, Some(evaluation), None, told);
+        self.turn.turns().open(Tunnel {
+            upstream,
+            idle: self.serving.limits.websocket_idle_time.get(),
+            access,
+            place,
+        });
+        Ok(Response::from_parts(
+            head,
+            ClientBody::full(bytes::Bytes::new()),
+        ))
+    }
+}
