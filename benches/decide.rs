@@ -163,6 +163,7 @@ fn chains() -> Vec<(String, Arc<Policy>)> {
         Arc::new(
             loaded
                 .unwrap_or_else(|report| panic!("{}", report.draw(false)))
+                .compiled
                 .policy,
         )
     };

@@ -26,7 +26,7 @@ use portcullis::config::environment::Process;
 use portcullis::config::load::{Load, Shared};
 use portcullis::engine::Registry;
 use portcullis::event::config::EventLog;
-use portcullis::proxy::config::{ListenAddress, ServerUrl, UpstreamConfig};
+use portcullis::proxy::config::{ListenAddress, ServerUrl};
 use serde_yaml::Value;
 
 fn main() -> anyhow::Result<()> {
@@ -91,12 +91,10 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
     let source = Source::Embedded;
     let mut loaded = load(&source, &registry, &shared, &Process, 1)
         .map_err(|report| anyhow!("{}", report.draw(false)))?;
+    let host = application.ip().to_string();
+    loaded.forward_to(ServerUrl::plain(&host, application.port()));
     let settings = &mut loaded.settings;
     settings.listen.0 = vec![ListenAddress::at(listen)];
-    settings.upstream = UpstreamConfig::to(ServerUrl {
-        host: application.ip().to_string(),
-        port: application.port(),
-    });
     if listen.port() != 8080 {
         // A second demo beside the first.
         settings.control.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -107,8 +105,8 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
     add(settings, &registry, "rate_limit", "limits", limit)?;
     add(settings, &registry, "ip_allowlist", "deny", "127.0.0.2")?;
     let mut again = Load::new(&loaded.base, &shared);
-    let revision = loaded.policy.revision;
-    loaded.policy = load::compile(settings, &registry, &mut again, revision)
+    let revision = loaded.compiled.policy.revision;
+    loaded.compiled.policy = load::compile(settings, &registry, &mut again, revision)
         .map_err(|errors| anyhow!("{errors:?}"))?;
     let options = StartOptions {
         source,

@@ -29,6 +29,7 @@ fn policy() -> Arc<Policy> {
     Arc::new(
         loaded
             .unwrap_or_else(|report| panic!("{}", report.draw(false)))
+            .compiled
             .policy,
     )
 }

@@ -99,7 +99,7 @@ fn the_manual_loads_and_holds_the_defaults() {
     assert_eq!(manual.effective(&registry), nothing.effective(&registry));
     if !registry.entries().is_empty() {
         assert_eq!(manual.warnings, [""; 0], "everything in the chain is known");
-        let links = manual.policy.chain.links();
+        let links = manual.compiled.policy.chain.links();
         let chain: Vec<&str> = links.iter().map(|link| &*link.name).collect();
         let names = registry.entries().iter().map(|entry| entry.name);
         let order: Vec<&str> = names.filter(|name| chain.contains(name)).collect();

@@ -13,7 +13,7 @@ use portcullis::request::{BodyView, RequestView, Source as Raw};
 
 static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let loaded = load(&Source::Embedded, &Registry::default(), &Shared::default(), &Process, 1);
-    Arc::new(loaded.expect("the defaults").policy)
+    Arc::new(loaded.expect("the defaults").compiled.policy)
 });
 
 /// Judges a request, and holds its judgement to that.

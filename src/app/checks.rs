@@ -204,6 +204,7 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
             upstream.first_byte_timeout,
         ),
         (["upstream", "idle_timeout"], upstream.idle_timeout),
+        (["upstream", "connection_age"], upstream.connection_age),
     ];
     for ([section, key], span) in spans {
         if span == Duration::milliseconds(0) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
 
@@ -15,7 +16,9 @@ use crate::config::{ConfigError, Document, Environment, Load, Report, Watched};
 use crate::engine::policy::Revision;
 use crate::engine::{Chain, Link, Policy, Registry, glob};
 use crate::event::config::EventLog;
+use crate::proxy::config::{ServerUrl, UpstreamConfig};
 use crate::proxy::tls::{self, Tls};
+use crate::proxy::upstream::{self, Upstream};
 
 /// The configuration that comes with portcullis, which is its manual, too.
 pub const EMBEDDED: &str = include_str!("../../rules.yaml");
@@ -34,10 +37,8 @@ pub enum Source {
 pub struct Loaded {
     /// What it says, every key that it leaves out at its default.
     pub settings: Settings,
-    /// The policy made of it.
-    pub policy: Policy,
-    /// What each address that is listened on is encrypted with.
-    pub tls: Vec<Tls>,
+    /// What was made of it.
+    pub compiled: Compiled,
     /// The file itself and all files that it names: a change in one of them calls for a reload.
     pub files: Watched,
     /// What is wrong but need not stop the start.
@@ -88,22 +89,27 @@ pub fn load(
         errors.extend(wrong);
         Vec::new()
     });
+    let upstream = upstream::compile(&settings.upstream, &mut load)
+        .map_err(|wrong| errors.push(wrong.under("upstream")));
     let (named, mut warnings) = load.finish();
     warnings.extend(document.warnings(doubts(&settings, &base)));
     files.extend(&named);
     errors.extend(overwritten(&settings, &base, &files));
-    let policy = match compiled {
-        Ok(policy) if errors.is_empty() => policy,
-        Ok(_) => return Err(document.report(errors).watching(&files)),
-        Err(more) => {
+    let (policy, upstream) = match (compiled, upstream) {
+        (Ok(policy), Ok(upstream)) if errors.is_empty() => (policy, upstream),
+        (Ok(_), _) => return Err(document.report(errors).watching(&files)),
+        (Err(more), _) => {
             errors.extend(more);
             return Err(document.report(errors).watching(&files));
         }
     };
     Ok(Loaded {
         settings,
-        policy,
-        tls,
+        compiled: Compiled {
+            policy,
+            tls,
+            upstream: Arc::new(upstream),
+        },
         files,
         warnings: warnings
             .into_iter()
@@ -205,7 +211,24 @@ fn with_common_keys(mut error: ConfigError) -> ConfigError {
     error
 }
 
+/// What is made of a configuration before anything is served under it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The judgement.
+    pub policy: Policy,
+    /// What each address that is listened on is encrypted with.
+    pub tls: Vec<Tls>,
+    /// Where requests are forwarded to.
+    pub upstream: Arc<Upstream>,
+}
+
 impl Loaded {
+    /// Forwards to another server than the configuration says.
+    pub fn forward_to(&mut self, url: ServerUrl) {
+        self.settings.upstream = UpstreamConfig::to(url);
+        self.compiled.upstream = Arc::new(Upstream::plain(&self.settings.upstream));
+    }
+
     /// The document that the settings were read from.
     #[must_use]
     pub const fn document(&self) -> &Document {

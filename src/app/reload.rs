@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::load::{Loaded, load};
+use super::load::{Compiled, Loaded, load};
 use super::self_test::{self, SelfTest};
 use super::settings::Settings;
 use super::start::StartOptions;
@@ -20,13 +20,11 @@ use crate::clients::Clients;
 use crate::config::Watched;
 use crate::config::environment::Process;
 use crate::control::ControlState;
-use crate::engine::Policy;
 use crate::event::{Decision, Event, EventKind};
 use crate::proxy::clock;
 use crate::proxy::config::ListenAddress;
 use crate::proxy::identity::Trust;
 use crate::proxy::slots::Slots;
-use crate::proxy::tls::Tls;
 use crate::proxy::{Proxy, Serving, Spoken};
 
 /// How often files are looked at.
@@ -53,12 +51,12 @@ pub(super) struct Reloader {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What requests are served under, made of a configuration.
-pub(super) fn serving(
-    settings: &Settings,
-    mut policy: Policy,
-    tls: Vec<Tls>,
-    monitor: bool,
-) -> Serving {
+pub(super) fn serving(settings: &Settings, compiled: Compiled, monitor: bool) -> Serving {
+    let Compiled {
+        mut policy,
+        tls,
+        upstream,
+    } = compiled;
     let listeners = settings.listen.0.iter().zip(tls);
     let listeners = listeners.map(|(listen, tls)| Spoken {
         tls,
@@ -70,7 +68,7 @@ pub(super) fn serving(
         limits: settings.limits.clone(),
         trust: Arc::new(Trust::new(&settings.clients)),
         listeners: listeners.collect(),
-        upstream: settings.upstream.clone(),
+        upstream,
         access_log: settings.events.access_log,
     }
 }
@@ -188,15 +186,14 @@ impl Reloader {
         })?;
         let Loaded {
             settings,
-            policy,
-            tls,
+            compiled,
             files,
             warnings,
             base,
             ..
         } = loaded;
         *lock(&self.files) = files;
-        let mut serving = serving(&settings, policy, tls, options.monitor);
+        let mut serving = serving(&settings, compiled, options.monitor);
         if let Some(before) = &*in_force
             && needs_other_sockets(before, &settings)
         {

@@ -28,6 +28,7 @@ use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
 use crate::proxy::tally::Tally;
+use crate::proxy::upstream::health;
 use crate::proxy::{Judges, Proxy, Spoken};
 
 /// How long the end waits for events to be written.
@@ -105,8 +106,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         .build()?;
     let Loaded {
         settings,
-        policy,
-        tls,
+        compiled,
         files,
         warnings,
         base,
@@ -117,7 +117,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
     let events = open_events(&settings, &base)?;
     let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
     let proxy = Arc::new(Proxy {
-        serving: ArcSwap::from_pointee(serving(&settings, policy, tls, options.monitor)),
+        serving: ArcSwap::from_pointee(serving(&settings, compiled, options.monitor)),
         facts: Arc::clone(&facts) as Arc<dyn crate::clients::Facts>,
         events: events.clone(),
         ids: IdSource::new()?,
@@ -240,6 +240,7 @@ impl Running {
         let serving = self.reloader.proxy().serving.load();
         serving
             .upstream
+            .config
             .servers
             .iter()
             .map(|server| server.url.to_string())
@@ -316,6 +317,7 @@ fn serve_the_rest(
         .name("portcullis-service".into())
         .spawn(move || {
             runtime.block_on(async move {
+                let asking = tokio::spawn(health::watch(Arc::clone(reloader.proxy())));
                 let watching = tokio::spawn(reloader.watch());
                 let stopped = async {
                     // An error means that nobody can stop us any more, which is the same.
@@ -330,6 +332,7 @@ fn serve_the_rest(
                     None => stopped.await,
                 }
                 watching.abort();
+                asking.abort();
             });
             // A body that is still judged has nobody waiting for it any more.
             runtime.shutdown_background();

@@ -25,13 +25,13 @@ impl Check {
         let effective = loaded.effective(&session.registry);
         let Loaded {
             settings,
-            policy,
+            compiled,
             files,
             mut warnings,
             document,
             ..
         } = loaded;
-        let policy = Arc::new(policy);
+        let policy = Arc::new(compiled.policy);
         // What start would refuse is not in order.
         let test = self_test::measure_now(&policy)
             .passed()

@@ -50,7 +50,7 @@ enum State {
 
 impl Rules {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
-        let policy = session.load()?.policy;
+        let policy = session.load()?.compiled.policy;
         match &self.verb {
             Verb::List => list(session, &policy)?,
             Verb::Show { name } => show(session, &policy, name)?,

@@ -1,5 +1,5 @@
-//! The sections of `rules.yaml` that describe traffic: `listen`, `upstream`, `limits`; `clients` has a
-//! file of its own.
+//! The sections of `rules.yaml` that describe traffic: `listen` and `limits`; `clients` and `upstream` have files of
+//! their own.
 
 use std::net::SocketAddr;
 
@@ -11,6 +11,9 @@ pub use super::clients_config::{
 };
 pub use super::server_url::ServerUrl;
 pub use super::tls::config::{CertificateConfig, ClientCertificates, TlsConfig, TlsVersion};
+pub use super::upstream::config::{
+    Balance, BreakerConfig, HealthConfig, Server, UpstreamConfig, UpstreamTlsConfig,
+};
 use crate::config::{ByteSize, Cidr, Duration};
 
 /// The addresses to listen on: `127.0.0.1:8080`, or a list of them.
@@ -60,30 +63,6 @@ pub struct ProxyProtocolConfig {
     /// from then on, also where `clients.trusted_proxies` is asked. A balancer that only passes connections on writes no
     /// HTTP headers, and does not belong into `trusted_proxies`.
     pub from: Vec<Cidr>,
-}
-
-/// The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UpstreamConfig {
-    /// The servers; this version takes exactly one.
-    pub servers: Vec<Server>,
-    /// How long a connection may take to be made; then the client gets a 502.
-    pub connect_timeout: Duration,
-    /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
-    /// client gets a 504.
-    pub first_byte_timeout: Duration,
-    /// How long the upstream may pause within its answer; then the answer is cut off.
-    pub idle_timeout: Duration,
-    /// How long an unused connection is kept for the next request; 0s gives every request one of its own.
-    pub keep_alive: Duration,
-}
-
-/// One server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Server {
-    /// `http://HOST:PORT`, without a path.
-    pub url: ServerUrl,
 }
 
 /// Hard limits; what is beyond them is refused in monitor mode too.
@@ -209,15 +188,6 @@ impl Default for Listen {
     }
 }
 
-impl Default for UpstreamConfig {
-    fn default() -> Self {
-        Self::to(ServerUrl {
-            host: "127.0.0.1".into(),
-            port: 5000,
-        })
-    }
-}
-
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
@@ -255,20 +225,6 @@ impl ProxyProtocolConfig {
     pub fn is_from(&self, peer: std::net::IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.from.iter().any(|block| block.contains(peer))
-    }
-}
-
-impl UpstreamConfig {
-    /// One server with the default timeouts.
-    #[must_use]
-    pub fn to(url: ServerUrl) -> Self {
-        Self {
-            servers: vec![Server { url }],
-            connect_timeout: Duration::seconds(5),
-            first_byte_timeout: Duration::seconds(60),
-            idle_timeout: Duration::seconds(60),
-            keep_alive: Duration::seconds(60),
-        }
     }
 }
 
@@ -323,76 +279,6 @@ impl JsonSchema for Listen {
                 { "type": "string", "examples": ["127.0.0.1:8080"] },
                 { "type": "array", "items": address, "minItems": 1 },
             ],
-        })
-    }
-}
-
-/// The map form of [`UpstreamConfig`].
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Upstream")]
-struct UpstreamMap {
-    /// The servers; this version takes exactly one.
-    servers: Vec<Server>,
-    /// How long a connection may take to be made; then the client gets a 502. Default 5s.
-    connect_timeout: Option<Duration>,
-    /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
-    /// client gets a 504. Default 60s.
-    first_byte_timeout: Option<Duration>,
-    /// How long the upstream may pause within its answer; then the answer is cut off. Default 60s.
-    idle_timeout: Option<Duration>,
-    /// How long an unused connection is kept for the next request; 0s gives every request one of its own. Default 60s.
-    keep_alive: Option<Duration>,
-}
-
-impl<'de> Deserialize<'de> for UpstreamConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = UpstreamConfig;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a URL like `http://127.0.0.1:5000`, or a map like `{ servers: [{ url: http://127.0.0.1:5000 }] }`")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<UpstreamConfig, E> {
-                text.parse().map(UpstreamConfig::to).map_err(E::custom)
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<UpstreamConfig, A::Error> {
-                let map = UpstreamMap::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                let [server] = &map.servers[..] else {
-                    return Err(de::Error::custom(format!(
-                        "`servers` has {} servers; this version forwards to exactly one",
-                        map.servers.len()
-                    )));
-                };
-                let default = UpstreamConfig::to(server.url.clone());
-                Ok(UpstreamConfig {
-                    connect_timeout: map.connect_timeout.unwrap_or(default.connect_timeout),
-                    first_byte_timeout: map
-                        .first_byte_timeout
-                        .unwrap_or(default.first_byte_timeout),
-                    idle_timeout: map.idle_timeout.unwrap_or(default.idle_timeout),
-                    keep_alive: map.keep_alive.unwrap_or(default.keep_alive),
-                    ..default
-                })
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for UpstreamConfig {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "UpstreamConfig".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let map = generator.subschema_for::<UpstreamMap>();
-        json_schema!({
-            "description": "The application behind us: `http://127.0.0.1:5000`, or a map with its timeouts.",
-            "anyOf": [{ "type": "string", "examples": ["http://127.0.0.1:5000"] }, map],
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever goes wrong on the way is a [`Refusal`]; it leaves here as one response and one event with the same id.
 
 mod form;
+mod sending;
 mod websocket;
 
 use std::net::IpAddr;
@@ -10,14 +11,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{ClientBody, ClientRequest, HoldError, Meter, Progress, UpstreamBody, hold};
-use super::buffered::Held;
+use super::body::{ClientBody, ClientRequest, Meter, Progress};
 use super::connections::OwnPlace;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Refused, Turn, Turns};
@@ -26,8 +25,8 @@ use super::receive::{Unread, receive};
 use super::report::Report;
 use super::respond::{Refusal, is_switched, refuse};
 use super::tally::Kind;
-use super::upstream::{Lease, Pool, send};
-use super::{Proxy, Serving, clock, forward, framing, tunnel};
+use super::upstream::{Lease, Pool};
+use super::{Proxy, Serving, clock, framing, tunnel};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
 use crate::request::coding::Decoded;
@@ -183,45 +182,6 @@ impl Exchange<'_> {
         Ok(self.answer(response, lease, progress, &mut evaluation))
     }
 
-    /// Sends a permitted request to the upstream, its body only when all of it is here if it `is_held`; waits for the head
-    /// of the answer.
-    async fn send(
-        &self,
-        permit: Permit,
-        head: &Parts,
-        mut body: UpstreamBody,
-        mut progress: Arc<Progress>,
-        is_held: bool,
-    ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
-        if is_held {
-            let (proxy, limits) = (&self.core.proxy, &self.serving.limits);
-            let on_disk = Held::nothing(&proxy.on_disk, limits.held.get());
-            let in_memory = Held::nothing(&proxy.buffered, limits.buffered.get());
-            let held = hold(body, on_disk, in_memory).await;
-            (body, progress) = held.map_err(|error| match error {
-                HoldError::Body(error) => Refusal::of_unsent_body(error),
-                HoldError::Disk(error) => Refusal::Unheld(error.to_string()),
-                HoldError::NoRoom => {
-                    Refusal::Unheld("more bytes than `limits.held` would be on disk".into())
-                }
-            })?;
-        }
-        // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
-        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
-        let Some(_place) = in_flight.enter(most) else {
-            return Err(Refusal::Busy);
-        };
-        let request = self.request_for_upstream(head, body);
-        let (pool, upstream) = (&self.core.pool, &self.serving.upstream);
-        let (response, lease) = send(permit, pool, upstream, request, &progress).await?;
-        let is_switched = self.tunnel.is_some() && is_switched(response.status());
-        if response.status().is_informational() && !is_switched {
-            let why = format!("{} came unasked", response.status());
-            return Err(Refusal::BrokenUpstream(why));
-        }
-        Ok((response, lease, progress))
-    }
-
     fn judge_head(&mut self, head: &Parts) -> (Evaluation, BodyNeed) {
         let view = RequestView::new(
             &head.method,
@@ -271,40 +231,6 @@ impl Exchange<'_> {
         self.report.judged += clock::now().saturating_duration_since(now);
     }
 
-    /// The request as the upstream gets it: the same method, target, headers and body, but for the headers that belong
-    /// to one connection and those that describe the way.
-    fn request_for_upstream(&self, head: &Parts, body: UpstreamBody) -> Request<UpstreamBody> {
-        // Of a body without a length that comes with GET or HEAD hyper would send nothing, if it were not told to.
-        let is_chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(body);
-        request.method_mut().clone_from(&head.method);
-        request.uri_mut().clone_from(&head.uri);
-        *request.version_mut() = Version::HTTP_11;
-        let headers = request.headers_mut();
-        headers.clone_from(&head.headers);
-        strip_hop_by_hop(headers);
-        // Met here, where it is known whether the body is wanted; the upstream gets the body without being asked.
-        headers.remove(EXPECT);
-        if self.tunnel.is_some() {
-            tunnel::upgrade(headers);
-        }
-        if is_chunked {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        let trust = &self.serving.trust;
-        let way = trust.way(self.client.peer, &head.uri, &head.headers);
-        let scheme = self.client.encryption.map_or("http", |_| "https");
-        forward::describe(headers, trust, &way, (scheme, self.id));
-        // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
-        if !headers.contains_key(HOST)
-            && let Some(server) = self.serving.upstream.servers.first()
-            && let Ok(host) = HeaderValue::from_str(&server.url.authority())
-        {
-            headers.insert(HOST, host);
-        }
-        request
-    }
-
     /// The upstream's answer as the client gets it.
     fn answer(
         &mut self,
@@ -326,7 +252,12 @@ impl Exchange<'_> {
             .access(head.status, Some(evaluation), None, upstream);
         let meter =
             access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
-        let body = ClientBody::stream(body, self.serving.upstream.idle_timeout.get(), lease, meter);
+        let body = ClientBody::stream(
+            body,
+            self.serving.upstream.config.idle_timeout.get(),
+            lease,
+            meter,
+        );
         Response::from_parts(head, body)
     }
 

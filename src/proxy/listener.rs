@@ -125,8 +125,7 @@ async fn purge(core: Arc<Core>) {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
         tally::tell_the_rest(&core.proxy);
-        core.pool
-            .purge(core.proxy.serving.load().upstream.keep_alive.get());
+        core.pool.purge();
     }
 }
 

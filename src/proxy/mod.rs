@@ -33,7 +33,7 @@ pub mod tally;
 pub mod tls;
 mod transport;
 mod tunnel;
-mod upstream;
+pub mod upstream;
 
 use std::sync::Arc;
 
@@ -41,11 +41,12 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::config::{LimitsConfig, UpstreamConfig};
+use self::config::LimitsConfig;
 use self::connections::{Connections, InFlight};
 use self::identity::Trust;
 use self::tally::Tally;
 use self::tls::Tls;
+use self::upstream::Upstream;
 use crate::clients::Facts;
 use crate::engine::Policy;
 use crate::event::EventBus;
@@ -90,9 +91,16 @@ pub struct Serving {
     /// What is spoken at each address that is listened on.
     pub listeners: Vec<Spoken>,
     /// Where to forward to.
-    pub upstream: UpstreamConfig,
+    pub upstream: Arc<Upstream>,
     /// Whether each request is logged.
     pub access_log: bool,
+}
+
+impl Serving {
+    /// Every upstream that requests are forwarded to.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        std::iter::once(&self.upstream)
+    }
 }
 
 /// What is spoken at an address.

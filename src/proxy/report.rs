@@ -21,7 +21,7 @@ use crate::event::{
 };
 use crate::request::ClientIdentity;
 
-pub(super) use self::connection::{connection, malformed, refused, unsolicited};
+pub(super) use self::connection::{connection, malformed, refused, server, unsolicited};
 
 /// The longest path that an event shows, in bytes.
 const SHOWN_PATH: usize = 512;

@@ -7,16 +7,28 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The address of a server: `http://HOST:PORT`, without path, query and credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The address of a server: `http://HOST:PORT` or `https://HOST:PORT`, without path, query and credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerUrl {
+    /// Whether it is asked by `https`.
+    pub is_encrypted: bool,
     /// A name or an address, without brackets.
     pub host: String,
-    /// The port; 80 where none is written.
+    /// The port; 80 or, for `https`, 443 where none is written.
     pub port: u16,
 }
 
 impl ServerUrl {
+    /// `http://HOST:PORT`.
+    #[must_use]
+    pub fn plain(host: &str, port: u16) -> Self {
+        Self {
+            is_encrypted: false,
+            host: host.into(),
+            port,
+        }
+    }
+
     /// `HOST:PORT`, an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -36,9 +48,11 @@ impl FromStr for ServerUrl {
             format!("`{text}` {why}; write `http://HOST:PORT`, as in `http://127.0.0.1:5000`")
         };
         let uri: http::Uri = text.parse().map_err(|_| wrong("is no URL"))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong("is no http URL"));
-        }
+        let is_encrypted = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("is no http or https URL")),
+        };
         if uri.query().is_some() || !matches!(uri.path(), "" | "/") {
             return Err(wrong(
                 "has a path or a query, which an upstream cannot have",
@@ -59,11 +73,13 @@ impl FromStr for ServerUrl {
         let after_host = authority.as_str().rsplit(']').next();
         let has_port = after_host.is_some_and(|after| after.contains(':'));
         let port = match (has_port, authority.port_u16()) {
+            (false, _) if is_encrypted => 443,
             (false, _) => 80,
             (true, Some(port)) if port != 0 => port,
             (true, _) => return Err(wrong("has a port that is no number from 1 to 65535")),
         };
         Ok(Self {
+            is_encrypted,
             host: host.into(),
             port,
         })
@@ -72,7 +88,8 @@ impl FromStr for ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority())
     }
 }
 

@@ -100,7 +100,7 @@ pub fn policy(yaml: &str, registry: &Registry) -> Arc<Policy> {
     std::fs::write(&path, format!("version: 1\n{yaml}")).expect("a file");
     let loaded = app::load(&Source::File(path), registry, &SHARED, &Process, 1)
         .unwrap_or_else(|report| panic!("{yaml}\n{}", report.draw(false)));
-    let policy = Arc::new(loaded.policy);
+    let policy = Arc::new(loaded.compiled.policy);
     kept.insert(yaml.to_owned(), Arc::clone(&policy));
     policy
 }

@@ -11,6 +11,7 @@
 
 mod ambiguity;
 mod answers;
+mod balancing;
 mod checks;
 mod coding;
 mod evasion;

@@ -83,7 +83,7 @@ impl Explain {
         let recorded = self.recorded()?;
         let client = self.client.or(recorded.client).unwrap_or(NOBODY);
         let (clients, limits) = (&loaded.settings.clients, &loaded.settings.limits);
-        let judge = Judge::new(loaded.policy, client, clients, limits);
+        let judge = Judge::new(loaded.compiled.policy, client, clients, limits);
         let bounds = match session.format {
             Format::Json => JSON,
             Format::Text => Bounds {

@@ -73,7 +73,7 @@ pub(super) struct Test {
 impl Test {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
         let loaded = session.load()?;
-        let mut policy = loaded.policy;
+        let mut policy = loaded.compiled.policy;
         let was = policy.mode;
         policy.mode = Mode::Enforce;
         let judge = Judge::new(

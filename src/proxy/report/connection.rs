@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::framing::Refused;
+use super::super::upstream::Change;
 use super::super::{Proxy, clock};
 use crate::event::{Decision, Event, EventClient, EventKind, Evidence};
 use crate::request::IdentitySource;
@@ -21,6 +22,26 @@ pub(in crate::proxy) fn unsolicited(proxy: &Proxy, server: &str) {
     event.rule = Some("unsolicited".into());
     event.place = Some("upstream".into());
     event.evidence = Some(Evidence::fact(server));
+    proxy.events.emit(event);
+}
+
+/// Tells that a server gets no more requests, or gets them again, and by what that was found.
+pub(in crate::proxy) fn server(proxy: &Proxy, url: &str, change: Change, who: &'static str) {
+    let time = clock::timestamp();
+    let id = proxy.ids.next(clock::unix_milliseconds(time));
+    let (rule, message) = match change {
+        Change::Out => (
+            "server_out",
+            "A server fails, and gets no more requests as long as there are others.",
+        ),
+        Change::Back => ("server_back", "A server is well again, and gets requests."),
+    };
+    let mut event = Event::new(id, time, EventKind::Upstream, message);
+    event.detection = Some("upstream".into());
+    event.rule = Some(rule.into());
+    event.place = Some("upstream".into());
+    event.evidence = Some(Evidence::fact(format!("{url}, found by {who}")));
+    event.decision = Decision::None;
     proxy.events.emit(event);
 }
 

@@ -78,7 +78,7 @@ pub(super) fn names(key: &CertifiedKey) -> Vec<String> {
 ///
 /// # Errors
 /// Which of the two is wrong, as the key of its map, and what is wrong with it.
-pub(super) fn read(
+pub(in crate::proxy) fn read(
     chain: &str,
     key: &str,
     provider: &CryptoProvider,
@@ -114,7 +114,9 @@ pub(super) fn read(
 ///
 /// # Errors
 /// Where there is none, or something else between them.
-pub(super) fn authorities(pem: &str) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+pub(in crate::proxy) fn authorities(
+    pem: &str,
+) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match read {
         Ok(chain) if !chain.is_empty() => Ok(chain),

@@ -16,7 +16,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-use self::certificates::{Certificates, authorities, read};
+use self::certificates::{Certificates, read};
+pub(super) use self::certificates::{authorities, read as read_certificate};
 use self::config::{CertificateConfig, ClientCertificates, TlsConfig, TlsVersion};
 pub(super) use self::handshake::accept;
 use super::config::{Listen, ListenAddress};

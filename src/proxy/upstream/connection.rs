@@ -1,7 +1,7 @@
 //! One connection to the upstream. Whoever owns it keeps it open; dropped, it is closed, whatever is under way on it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use http::header::UPGRADE;
 use http::{Method, Request, Response};
@@ -9,14 +9,17 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::super::body::UpstreamBody;
+use super::super::clock;
 use super::super::config::ServerUrl;
-use super::super::framing::answer::{AnswerGate, MAX_FIELDS, MAX_HEAD, Unsolicited, Wire};
+use super::super::framing::answer::{self, AnswerGate, MAX_FIELDS, MAX_HEAD, Unsolicited};
 use super::super::respond::Refusal;
+use super::balance::Upstream;
+use super::server::ServerState;
+use super::wire::Wire;
 
 /// The most bytes of an answer that wait in memory for a client that is slow to read them.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -27,8 +30,9 @@ const _: () = assert!(MAX_HEAD <= MAX_BUFFER, "a head that may be must fit");
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<UpstreamBody>,
-    server: ServerUrl,
-    wire: Arc<Wire>,
+    server: Arc<ServerState>,
+    made: Instant,
+    wire: Arc<answer::Wire>,
     task: JoinHandle<()>,
 }
 
@@ -40,24 +44,21 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects within `longest`. `unsolicited` is told of bytes that nobody asked for.
+    /// Connects within the upstream's time for it. `unsolicited` is told of bytes that nobody asked for.
     pub(super) async fn open(
-        server: &ServerUrl,
-        longest: Duration,
+        server: &Arc<ServerState>,
+        upstream: &Upstream,
         unsolicited: Unsolicited,
     ) -> Result<Self, Refusal> {
-        let connecting = async {
-            let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-            stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(stream)
-        };
-        let unreachable = |why: String| Refusal::Unreachable(format!("{server}: {why}"));
-        let stream = match timeout(longest, connecting).await {
+        let url = &server.url;
+        let unreachable = |why: String| Refusal::Unreachable(format!("{url}: {why}"));
+        let connecting = Wire::connect(url, upstream.trusting.as_ref());
+        let stream = match timeout(upstream.config.connect_timeout.get(), connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
             Err(_) => return Err(unreachable("no connection in time".into())),
         };
-        let wire = Arc::new(Wire::default());
+        let wire = Arc::new(answer::Wire::default());
         let gate = AnswerGate::new(stream, Arc::clone(&wire), unsolicited);
         let mut builder = http1::Builder::new();
         builder.max_headers(MAX_FIELDS).max_buf_size(MAX_BUFFER);
@@ -69,7 +70,8 @@ impl Connection {
         let task = tokio::spawn(async move { drop(connection.with_upgrades().await) });
         Ok(Self {
             sender,
-            server: server.clone(),
+            server: Arc::clone(server),
+            made: clock::now(),
             wire,
             task,
         })
@@ -104,12 +106,22 @@ impl Connection {
     }
 
     /// The server at the other end.
-    pub(super) const fn server(&self) -> &ServerUrl {
-        &self.server
+    pub(super) fn server(&self) -> &ServerUrl {
+        &self.server.url
+    }
+
+    /// The key of its server in a pool.
+    pub(super) fn server_id(&self) -> u64 {
+        self.server.id
+    }
+
+    /// When it was made.
+    pub(super) const fn made(&self) -> Instant {
+        self.made
     }
 
     /// What the gate keeps of the answer.
-    pub(super) fn wire(&self) -> &Wire {
+    pub(super) fn wire(&self) -> &answer::Wire {
         &self.wire
     }
 }

@@ -1,9 +1,17 @@
-//! Connections to the upstream: made within a timeout, used again while they last, dropped when in doubt.
+//! The servers behind us: which of them gets a request, and the connections to them: made within a timeout, used again
+//! while they last, dropped when in doubt.
 //!
-//! Each core has its own idle connections, so that no lock is shared on the way to the upstream.
+//! Each core has its own idle connections, so that no lock is shared on the way to the upstream; what is known of a server
+//! all cores share.
 
+mod balance;
+pub mod config;
 mod connection;
+pub mod health;
 mod pool;
+mod secure;
+mod server;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,44 +21,100 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::balance::Upstream;
+pub(super) use self::balance::hash;
+use self::config::UpstreamConfig;
 use self::connection::Connection;
 pub(super) use self::pool::{Lease, Pool};
+pub(super) use self::server::Change;
+use self::server::{Attempt, ServerState};
 use super::body::{Progress, UpstreamBody};
-use super::config::{ServerUrl, UpstreamConfig};
+use super::clock;
+use super::config::ServerUrl;
 use super::respond::Refusal;
+use crate::config::{ConfigError, Load};
 use crate::engine::Permit;
 
-/// Sends a permitted request to the upstream and waits for the head of its answer.
+/// Makes an upstream ready. What is known of its servers is found again for as long as somebody asks them.
 ///
-/// A request of which nothing was written goes over another connection. One of which something may have been is sent once
-/// more only if it has a safe method and no body (RFC 9110, 9.2.2), came over a connection from the pool, and nothing
-/// was answered: then the upstream had closed that connection before. Nothing else is ever sent twice.
+/// # Errors
+/// What is wrong with its files.
+pub fn compile(config: &UpstreamConfig, load: &mut Load<'_>) -> Result<Upstream, ConfigError> {
+    let trusting = secure::compile(config, load).map_err(|error| error.under("tls"))?;
+    let mut servers = Vec::with_capacity(config.servers.len());
+    for server in &config.servers {
+        let content = format!("{} {:?}", server.url, config.health);
+        servers.push(load.share("server", content.as_bytes(), |_| {
+            Ok(ServerState::new(server.url.clone(), clock::now()))
+        })?);
+    }
+    Ok(Upstream::new(config.clone(), servers, trusting))
+}
+
+/// A request that got no answer from a server.
+struct Failed {
+    refusal: Refusal,
+    /// The request, where it may be sent to another server.
+    again: Option<Request<UpstreamBody>>,
+}
+
+/// Sends a permitted request of `client` to the upstream and waits for the head of its answer.
+///
+/// A request of which nothing was written goes over another connection, or to another server. One of which something may
+/// have been is sent once more only if it has a safe method and no body (RFC 9110, 9.2.2) and nothing was answered. Nothing
+/// else is ever sent twice.
 pub(super) async fn send(
     _permit: Permit,
     pool: &Arc<Pool>,
-    config: &UpstreamConfig,
+    upstream: &Upstream,
+    client: u64,
     mut request: Request<UpstreamBody>,
     progress: &Arc<Progress>,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
-    let Some(server) = config.servers.first().map(|server| &server.url) else {
-        return Err(Refusal::Unreachable("no server is configured".into()));
-    };
+    let mut tried = Vec::new();
+    loop {
+        let now = clock::now();
+        let Some(server) = upstream.choose(client, &tried, now) else {
+            return Err(Refusal::Unreachable("no server is configured".into()));
+        };
+        let attempt = server.attempt(now);
+        let failed = match attempt_on(pool, upstream, attempt, request, progress).await {
+            Ok(answered) => return Ok(answered),
+            Err(failed) => failed,
+        };
+        tried.push(server.id);
+        let may_retry = tried.len() <= upstream.config.retries;
+        let is_another = || upstream.choose(client, &tried, clock::now()).is_some();
+        request = match failed.again {
+            Some(again) if may_retry && is_another() => again,
+            _ => return Err(failed.refusal),
+        };
+    }
+}
+
+/// Sends a request to the server of an attempt, over a connection from the pool where there is one.
+async fn attempt_on(
+    pool: &Arc<Pool>,
+    upstream: &Upstream,
+    attempt: Attempt,
+    mut request: Request<UpstreamBody>,
+    progress: &Arc<Progress>,
+) -> Result<(Response<Incoming>, Lease), Box<Failed>> {
+    let config = &upstream.config;
     let longest = config.first_byte_timeout.get();
+    let server = Arc::clone(attempt.server());
     let is_repeatable = request.body().is_empty() && request.method().is_safe();
     // A connection that becomes something else is made for it.
-    let keep_alive = if request.headers().contains_key(UPGRADE) {
-        Duration::ZERO
-    } else {
-        config.keep_alive.get()
-    };
-    while let Some(mut connection) = pool.take(server, keep_alive) {
+    let is_own = request.headers().contains_key(UPGRADE);
+    while let Some(mut connection) = pool.take(&server).filter(|_| !is_own) {
         let copy = is_repeatable.then(|| copy_of(&request));
-        let sent = within(longest, server, progress, connection.send(request)).await?;
+        let sent = within(longest, &server.url, progress, connection.send(request)).await;
         let mut error = match sent {
-            Ok(response) => {
-                return begun(response, Lease::new(pool, connection, progress, longest)).await;
+            Ok(Ok(response)) => {
+                return begun(pool, upstream, attempt, connection, response, progress).await;
             }
-            Err(error) => error,
+            Ok(Err(error)) => error,
+            Err(silent) => return Err(fails(pool, config, &attempt, silent, None)),
         };
         match (error.take_message(), copy) {
             (Some(unsent), _) => request = unsent,
@@ -58,26 +122,66 @@ pub(super) async fn send(
                 request = copy;
                 break;
             }
-            (None, _) => return Err(broken(&connection, progress, error.error())),
+            (None, _) => {
+                let why = broken(&connection, progress, error.error());
+                return Err(fails(pool, config, &attempt, why, None));
+            }
         }
     }
-    let unsolicited = pool.unsolicited(server);
     let mut connection =
-        Connection::open(server, config.connect_timeout.get(), unsolicited).await?;
-    match within(longest, server, progress, connection.send(request)).await? {
-        Ok(response) => begun(response, Lease::new(pool, connection, progress, longest)).await,
-        Err(error) => Err(broken(&connection, progress, error.error())),
+        match Connection::open(&server, upstream, pool.unsolicited(&server.url)).await {
+            Ok(connection) => connection,
+            Err(why) => return Err(fails(pool, config, &attempt, why, Some(request))),
+        };
+    let may_be_sent_again = is_repeatable && config.retries > 0 && config.servers.len() > 1;
+    let copy = may_be_sent_again.then(|| copy_of(&request));
+    match within(longest, &server.url, progress, connection.send(request)).await {
+        Ok(Ok(response)) => begun(pool, upstream, attempt, connection, response, progress).await,
+        Ok(Err(mut error)) => {
+            let again = error.take_message();
+            let again = again.or(copy.filter(|_| !connection.wire().has_answered()));
+            let why = broken(&connection, progress, error.error());
+            Err(fails(pool, config, &attempt, why, again))
+        }
+        Err(silent) => Err(fails(pool, config, &attempt, silent, None)),
     }
+}
+
+/// Notes that an attempt failed, if the server is to blame.
+fn fails(
+    pool: &Pool,
+    config: &UpstreamConfig,
+    attempt: &Attempt,
+    refusal: Refusal,
+    again: Option<Request<UpstreamBody>>,
+) -> Box<Failed> {
+    if refusal.is_upstream_fault()
+        && let Some(change) = attempt.failed(&config.breaker, clock::now())
+    {
+        pool.tell(attempt.server(), change, "requests");
+    }
+    Box::new(Failed { refusal, again })
 }
 
 /// An answer whose body has not gone wrong as far as it came with the head.
 async fn begun(
+    pool: &Arc<Pool>,
+    upstream: &Upstream,
+    attempt: Attempt,
+    connection: Connection,
     mut response: Response<Incoming>,
-    mut lease: Lease,
-) -> Result<(Response<Incoming>, Lease), Refusal> {
+    progress: &Arc<Progress>,
+) -> Result<(Response<Incoming>, Lease), Box<Failed>> {
+    if let Some(change) = attempt.succeeded() {
+        pool.tell(attempt.server(), change, "requests");
+    }
+    let mut lease = Lease::new(pool, attempt, connection, progress, &upstream.config);
     match lease.begin(response.body_mut()).await {
         Ok(()) => Ok((response, lease)),
-        Err(error) => Err(broken(lease.connection(), lease.progress(), &error)),
+        Err(error) => Err(Box::new(Failed {
+            refusal: broken(lease.connection(), lease.progress(), &error),
+            again: None,
+        })),
     }
 }
 

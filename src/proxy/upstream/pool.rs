@@ -1,6 +1,6 @@
 //! The idle connections of one core.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,32 +16,39 @@ use super::super::config::ServerUrl;
 use super::super::framing::answer::Unsolicited;
 use super::super::respond::Refusal;
 use super::super::{Proxy, clock, report};
+use super::config::UpstreamConfig;
 use super::connection::Connection;
+use super::server::{Attempt, Change, ServerState};
 use super::within;
 
-/// The most idle connections that a core keeps.
+/// The most idle connections to one server that a core keeps.
 const MAX_IDLE: usize = 256;
 
 /// The idle connections of one core.
 #[derive(Debug)]
 pub(in crate::proxy) struct Pool {
     proxy: Arc<Proxy>,
-    idle: Mutex<VecDeque<Idle>>,
+    /// By their servers.
+    idle: Mutex<HashMap<u64, VecDeque<Idle>>>,
 }
 
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    since: Instant,
+    /// Until when it may be used again.
+    until: Instant,
 }
 
 /// A connection in use, on its way back to its pool once the answer has ended. Dropped on the way, it is closed.
 pub(in crate::proxy) struct Lease {
     pool: Arc<Pool>,
+    attempt: Attempt,
     connection: Connection,
     first: Option<Frame<Bytes>>,
     progress: Arc<Progress>,
     longest: Duration,
+    keep_alive: Duration,
+    age: Duration,
     /// Whether the answer began before the request had been sent.
     is_early: bool,
 }
@@ -62,66 +69,71 @@ impl Pool {
     }
 
     /// The idle connection to `server` that was used last, since it is the least likely to have been closed.
-    pub(super) fn take(&self, server: &ServerUrl, keep_alive: Duration) -> Option<Connection> {
+    pub(super) fn take(&self, server: &ServerState) -> Option<Connection> {
         let now = clock::now();
         let mut idle = self.lock();
-        while let Some(last) = idle.pop_back() {
-            if last.connection.server() == server
-                && now.saturating_duration_since(last.since) < keep_alive
-                && last.connection.is_ready()
-            {
+        let of_server = idle.get_mut(&server.id)?;
+        while let Some(last) = of_server.pop_back() {
+            if last.until > now && last.connection.is_ready() {
                 return Some(last.connection);
             }
         }
         None
     }
 
-    /// Keeps a connection for the next request, and drops those that closed or waited longest.
-    fn put(&self, connection: Connection) {
+    /// Keeps a connection for the next request until then, and drops those that closed or waited longest.
+    fn put(&self, connection: Connection, until: Instant) {
         let mut idle = self.lock();
-        while idle.len() >= MAX_IDLE
-            || idle
+        let of_server = idle.entry(connection.server_id()).or_default();
+        while of_server.len() >= MAX_IDLE
+            || of_server
                 .front()
                 .is_some_and(|oldest| oldest.connection.is_closed())
         {
-            idle.pop_front();
+            of_server.pop_front();
         }
-        idle.push_back(Idle {
-            connection,
-            since: clock::now(),
-        });
+        of_server.push_back(Idle { connection, until });
     }
 
-    /// Closes the connections that waited longer than `keep_alive`.
-    pub(in crate::proxy) fn purge(&self, keep_alive: Duration) {
+    /// Closes the connections whose time is over.
+    pub(in crate::proxy) fn purge(&self) {
         let now = clock::now();
-        self.lock().retain(|waiting| {
-            !waiting.connection.is_closed()
-                && now.saturating_duration_since(waiting.since) < keep_alive
+        self.lock().retain(|_, of_server| {
+            of_server.retain(|waiting| !waiting.connection.is_closed() && waiting.until > now);
+            !of_server.is_empty()
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+    /// Tells what has become of a server, as `who` found.
+    pub(super) fn tell(&self, server: &ServerState, change: Change, who: &'static str) {
+        report::server(&self.proxy, &server.url.to_string(), change, who);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, VecDeque<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Lease {
     /// `connection` has begun to answer a request that has come as far as `progress`; what is left of it may stand still
-    /// for `longest`.
+    /// for as long as an answer may be waited for.
     pub(super) fn new(
         pool: &Arc<Pool>,
+        attempt: Attempt,
         connection: Connection,
         progress: &Arc<Progress>,
-        longest: Duration,
+        config: &UpstreamConfig,
     ) -> Self {
         Self {
             pool: Arc::clone(pool),
+            attempt,
             connection,
             first: None,
             is_early: !progress.has_ended(),
             progress: Arc::clone(progress),
-            longest,
+            longest: config.first_byte_timeout.get(),
+            keep_alive: config.keep_alive.get(),
+            age: config.connection_age.get(),
         }
     }
 
@@ -178,17 +190,25 @@ impl Lease {
             mut connection,
             progress,
             longest,
+            keep_alive,
+            age,
             is_early,
+            attempt,
             ..
         } = self;
+        drop(attempt);
+        let until =
+            move |connection: &Connection| (clock::now() + keep_alive).min(connection.made() + age);
         if connection.is_ready() && !is_early {
-            pool.put(connection);
+            let until = until(&connection);
+            pool.put(connection, until);
         } else if !connection.is_closed() {
             tokio::spawn(async move {
                 let server = connection.server().clone();
                 let sent = within(longest, &server, &progress, connection.ready()).await;
                 if matches!(sent, Ok(Ok(()))) && !is_early {
-                    pool.put(connection);
+                    let until = until(&connection);
+                    pool.put(connection, until);
                 }
             });
         }

@@ -11,6 +11,7 @@ mod rates;
 mod timeouts;
 mod tls;
 mod traffic;
+mod upstreams;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -49,6 +50,21 @@ effects! {
     "listen[].tls.client_certificates" => tls::client_certificates,
     "upstream" => traffic::upstream,
     "upstream.servers[].url" => traffic::upstream_url,
+    "upstream.servers[].weight" => upstreams::weight,
+    "upstream.balance" => upstreams::balance,
+    "upstream.retries" => upstreams::retries,
+    "upstream.breaker.after" => upstreams::breaker_after,
+    "upstream.breaker.pause" => upstreams::breaker_pause,
+    "upstream.health.path" => upstreams::health_path,
+    "upstream.health.interval" => upstreams::health_interval,
+    "upstream.health.timeout" => upstreams::health_timeout,
+    "upstream.health.unhealthy" => upstreams::health_unhealthy,
+    "upstream.health.healthy" => upstreams::health_healthy,
+    "upstream.tls.ca_file" => upstreams::tls_ca_file,
+    "upstream.tls.server_name" => upstreams::tls_server_name,
+    "upstream.tls.certificate" => upstreams::tls_certificate,
+    "upstream.tls.key" => upstreams::tls_key,
+    "upstream.connection_age" => upstreams::connection_age,
     "upstream.connect_timeout" => timeouts::connect_timeout,
     "upstream.first_byte_timeout" => timeouts::first_byte_timeout,
     "upstream.idle_timeout" => timeouts::idle_timeout,

@@ -1,0 +1,104 @@
+//! The way of a permitted request to the upstream: what of it goes on, and the wait for the head of the answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::super::body::{HoldError, Progress, UpstreamBody, hold};
+use super::super::buffered::Held;
+use super::super::fields::strip_hop_by_hop;
+use super::super::respond::{Refusal, is_switched};
+use super::super::upstream::{Lease, hash, send};
+use super::super::{forward, tunnel};
+use super::Exchange;
+use crate::engine::Permit;
+use crate::request::ClientIdentity;
+
+impl Exchange<'_> {
+    /// Sends a permitted request to the upstream, its body only when all of it is here if it `is_held`; waits for the head
+    /// of the answer.
+    pub(super) async fn send(
+        &self,
+        permit: Permit,
+        head: &Parts,
+        mut body: UpstreamBody,
+        mut progress: Arc<Progress>,
+        is_held: bool,
+    ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
+        if is_held {
+            let (proxy, limits) = (&self.core.proxy, &self.serving.limits);
+            let on_disk = Held::nothing(&proxy.on_disk, limits.held.get());
+            let in_memory = Held::nothing(&proxy.buffered, limits.buffered.get());
+            let held = hold(body, on_disk, in_memory).await;
+            (body, progress) = held.map_err(|error| match error {
+                HoldError::Body(error) => Refusal::of_unsent_body(error),
+                HoldError::Disk(error) => Refusal::Unheld(error.to_string()),
+                HoldError::NoRoom => {
+                    Refusal::Unheld("more bytes than `limits.held` would be on disk".into())
+                }
+            })?;
+        }
+        // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
+        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
+        let Some(_place) = in_flight.enter(most) else {
+            return Err(Refusal::Busy);
+        };
+        let request = self.request_for_upstream(head, body);
+        let (pool, upstream) = (&self.core.pool, &self.serving.upstream);
+        let client = hash_of(&self.client);
+        let (response, lease) = send(permit, pool, upstream, client, request, &progress).await?;
+        let is_switched = self.tunnel.is_some() && is_switched(response.status());
+        if response.status().is_informational() && !is_switched {
+            let why = format!("{} came unasked", response.status());
+            return Err(Refusal::BrokenUpstream(why));
+        }
+        Ok((response, lease, progress))
+    }
+
+    /// The request as the upstream gets it: the same method, target, headers and body, but for the headers that belong
+    /// to one connection and those that describe the way.
+    fn request_for_upstream(&self, head: &Parts, body: UpstreamBody) -> Request<UpstreamBody> {
+        // Of a body without a length that comes with GET or HEAD hyper would send nothing, if it were not told to.
+        let is_chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(&head.method);
+        request.uri_mut().clone_from(&head.uri);
+        *request.version_mut() = Version::HTTP_11;
+        let headers = request.headers_mut();
+        headers.clone_from(&head.headers);
+        strip_hop_by_hop(headers);
+        // Met here, where it is known whether the body is wanted; the upstream gets the body without being asked.
+        headers.remove(EXPECT);
+        if self.tunnel.is_some() {
+            tunnel::upgrade(headers);
+        }
+        if is_chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        let trust = &self.serving.trust;
+        let way = trust.way(self.client.peer, &head.uri, &head.headers);
+        let scheme = self.client.encryption.map_or("http", |_| "https");
+        forward::describe(headers, trust, &way, (scheme, self.id));
+        // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
+        if !headers.contains_key(HOST)
+            && let Some(server) = self.serving.upstream.config.servers.first()
+            && let Ok(host) = HeaderValue::from_str(&server.url.authority())
+        {
+            headers.insert(HOST, host);
+        }
+        request
+    }
+}
+
+/// What tells clients apart where each is to get the same server.
+fn hash_of(client: &ClientIdentity) -> u64 {
+    match client.counting_address() {
+        IpAddr::V4(address) => hash(4, &address.octets()),
+        IpAddr::V6(address) => hash(6, &address.octets()),
+    }
+}
