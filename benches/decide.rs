@@ -27,7 +27,7 @@ use portcullis::config::environment::Process;
 use portcullis::config::load::Shared;
 use portcullis::engine::decide::Evaluation;
 use portcullis::engine::policy::{PolicyConfig, Revision};
-use portcullis::engine::{BodyNeed, Chain, Outcome, Policy, Registry};
+use portcullis::engine::{BodyNeed, Outcome, Policy, Registry};
 use portcullis::request::{BodyView, ClientIdentity, RequestView, ResponseView};
 
 /// Rounds of one measurement; the median of several is shown.
@@ -188,7 +188,7 @@ fn chains() -> Vec<(String, Arc<Policy>)> {
     let nothing = Policy::new(
         Revision::default(),
         &PolicyConfig::default(),
-        Chain::default(),
+        Arc::default(),
     );
     chains.push(("none".to_owned(), Arc::new(nothing)));
     chains

@@ -21,7 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use portcullis::app::{Running, Settings, Source, StartOptions, load, start};
+use portcullis::app::{Running, Settings, Source, StartOptions, compile, load, start};
 use portcullis::config::environment::Process;
 use portcullis::config::load::{Load, Shared};
 use portcullis::engine::Registry;
@@ -106,7 +106,7 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
     add(settings, &registry, "ip_allowlist", "deny", "127.0.0.2")?;
     let mut again = Load::new(&loaded.base, &shared);
     let revision = loaded.compiled.policy.revision;
-    loaded.compiled.policy = load::compile(settings, &registry, &mut again, revision)
+    loaded.compiled.policy = compile::policy(settings, &registry, &mut again, revision)
         .map_err(|errors| anyhow!("{errors:?}"))?;
     let options = StartOptions {
         source,

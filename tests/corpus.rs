@@ -177,7 +177,7 @@ fn policy(config: MaliciousPayloadConfig) -> Arc<Policy> {
     Arc::new(Policy::new(
         Revision::default(),
         &PolicyConfig::default(),
-        chain,
+        Arc::new(chain),
     ))
 }
 

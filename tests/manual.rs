@@ -80,7 +80,7 @@ fn every_key_is_in_the_manual() {
     let missing: Vec<&String> = keys
         .iter()
         .filter(|key| {
-            let last = key.rsplit('.').next().unwrap_or(key);
+            let last = key.rsplit('.').find(|part| *part != "*").unwrap_or(key);
             let name = last.trim_end_matches("[]");
             about(key).is_none_or(|text| {
                 !text.contains(&format!("{name}:")) && !text.contains(&format!("`{name}`"))

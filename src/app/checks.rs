@@ -1,6 +1,7 @@
 //! What a configuration must not mean, though its structure is right: numbers out of range, addresses in each other's
 //! way.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::settings::{Settings, VERSION};
@@ -27,6 +28,9 @@ pub fn mistakes(
     }
     let clients = settings.clients.mistakes();
     errors.extend(clients.into_iter().map(|error| error.under("clients")));
+    let headers = settings.headers.mistakes();
+    errors.extend(headers.into_iter().map(|error| error.under("headers")));
+    routes(settings, &mut errors);
     numbers(settings, &mut errors);
     sizes(settings, &mut errors);
     times(settings, &mut errors);
@@ -41,6 +45,15 @@ pub fn mistakes(
         balancers(settings, &mut errors);
     }
     errors
+}
+
+fn routes(settings: &Settings, errors: &mut Vec<ConfigError>) {
+    let mut taken = HashSet::new();
+    for (index, route) in settings.routes.iter().enumerate() {
+        let is_second = !taken.insert(route.config.place());
+        let wrong = route.config.mistakes(is_second).into_iter();
+        errors.extend(wrong.map(|error| error.item(index).under("routes")));
+    }
 }
 
 fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {

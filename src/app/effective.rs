@@ -9,6 +9,8 @@ use crate::control::config::ControlConfig;
 use crate::engine::{PolicyConfig, Registry};
 use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, ListenAddress, UpstreamConfig};
+use crate::proxy::headers::HeadersConfig;
+use crate::proxy::routes::config::RouteConfig;
 
 /// The sections in the order of the manual.
 #[derive(Serialize)]
@@ -21,6 +23,8 @@ struct Effective<'a> {
     limits: &'a LimitsConfig,
     policy: &'a PolicyConfig,
     detections: Vec<Value>,
+    headers: &'a HeadersConfig,
+    routes: Vec<&'a RouteConfig>,
     events: &'a EventsConfig,
 }
 
@@ -43,6 +47,8 @@ impl Loaded {
                 .iter()
                 .map(|section| self.detection(section, registry))
                 .collect(),
+            headers: &settings.headers,
+            routes: settings.routes.iter().map(|route| &route.config).collect(),
             events: &settings.events,
         };
         let mut value = serde_yaml::to_value(effective).unwrap_or_default();

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use siphasher::sip::SipHasher13;
 
 use super::checks;
+use super::compile::Compiled;
 use super::doubts::doubts;
-use super::settings::{Common, DetectionSection, Settings};
+use super::settings::{DetectionSection, Settings};
 use crate::config::document::MAX_BYTES;
 use crate::config::load::{Shared, read_regular};
 use crate::config::{ConfigError, Document, Environment, Load, Report, Watched};
+use crate::engine::Registry;
 use crate::engine::policy::Revision;
-use crate::engine::{Chain, Link, Policy, Registry, glob};
 use crate::event::config::EventLog;
 use crate::proxy::config::{ServerUrl, UpstreamConfig};
-use crate::proxy::tls::{self, Tls};
-use crate::proxy::upstream::{self, Upstream};
+use crate::proxy::upstream::Upstream;
 
 /// The configuration that comes with portcullis, which is its manual, too.
 pub const EMBEDDED: &str = include_str!("../../rules.yaml");
@@ -84,32 +84,22 @@ pub fn load(
         number,
         hash: text_hash,
     };
-    let compiled = compile(&settings, registry, &mut load, revision);
-    let tls = tls::compile(&settings.listen, &mut load).unwrap_or_else(|wrong| {
-        errors.extend(wrong);
-        Vec::new()
-    });
-    let upstream = upstream::compile(&settings.upstream, &mut load)
-        .map_err(|wrong| errors.push(wrong.under("upstream")));
+    let compiled = Compiled::new(&settings, registry, &mut load, revision);
     let (named, mut warnings) = load.finish();
     warnings.extend(document.warnings(doubts(&settings, &base)));
     files.extend(&named);
     errors.extend(overwritten(&settings, &base, &files));
-    let (policy, upstream) = match (compiled, upstream) {
-        (Ok(policy), Ok(upstream)) if errors.is_empty() => (policy, upstream),
-        (Ok(_), _) => return Err(document.report(errors).watching(&files)),
-        (Err(more), _) => {
+    let compiled = match compiled {
+        Ok(compiled) if errors.is_empty() => compiled,
+        Ok(_) => return Err(document.report(errors).watching(&files)),
+        Err(more) => {
             errors.extend(more);
             return Err(document.report(errors).watching(&files));
         }
     };
     Ok(Loaded {
         settings,
-        compiled: Compiled {
-            policy,
-            tls,
-            upstream: Arc::new(upstream),
-        },
+        compiled,
         files,
         warnings: warnings
             .into_iter()
@@ -134,92 +124,6 @@ fn overwritten(settings: &Settings, base: &Path, files: &Watched) -> Option<Conf
             .help("write the path of a file of its own, as in `events.jsonl`");
         wrong.under("log").under("events")
     })
-}
-
-/// Makes the policy that settings describe.
-///
-/// # Errors
-/// Every mistake in the detections' sections.
-pub fn compile(
-    settings: &Settings,
-    registry: &Registry,
-    load: &mut Load<'_>,
-    revision: Revision,
-) -> Result<Policy, Vec<ConfigError>> {
-    let mut links = Vec::with_capacity(settings.detections.len());
-    let mut errors = Vec::new();
-    for section in &settings.detections {
-        match link(section, registry, load) {
-            Ok(link) => links.push(link),
-            Err(wrong) => errors.extend(wrong.into_iter().map(|error| {
-                with_common_keys(error)
-                    .under(section.name.as_str())
-                    .item(section.index)
-                    .under("detections")
-            })),
-        }
-    }
-    crate::event::secrets::prepare();
-    if errors.is_empty() {
-        Ok(Policy::new(revision, &settings.policy, Chain::new(links)))
-    } else {
-        Err(errors)
-    }
-}
-
-fn link(
-    section: &DetectionSection,
-    registry: &Registry,
-    load: &mut Load<'_>,
-) -> Result<Link, Vec<ConfigError>> {
-    let entry = registry
-        .find(&section.name)
-        .ok_or_else(|| vec![ConfigError::new("there is no such detection")])?;
-    let detection = (entry.build)(section.own.clone(), load)?;
-    let rules = detection.rules();
-    let unknown = |pattern: &&String| !rules.iter().any(|rule| glob(pattern, rule.id.as_str()));
-    if let Some((index, pattern)) = section
-        .common
-        .monitor
-        .iter()
-        .enumerate()
-        .find(|(_, pattern)| unknown(pattern))
-    {
-        let wrong = ConfigError::new(format!("{} has no rule `{pattern}`", entry.name))
-            .help("`portcullis rules list` shows all rules; `*` stands for anything, as in `sql_injection.*`");
-        return Err(vec![wrong.item(index).under("monitor")]);
-    }
-    Ok(Link {
-        name: entry.name.into(),
-        monitor: section.common.monitor.clone(),
-        mode: section.common.mode,
-        on_error: section.common.on_error,
-        status: section.common.status(),
-        detection,
-    })
-}
-
-/// Where a detection tells of its own keys, those that every detection has are valid, too.
-fn with_common_keys(mut error: ConfigError) -> ConfigError {
-    if error.path.len() == 1 && error.message.starts_with("unknown field `") {
-        let common = Common::KEYS.join("`, `");
-        error.message = match error.message.strip_suffix(", there are no fields") {
-            Some(unknown) => format!("{unknown}, expected one of `{common}`"),
-            None => format!("{}, `{common}`", error.message),
-        };
-    }
-    error
-}
-
-/// What is made of a configuration before anything is served under it.
-#[derive(Debug)]
-pub struct Compiled {
-    /// The judgement.
-    pub policy: Policy,
-    /// What each address that is listened on is encrypted with.
-    pub tls: Vec<Tls>,
-    /// Where requests are forwarded to.
-    pub upstream: Arc<Upstream>,
 }
 
 impl Loaded {

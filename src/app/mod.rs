@@ -1,6 +1,7 @@
 //! Assembly: configuration → policy, listeners, workers; signals, reload and drain.
 
 pub mod checks;
+pub mod compile;
 mod descriptors;
 mod doubts;
 pub mod effective;
@@ -9,6 +10,7 @@ mod reload;
 pub mod run;
 pub mod schema;
 pub mod self_test;
+mod serving;
 pub mod settings;
 pub mod start;
 

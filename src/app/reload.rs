@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::load::{Compiled, Loaded, load};
+use super::load::{Loaded, load};
 use super::self_test::{self, SelfTest};
+use super::serving::serving;
 use super::settings::Settings;
 use super::start::StartOptions;
 use crate::clients::Clients;
@@ -23,9 +24,8 @@ use crate::control::ControlState;
 use crate::event::{Decision, Event, EventKind};
 use crate::proxy::clock;
 use crate::proxy::config::ListenAddress;
-use crate::proxy::identity::Trust;
 use crate::proxy::slots::Slots;
-use crate::proxy::{Proxy, Serving, Spoken};
+use crate::proxy::{Proxy, Serving};
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -49,29 +49,6 @@ pub(super) struct Reloader {
 
 /// A reload that waits for its turn.
 type Job = Box<dyn FnOnce() + Send>;
-
-/// What requests are served under, made of a configuration.
-pub(super) fn serving(settings: &Settings, compiled: Compiled, monitor: bool) -> Serving {
-    let Compiled {
-        mut policy,
-        tls,
-        upstream,
-    } = compiled;
-    let listeners = settings.listen.0.iter().zip(tls);
-    let listeners = listeners.map(|(listen, tls)| Spoken {
-        tls,
-        http2: listen.http2,
-    });
-    policy.excerpt = settings.events.excerpt.as_usize();
-    Serving {
-        policy: Arc::new(if monitor { policy.monitored() } else { policy }),
-        limits: settings.limits.clone(),
-        trust: Arc::new(Trust::new(&settings.clients)),
-        listeners: listeners.collect(),
-        upstream,
-        access_log: settings.events.access_log,
-    }
-}
 
 impl Reloader {
     pub(super) fn new(
@@ -123,7 +100,7 @@ impl Reloader {
         }
         self.tell(
             EventKind::Lifecycle,
-            format!("Started with policy {}.", serving.policy.revision),
+            format!("Started with policy {}.", serving.policy().revision),
         );
         Ok(())
     }
@@ -150,7 +127,7 @@ impl Reloader {
         let result = self.try_reload(&mut in_force, number);
         match &result {
             Ok(notes) => {
-                let revision = self.proxy.serving.load().policy.revision;
+                let revision = self.proxy.serving.load().policy().revision;
                 tracing::info!(%revision, "Reloaded.");
                 self.tell(
                     EventKind::Reload,
@@ -158,7 +135,7 @@ impl Reloader {
                 );
             }
             Err(error) => {
-                let revision = self.proxy.serving.load().policy.revision;
+                let revision = self.proxy.serving.load().policy().revision;
                 tracing::error!(%revision, "The configuration was refused; the policy before it stays in force.\n{error}");
                 self.state.reload_refused(error.as_str());
                 let error = crate::event::secrets::printable(error.as_bytes(), 2000);
@@ -289,7 +266,7 @@ impl Reloader {
     }
 
     fn announce(&self, serving: &Serving, test: &SelfTest) {
-        let policy = &serving.policy;
+        let policy = serving.policy();
         tracing::info!(revision = %policy.revision, configured = ?policy.mode, effective = ?test.effective, "A policy is in force.");
         self.state
             .policy_loaded(test.health(policy, clock::timestamp()));
@@ -319,9 +296,19 @@ fn work_off(jobs: &mpsc::Receiver<Job>) {
     }
 }
 
-/// Measures whether a policy does what it says.
+/// Measures whether the policies do what they say; what is told is about that of requests on no route.
 fn test(serving: &Serving) -> Result<SelfTest, String> {
-    self_test::measure_now(&serving.policy).passed()
+    let test = self_test::measure_now(serving.policy()).passed()?;
+    let mut chains = vec![&serving.policy().chain];
+    for site in serving.routes.sites() {
+        let chain = &site.policy.chain;
+        if !chains.iter().any(|known| Arc::ptr_eq(known, chain)) {
+            chains.push(chain);
+            let of_route = self_test::measure_now(&site.policy).passed();
+            of_route.map_err(|why| format!("in the chain of a route, {why}"))?;
+        }
+    }
+    Ok(test)
 }
 
 /// What a reload cannot change, where it was changed.

@@ -13,6 +13,8 @@ use crate::engine::registry::Entry;
 use crate::engine::{PolicyConfig, Registry};
 use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, Listen, UpstreamConfig};
+use crate::proxy::headers::HeadersConfig;
+use crate::proxy::routes::config::RouteConfig;
 
 /// The JSON Schema (2020-12) of a configuration that may name the detections of `registry`.
 #[must_use]
@@ -40,6 +42,12 @@ pub fn schema(registry: &Registry) -> Value {
             "type": "array",
             "description": "The chain: its order is the order of evaluation, and a detection that is not in it is off.",
             "items": { "oneOf": alternatives },
+        },
+        "headers": section::<HeadersConfig>(&mut generator),
+        "routes": {
+            "type": "array",
+            "description": "What holds for some hosts and paths and not for others.",
+            "items": section::<RouteConfig>(&mut generator),
         },
         "events": section::<EventsConfig>(&mut generator),
     });
@@ -171,8 +179,15 @@ fn is_null(shape: &Value) -> bool {
     shape.get("type").is_some_and(|kind| kind == "null")
 }
 
-/// A key that every detection has, without the name of one.
+/// A key that every detection has, without the name of one; a section within a route, without its keys.
 fn shared(key: String, registry: &Registry) -> String {
+    // What a route says of another section is that section, key by key.
+    if let Some(section) = key
+        .strip_prefix("routes[].")
+        .and_then(|rest| rest.split(['.', '[']).next())
+    {
+        return format!("routes[].{section}");
+    }
     let common = key.strip_prefix("detections.").and_then(|rest| {
         let (name, key) = rest.split_once('.')?;
         (registry.find(name).is_some() && Common::KEYS.contains(&key)).then_some(key)

@@ -16,9 +16,11 @@ use crate::engine::registry::read;
 use crate::engine::{Mode, OnError, PolicyConfig, Registry};
 use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, Listen, UpstreamConfig};
+use crate::proxy::headers::HeadersConfig;
+use crate::proxy::routes::config::RouteConfig;
 
 /// The sections of `rules.yaml`, in the order of the manual.
-pub const SECTIONS: [&str; 9] = [
+pub const SECTIONS: [&str; 11] = [
     "version",
     "listen",
     "upstream",
@@ -27,6 +29,8 @@ pub const SECTIONS: [&str; 9] = [
     "limits",
     "policy",
     "detections",
+    "headers",
+    "routes",
     "events",
 ];
 
@@ -52,8 +56,21 @@ pub struct Settings {
     pub policy: PolicyConfig,
     /// The chain, in the order of evaluation.
     pub detections: Vec<DetectionSection>,
+    /// What is done to headers.
+    pub headers: HeadersConfig,
+    /// What holds for some hosts and paths and not for others.
+    pub routes: Vec<Route>,
     /// Where events go.
     pub events: EventsConfig,
+}
+
+/// One item of `routes:`.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What it says.
+    pub config: RouteConfig,
+    /// The chain of its own, if it has one.
+    pub detections: Option<Vec<DetectionSection>>,
 }
 
 /// One item of `detections:`.
@@ -97,6 +114,8 @@ impl Default for Settings {
             limits: LimitsConfig::default(),
             policy: PolicyConfig::default(),
             detections: Vec::new(),
+            headers: HeadersConfig::default(),
+            routes: Vec::new(),
             events: EventsConfig::default(),
         }
     }
@@ -117,6 +136,8 @@ impl Settings {
             limits: section(document, "limits", LimitsConfig::default(), &mut errors),
             policy: section(document, "policy", PolicyConfig::default(), &mut errors),
             detections: detections(document.section("detections"), registry, &mut errors),
+            headers: section(document, "headers", HeadersConfig::default(), &mut errors),
+            routes: routes(document.section("routes"), registry, &mut errors),
             events: section(document, "events", EventsConfig::default(), &mut errors),
         };
         (settings, errors)
@@ -151,6 +172,41 @@ fn section<T: DeserializeOwned>(
         errors.push(error.under(key));
         default
     })
+}
+
+// === The list of routes ===
+
+fn routes(list: Option<&Value>, registry: &Registry, errors: &mut Vec<ConfigError>) -> Vec<Route> {
+    let items = match list {
+        None => return Vec::new(),
+        Some(Value::Sequence(items)) => items,
+        Some(_) => {
+            let wrong = ConfigError::new("the routes are a list");
+            errors.push(
+                wrong
+                    .help("write `- { host: example.com, upstream: http://127.0.0.1:5001 }`")
+                    .under("routes"),
+            );
+            return Vec::new();
+        }
+    };
+    let mut routes = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let at = |error: ConfigError| error.item(index).under("routes");
+        let config: RouteConfig = match read(item.clone()) {
+            Ok(config) => config,
+            Err(error) => {
+                errors.push(at(error));
+                continue;
+            }
+        };
+        let mut wrong = Vec::new();
+        let own = config.detections.as_ref();
+        let detections = own.map(|list| detections(Some(list), registry, &mut wrong));
+        errors.extend(wrong.into_iter().map(at));
+        routes.push(Route { config, detections });
+    }
+    routes
 }
 
 // === The list of detections ===

@@ -15,7 +15,8 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use super::load::{Loaded, Source};
-use super::reload::{Reloader, serving};
+use super::reload::Reloader;
+use super::serving::serving;
 use super::settings::Settings;
 use crate::clients::Clients;
 use crate::config::load::Shared;
@@ -238,8 +239,8 @@ impl Running {
     /// The upstream of the policy in force.
     pub(super) fn upstream(&self) -> String {
         let serving = self.reloader.proxy().serving.load();
-        serving
-            .upstream
+        let site = serving.routes.default();
+        site.upstream
             .config
             .servers
             .iter()

@@ -83,7 +83,11 @@ pub(crate) fn policy<D: FromConfig>(detection: D) -> Arc<Policy> {
         detection: Box::new(detection),
     }]);
     let revision = Revision::default();
-    Arc::new(Policy::new(revision, &PolicyConfig::default(), chain))
+    Arc::new(Policy::new(
+        revision,
+        &PolicyConfig::default(),
+        Arc::new(chain),
+    ))
 }
 
 /// What a request is made of.

@@ -84,7 +84,7 @@ impl Harness {
             policy: Arc::new(Policy::new(
                 Revision::default(),
                 &PolicyConfig::default(),
-                Chain::default(),
+                Arc::default(),
             )),
             started: {
                 #[expect(
@@ -114,7 +114,7 @@ impl Harness {
             mode,
             ..PolicyConfig::default()
         };
-        self.policy = Arc::new(Policy::new(Revision::default(), &config, chain));
+        self.policy = Arc::new(Policy::new(Revision::default(), &config, Arc::new(chain)));
     }
 
     /// Lets time pass.

@@ -59,13 +59,6 @@ impl Chain {
         &self.links
     }
 
-    /// Takes every detection's own mode away, so that the policy's holds.
-    pub(super) fn forget_modes(&mut self) {
-        for link in &mut self.links {
-            link.mode = None;
-        }
-    }
-
     /// The detections to be asked in a phase, in order.
     pub fn in_phase(&self, phase: Phase) -> impl Iterator<Item = &Link> {
         let [headers, body, response] = &self.by_phase;
@@ -79,12 +72,6 @@ impl Chain {
 }
 
 impl Link {
-    /// Whether what it finds is acted upon, under a policy of `mode`.
-    #[must_use]
-    pub fn is_enforced(&self, mode: Mode) -> bool {
-        self.mode.unwrap_or(mode) == Mode::Enforce
-    }
-
     /// Whether what this rule finds is told and not acted upon.
     #[must_use]
     pub fn only_watches(&self, rule: &str) -> bool {

@@ -152,7 +152,7 @@ impl Evaluation {
         let mut context = Context::new(now, facts);
         let mut most = BodyNeed::None;
         for link in policy.chain.in_phase(Phase::RequestBody) {
-            context.enforced = link.is_enforced(policy.mode);
+            context.enforced = policy.enforces(link);
             match guarded(|| Ok(link.detection.body_need(request, &context))) {
                 Ok(need) => most = most.max(need),
                 Err(error) => {
@@ -283,7 +283,7 @@ impl Evaluation {
                 self.record(link, phase, || Answer::Skipped);
                 continue;
             }
-            let enforced = link.is_enforced(policy.mode);
+            let enforced = policy.enforces(link);
             context.enforced = enforced;
             let answer = guarded(|| ask(&*link.detection, &context));
             let headers = context.take_answer_headers();

@@ -306,7 +306,7 @@ mod tests {
                 mode,
                 ..PolicyConfig::default()
             };
-            let policy = Arc::new(Policy::new(Revision::default(), &config, chain));
+            let policy = Arc::new(Policy::new(Revision::default(), &config, Arc::new(chain)));
             let mut evaluation = Evaluation::begin(&policy, &request);
             evaluation.on_headers(&request, &facts, now);
             assert_eq!(evaluation.body_need(&request, &facts, now), BodyNeed::None);

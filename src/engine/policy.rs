@@ -7,7 +7,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::chain::Chain;
+use super::chain::{Chain, Link};
 use super::finding::Score;
 
 /// Everything that decides about a request. One request is judged by one policy from its first byte to its last.
@@ -24,7 +24,9 @@ pub struct Policy {
     /// What holds for detections without an `on_error` of their own.
     pub on_error: OnError,
     /// The detections.
-    pub chain: Chain,
+    pub chain: Arc<Chain>,
+    /// Whether nothing is enforced, not even where a detection asks for it.
+    is_monitored: bool,
     /// How much of a request its event keeps, in bytes (`events.excerpt`).
     pub excerpt: usize,
 }
@@ -144,7 +146,7 @@ impl Default for PolicyConfig {
 impl Policy {
     /// A policy of these settings over this chain.
     #[must_use]
-    pub const fn new(revision: Revision, config: &PolicyConfig, chain: Chain) -> Self {
+    pub const fn new(revision: Revision, config: &PolicyConfig, chain: Arc<Chain>) -> Self {
         Self {
             revision,
             mode: config.mode,
@@ -152,6 +154,7 @@ impl Policy {
             sensitivity: config.sensitivity,
             on_error: config.on_error,
             chain,
+            is_monitored: false,
             excerpt: 0,
         }
     }
@@ -162,8 +165,14 @@ impl Policy {
     #[must_use]
     pub fn monitored(mut self) -> Self {
         self.mode = Mode::Monitor;
-        self.chain.forget_modes();
+        self.is_monitored = true;
         self
+    }
+
+    /// Whether what a detection finds is acted upon.
+    #[must_use]
+    pub fn enforces(&self, link: &Link) -> bool {
+        !self.is_monitored && link.mode.unwrap_or(self.mode) == Mode::Enforce
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::Body;
@@ -24,6 +25,7 @@ use super::judge;
 use super::receive::{Unread, receive};
 use super::report::Report;
 use super::respond::{Refusal, is_switched, refuse};
+use super::routes::{Ambiguous, Site};
 use super::tally::Kind;
 use super::upstream::{Lease, Pool};
 use super::{Proxy, Serving, clock, framing, tunnel};
@@ -51,6 +53,7 @@ pub(super) struct Core {
 struct Exchange<'a> {
     core: &'a Core,
     serving: Arc<Serving>,
+    site: Arc<Site>,
     id: EventId,
     began: Instant,
     client: ClientIdentity,
@@ -86,6 +89,7 @@ pub(super) async fn serve(
     let report = Report::new(id, time, &client, &head, access_log);
     let mut exchange = Exchange {
         core,
+        site: Arc::clone(serving.routes.default()),
         serving,
         id,
         began,
@@ -99,14 +103,21 @@ pub(super) async fn serve(
         Some(at_gate) => Err(refused(Refusal::Framing(at_gate), None)),
         None => exchange.run(&mut head, body).await,
     };
-    match outcome {
+    let headers = Arc::clone(&exchange.site.headers);
+    let mut response = match outcome {
         Ok(response) => exchange.watch(response, head, Arc::clone(turn.turns())),
         Err(mut refused) => {
             refused.refusal = turn.turns().precisely(refused.refusal);
             exchange.refuse(*refused, &head)
         }
-    }
+    };
+    headers.of_answer(response.headers_mut(), peer.encryption.is_some());
+    response
 }
+
+/// What the operator reads of a path that is of several routes.
+const AMBIGUOUS: &str =
+    "Servers read the path in several ways, and by `routes` it is not the same which.";
 
 /// A refusal, and the judgement where there was one.
 struct Stopped {
@@ -121,24 +132,26 @@ impl Exchange<'_> {
         body: ClientRequest,
     ) -> Result<Response<ClientBody>, Box<Stopped>> {
         framing::check(head).map_err(|refusal| refused(refusal, None))?;
+        self.site = self
+            .find_site(head)
+            .map_err(|refusal| refused(refusal, None))?;
         // Before the chain judges, so that no rule is satisfied by a header that its sender takes away again.
         let trust = &self.serving.trust;
         strip_named(&mut head.headers, |name| trust.strips(name));
         let (evaluation, need) = self.judge_head(head);
         let (_, evaluation) = permit(evaluation)?;
-        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
+        let (in_flight, most) = (&self.core.proxy.in_flight, self.site.limits.in_flight);
         if in_flight.is_full(most) {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         }
-        if body.is_end_stream() && tunnel::is_asked_for(head) && self.serving.limits.websockets > 0
-        {
-            let place = self.core.proxy.tunnels.stay(self.serving.limits.websockets);
+        if body.is_end_stream() && tunnel::is_asked_for(head) && self.site.limits.websockets > 0 {
+            let place = self.core.proxy.tunnels.stay(self.site.limits.websockets);
             let Some(place) = place else {
                 return Err(refused(Refusal::Tunnels, Some(evaluation)));
             };
             self.tunnel = Some(place);
         }
-        let (limits, proxy) = (&self.serving.limits, &*self.core.proxy);
+        let (limits, proxy) = (&self.site.limits, &*self.core.proxy);
         let mut received = match receive(&head.headers, body, need, limits, proxy).await {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
@@ -165,7 +178,7 @@ impl Exchange<'_> {
             self.report.unjudged(&self.core.proxy, unjudged, head);
         }
         let (body, progress) =
-            received.into_upstream(&self.serving.limits, &self.serving.trust, self.turn);
+            received.into_upstream(&self.site.limits, &self.serving.trust, self.turn);
         self.unread = Unread::Streaming(Arc::clone(&progress));
         let sent = self.send(permit_to_forward, head, body, progress, is_held);
         let (response, lease, progress) = match sent.await {
@@ -182,6 +195,16 @@ impl Exchange<'_> {
         Ok(self.answer(response, lease, progress, &mut evaluation))
     }
 
+    /// What a request is served under.
+    fn find_site(&self, head: &Parts) -> Result<Arc<Site>, Refusal> {
+        let host = head.headers.get(HOST);
+        let host = host.map_or(&b""[..], |host| host.as_bytes());
+        let target = framing::target(&head.uri);
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let found = self.serving.routes.find(host, path).map(Arc::clone);
+        found.map_err(|Ambiguous| Refusal::Malformed(AMBIGUOUS))
+    }
+
     fn judge_head(&mut self, head: &Parts) -> (Evaluation, BodyNeed) {
         let view = RequestView::new(
             &head.method,
@@ -190,7 +213,7 @@ impl Exchange<'_> {
             &self.client,
         );
         let facts = &*self.core.proxy.facts;
-        let mut evaluation = Evaluation::begin(&self.serving.policy, &view);
+        let mut evaluation = Evaluation::begin(&self.site.policy, &view);
         evaluation.on_headers(&view, facts, self.began);
         let need = evaluation.body_need(&view, facts, self.began);
         self.report.judged += clock::now().saturating_duration_since(self.began);
@@ -254,7 +277,7 @@ impl Exchange<'_> {
             access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
         let body = ClientBody::stream(
             body,
-            self.serving.upstream.config.idle_timeout.get(),
+            self.site.upstream.config.idle_timeout.get(),
             lease,
             meter,
         );

@@ -16,6 +16,7 @@ mod exchange;
 mod fields;
 mod forward;
 pub mod framing;
+pub mod headers;
 pub mod http2;
 pub mod identity;
 mod idle;
@@ -27,6 +28,7 @@ mod receive;
 mod report;
 mod respond;
 mod rest;
+pub mod routes;
 mod server_url;
 pub mod slots;
 pub mod tally;
@@ -44,6 +46,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::config::LimitsConfig;
 use self::connections::{Connections, InFlight};
 use self::identity::Trust;
+use self::routes::Routes;
 use self::tally::Tally;
 use self::tls::Tls;
 use self::upstream::Upstream;
@@ -82,16 +85,14 @@ pub struct Proxy {
 /// One revision of everything that a request needs; a request keeps the one that it began with.
 #[derive(Debug)]
 pub struct Serving {
-    /// The judgement.
-    pub policy: Arc<Policy>,
-    /// The hard limits.
-    pub limits: LimitsConfig,
+    /// The hard limits of connections, and of requests on no route.
+    pub limits: Arc<LimitsConfig>,
+    /// What each request is served under.
+    pub routes: Routes,
     /// Whom to believe. Bodies under way hold it too.
     pub trust: Arc<Trust>,
     /// What is spoken at each address that is listened on.
     pub listeners: Vec<Spoken>,
-    /// Where to forward to.
-    pub upstream: Arc<Upstream>,
     /// Whether each request is logged.
     pub access_log: bool,
 }
@@ -99,7 +100,12 @@ pub struct Serving {
 impl Serving {
     /// Every upstream that requests are forwarded to.
     pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        std::iter::once(&self.upstream)
+        self.routes.sites().map(|site| &site.upstream)
+    }
+
+    /// The judgement of requests on no route.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.routes.default().policy
     }
 }
 

@@ -32,6 +32,7 @@ mod properties;
 mod proxy_protocol;
 mod registry;
 mod reload;
+mod routes;
 mod secrets;
 mod source_bugs;
 mod support;

@@ -561,7 +561,7 @@ proptest! {
         }).collect();
         let judged = |threshold| {
             let config = PolicyConfig { threshold: Score(threshold), mode: Mode::Enforce, ..PolicyConfig::default() };
-            let policy = Arc::new(Policy::new(Revision::default(), &config, Chain::new(links())));
+            let policy = Arc::new(Policy::new(Revision::default(), &config, Arc::new(Chain::new(links()))));
             Request::get("/").judged(&policy, &Clients::scratch(), now())
         };
         let threshold = total.saturating_sub(less).max(1);

@@ -77,7 +77,11 @@ fn measured(links: &[(Behaviour, Option<Mode>)], on_error: OnError) -> SelfTest 
         on_error,
         ..PolicyConfig::default()
     };
-    let policy = Policy::new(Revision::default(), &config, Chain::new(links.collect()));
+    let policy = Policy::new(
+        Revision::default(),
+        &config,
+        Arc::new(Chain::new(links.collect())),
+    );
     measure(&Arc::new(policy), &NoFacts, clock::now())
 }
 

@@ -233,7 +233,11 @@ mod tests {
             link("attack", Box::new(Attack)),
             link("broken", Box::new(Broken)),
         ]);
-        let policy = Policy::new(Revision::default(), &PolicyConfig::default(), chain);
+        let policy = Policy::new(
+            Revision::default(),
+            &PolicyConfig::default(),
+            std::sync::Arc::new(chain),
+        );
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
         let client = IpAddr::from([192, 0, 2, 1]);
         let (clients, limits) = (ClientsConfig::default(), LimitsConfig::default());

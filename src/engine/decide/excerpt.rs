@@ -138,7 +138,7 @@ mod tests {
         let mut policy = Policy::new(
             crate::engine::policy::Revision::default(),
             &config,
-            Chain::new(vec![link]),
+            Arc::new(Chain::new(vec![link])),
         );
         policy.excerpt = 2048;
         let client = ClientIdentity::from_peer(Ipv4Addr::LOCALHOST.into());

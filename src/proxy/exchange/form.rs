@@ -66,7 +66,7 @@ impl Exchange<'_> {
     ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
         let progress = &judgement.progress;
         let trust = (Arc::clone(&self.serving.trust), self.turn.reading());
-        let (judge, pace) = (judgement.of_units(), pace(&self.serving.limits));
+        let (judge, pace) = (judgement.of_units(), pace(&self.site.limits));
         let mut body = UpstreamBody::judged(form, judge, pace, Arc::clone(progress), trust);
         body.begin().await.map_err(Refusal::of_unsent_body)?;
         let permit = {

@@ -31,7 +31,7 @@ impl Exchange<'_> {
         is_held: bool,
     ) -> Result<(Response<Incoming>, Lease, Arc<Progress>), Refusal> {
         if is_held {
-            let (proxy, limits) = (&self.core.proxy, &self.serving.limits);
+            let (proxy, limits) = (&self.core.proxy, &self.site.limits);
             let on_disk = Held::nothing(&proxy.on_disk, limits.held.get());
             let in_memory = Held::nothing(&proxy.buffered, limits.buffered.get());
             let held = hold(body, on_disk, in_memory).await;
@@ -44,12 +44,12 @@ impl Exchange<'_> {
             })?;
         }
         // Taken only now, so that who is slow to send its request keeps nobody else out; given back when the answer begins.
-        let (in_flight, most) = (&self.core.proxy.in_flight, self.serving.limits.in_flight);
+        let (in_flight, most) = (&self.core.proxy.in_flight, self.site.limits.in_flight);
         let Some(_place) = in_flight.enter(most) else {
             return Err(Refusal::Busy);
         };
         let request = self.request_for_upstream(head, body);
-        let (pool, upstream) = (&self.core.pool, &self.serving.upstream);
+        let (pool, upstream) = (&self.core.pool, &self.site.upstream);
         let client = hash_of(&self.client);
         let (response, lease) = send(permit, pool, upstream, client, request, &progress).await?;
         let is_switched = self.tunnel.is_some() && is_switched(response.status());
@@ -86,11 +86,12 @@ impl Exchange<'_> {
         forward::describe(headers, trust, &way, (scheme, self.id));
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
-            && let Some(server) = self.serving.upstream.config.servers.first()
+            && let Some(server) = self.site.upstream.config.servers.first()
             && let Ok(host) = HeaderValue::from_str(&server.url.authority())
         {
             headers.insert(HOST, host);
         }
+        self.site.headers.of_request(request.headers_mut());
         request
     }
 }

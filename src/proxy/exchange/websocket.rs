@@ -30,7 +30,7 @@ impl Exchange<'_> {
         let Some(place) = self.tunnel.take() else {
             return Err(broken("101 came unasked"));
         };
-        let longest = self.serving.upstream.config.first_byte_timeout.get();
+        let longest = self.site.upstream.config.first_byte_timeout.get();
         let upgrading = hyper::upgrade::on(&mut response);
         let Ok(Ok(upstream)) = timeout(longest, upgrading).await else {
             return Err(broken("the connection ended with its 101"));
@@ -49,7 +49,7 @@ impl Exchange<'_> {
             .access(head.status, Some(evaluation), None, told);
         self.turn.turns().open(Tunnel {
             upstream,
-            idle: self.serving.limits.websocket_idle_time.get(),
+            idle: self.site.limits.websocket_idle_time.get(),
             access,
             place,
         });

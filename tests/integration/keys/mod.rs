@@ -6,8 +6,10 @@ mod clients;
 mod connections;
 mod detections;
 mod events;
+mod headers;
 mod payloads;
 mod rates;
+mod routes;
 mod timeouts;
 mod tls;
 mod traffic;
@@ -65,6 +67,18 @@ effects! {
     "upstream.tls.certificate" => upstreams::tls_certificate,
     "upstream.tls.key" => upstreams::tls_key,
     "upstream.connection_age" => upstreams::connection_age,
+    "headers.request.set.*" => headers::request_set,
+    "headers.request.remove" => headers::request_remove,
+    "headers.response.set.*" => headers::response_set,
+    "headers.response.remove" => headers::response_remove,
+    "headers.security" => headers::security,
+    "routes[].host" => routes::route_host,
+    "routes[].path" => routes::route_path,
+    "routes[].upstream" => routes::upstream_of_route,
+    "routes[].limits" => routes::route_limits,
+    "routes[].policy" => routes::policy_of_route,
+    "routes[].detections" => routes::route_detections,
+    "routes[].headers" => routes::headers_of_route,
     "upstream.connect_timeout" => timeouts::connect_timeout,
     "upstream.first_byte_timeout" => timeouts::first_byte_timeout,
     "upstream.idle_timeout" => timeouts::idle_timeout,
