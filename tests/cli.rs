@@ -544,3 +544,30 @@ fn paths_start_from_the_folder_of_the_file() {
         Some(&serde_json::json!(["etc/host", "etc/my.yaml"]))
     );
 }
+
+#[test]
+fn explain_and_test_judge_by_the_route() {
+    let yaml = "version: 1
+detections: [{ malicious_payload: { builtin: false, patterns: [{ id: word, words: [bad] }] } }]
+routes:
+  - { host: open.example, detections: [] }
+  - { path: /admin, policy: { mode: monitor } }
+";
+    let place = Place::new().with("rules.yaml", yaml);
+    for (url, decision) in [
+        ("http://shop.example/?q=bad", "block"),
+        ("http://open.example/?q=bad", "pass"),
+        ("http://shop.example/admin?q=bad", "would_block"),
+    ] {
+        let json = place
+            .run(&["explain", "--format", "json", "--target", url])
+            .json();
+        assert_eq!(
+            json.pointer("/decision").cloned().unwrap_or_default(),
+            decision,
+            "{url}"
+        );
+    }
+    let ran = place.run(&["explain", "--target", "http://shop.example/x%2fy/../admin"]);
+    assert!(ran.out.contains("by `routes`"), "{}", ran.out);
+}

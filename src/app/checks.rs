@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::settings::{Settings, VERSION};
 use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
+use crate::proxy::config::UpstreamConfig;
 
 /// The longest target that the parser behind the gate takes.
 const LONGEST_URI: ByteSize = ByteSize::kib(63);
@@ -30,6 +31,8 @@ pub fn mistakes(
     errors.extend(clients.into_iter().map(|error| error.under("clients")));
     let headers = settings.headers.mistakes();
     errors.extend(headers.into_iter().map(|error| error.under("headers")));
+    let upstream = settings.upstream.mistakes();
+    errors.extend(upstream.into_iter().map(|error| error.under("upstream")));
     routes(settings, &mut errors);
     numbers(settings, &mut errors);
     sizes(settings, &mut errors);
@@ -51,7 +54,10 @@ fn routes(settings: &Settings, errors: &mut Vec<ConfigError>) {
     let mut taken = HashSet::new();
     for (index, route) in settings.routes.iter().enumerate() {
         let is_second = !taken.insert(route.config.place());
-        let wrong = route.config.mistakes(is_second).into_iter();
+        let upstream = route.config.upstream.iter();
+        let upstream = upstream.flat_map(UpstreamConfig::mistakes);
+        let upstream = upstream.map(|error| error.under("upstream"));
+        let wrong = route.config.mistakes(is_second).into_iter().chain(upstream);
         errors.extend(wrong.map(|error| error.item(index).under("routes")));
     }
 }
@@ -199,9 +205,7 @@ fn sizes(settings: &Settings, errors: &mut Vec<ConfigError>) {
 }
 
 fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
-    let Settings {
-        limits, upstream, ..
-    } = settings;
+    let limits = &settings.limits;
     let spans = [
         (["limits", "header_time"], limits.header_time),
         (["limits", "body_time"], limits.body_time),
@@ -211,13 +215,6 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
             ["limits", "websocket_idle_time"],
             limits.websocket_idle_time,
         ),
-        (["upstream", "connect_timeout"], upstream.connect_timeout),
-        (
-            ["upstream", "first_byte_timeout"],
-            upstream.first_byte_timeout,
-        ),
-        (["upstream", "idle_timeout"], upstream.idle_timeout),
-        (["upstream", "connection_age"], upstream.connection_age),
     ];
     for ([section, key], span) in spans {
         if span == Duration::milliseconds(0) {
@@ -274,10 +271,33 @@ fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigEr
         .help("give the control listener a port of its own, as in `127.0.0.1:9090`");
         errors.push(wrong.under("listen").under("control"));
     }
-    let as_map = document
-        .section("upstream")
-        .is_some_and(|value| value.is_mapping());
-    for (index, server) in settings.upstream.servers.iter().enumerate() {
+    let as_map =
+        |value: Option<&serde_yaml::Value>| value.is_some_and(serde_yaml::Value::is_mapping);
+    let is_map = as_map(document.section("upstream"));
+    let wrong = circles(&settings.upstream, is_map, &listen, control);
+    errors.extend(wrong.into_iter().map(|error| error.under("upstream")));
+    for (index, route) in settings.routes.iter().enumerate() {
+        if let Some(upstream) = &route.config.upstream {
+            let of_route = document
+                .section("routes")
+                .and_then(|routes| routes.get(index));
+            let is_map = as_map(of_route.and_then(|route| route.get("upstream")));
+            let wrong = circles(upstream, is_map, &listen, control).into_iter();
+            let wrong = wrong.map(|error| error.under("upstream").item(index).under("routes"));
+            errors.extend(wrong);
+        }
+    }
+}
+
+/// The servers of an upstream that are our own listeners.
+fn circles(
+    upstream: &UpstreamConfig,
+    is_map: bool,
+    listen: &[SocketAddr],
+    control: Option<SocketAddr>,
+) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for (index, server) in upstream.servers.iter().enumerate() {
         let is_ours = |ours: SocketAddr| reaches(&server.url.host, server.url.port, ours);
         let (what, danger) = if listen.iter().any(|address| is_ours(*address)) {
             (
@@ -294,13 +314,13 @@ fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigEr
         };
         let wrong = ConfigError::new(format!("the upstream is {what}: {danger}"))
             .help("write the address of the application, as in `http://127.0.0.1:5000`");
-        let wrong = if as_map {
+        errors.push(if is_map {
             wrong.under("url").item(index).under("servers")
         } else {
             wrong
-        };
-        errors.push(wrong.under("upstream"));
+        });
     }
+    errors
 }
 
 /// Whether two listeners get in each other's way. Port 0 is a different free port each time.

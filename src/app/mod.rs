@@ -15,5 +15,6 @@ pub mod settings;
 pub mod start;
 
 pub use load::{Loaded, Source, load};
+pub use serving::serving;
 pub use settings::Settings;
 pub use start::{Running, StartError, StartOptions, start};

@@ -11,7 +11,8 @@ use crate::proxy::routes::{Routes, Site};
 use crate::proxy::{Serving, Spoken};
 
 /// What requests are served under, made of a configuration.
-pub(super) fn serving(settings: &Settings, compiled: Compiled, monitor: bool) -> Serving {
+#[must_use]
+pub fn serving(settings: &Settings, compiled: Compiled, monitor: bool) -> Serving {
     let Compiled {
         policy,
         tls,

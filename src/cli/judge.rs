@@ -3,14 +3,17 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::HOST;
+
+use crate::app::{Loaded, serving};
 use crate::clients::Clients;
 use crate::config::Cidr;
 use crate::engine::{BodyNeed, Evaluation, Policy};
 use crate::proxy::clock;
-use crate::proxy::config::{ClientsConfig, EncodedBody, LimitsConfig, OverBody};
+use crate::proxy::config::{EncodedBody, LimitsConfig, OverBody};
+use crate::proxy::routes::{Ambiguous, Routes, Site};
 use crate::request::body::{BEGINNING, Units, classify, is_encoded};
 use crate::request::coding::{Budget, CodingError, Codings, Decoded, decode};
 use crate::request::raw::RawRequest;
@@ -19,9 +22,8 @@ use crate::request::{BodyKind, BodyView, ClientIdentity, RequestView, Standing};
 /// Who judges, and whose requests.
 #[derive(Debug)]
 pub(super) struct Judge {
-    policy: Arc<Policy>,
+    routes: Routes,
     client: ClientIdentity,
-    limits: LimitsConfig,
 }
 
 /// What the proxy does with a body without asking the chain.
@@ -55,14 +57,10 @@ struct Taken<'r> {
 }
 
 impl Judge {
-    /// A judge of requests from `address`. The address is taken at its word: forwarding headers are not looked into, since
-    /// who is to be judged is what `--client` says.
-    pub(super) fn new(
-        policy: Policy,
-        address: IpAddr,
-        config: &ClientsConfig,
-        limits: &LimitsConfig,
-    ) -> Self {
+    /// A judge of requests from `address`, each by the route that it takes. The address is taken at its word: forwarding
+    /// headers are not looked into, since who is to be judged is what `--client` says.
+    pub(super) fn new(loaded: Loaded, address: IpAddr) -> Self {
+        let config = &loaded.settings.clients;
         let mut client = ClientIdentity::from_peer(address);
         let holds = |blocks: &[Cidr]| blocks.iter().any(|block| block.contains(client.address));
         client.standing = if holds(&config.trusted) {
@@ -74,16 +72,15 @@ impl Judge {
         };
         client.ipv6_prefix = config.ipv6_prefix;
         Self {
-            policy: Arc::new(policy),
+            routes: serving(&loaded.settings, loaded.compiled, false).routes,
             client,
-            limits: limits.clone(),
         }
     }
 
     /// What the proxy takes of a body for the chain to judge, by its length and its content codings. A form that streams
     /// is taken whole.
-    fn take<'r>(&self, request: &'r RawRequest) -> Taken<'r> {
-        let (headers, body, limits) = (&request.headers, &*request.body, &self.limits);
+    fn take<'r>(request: &'r RawRequest, limits: &LimitsConfig) -> Taken<'r> {
+        let (headers, body) = (&request.headers, &*request.body);
         let (longest, upload) = (limits.body.as_usize(), limits.upload.as_usize());
         let taken = |sent, decoded, unasked| Taken {
             sent,
@@ -143,8 +140,23 @@ impl Judge {
         }
     }
 
+    /// The policy of requests on no route.
     pub(super) fn policy(&self) -> &Policy {
-        &self.policy
+        &self.routes.default().policy
+    }
+
+    /// What a request is served under, and what is to be said of that.
+    fn site(&self, request: &RawRequest) -> (&Site, Option<Unasked>) {
+        let host = request.headers.get(HOST);
+        let host = host.map_or(&b""[..], |host| host.as_bytes());
+        let path = request.target.split('?').next().unwrap_or_default();
+        match self.routes.find(host, path) {
+            Ok(site) => (site, None),
+            Err(Ambiguous) => {
+                let why = "Servers read its path in several ways, and by `routes` it is not the same which.";
+                (self.routes.default(), Some(Unasked::Refused(400, why)))
+            }
+        }
     }
 
     pub(super) const fn client(&self) -> &ClientIdentity {
@@ -160,7 +172,8 @@ impl Judge {
         let (facts, now) = (Clients::scratch(), clock::now());
         let headers = &request.headers;
         let view = RequestView::new(&request.method, &request.target, headers, &self.client);
-        let taken = self.take(request);
+        let (site, ambiguous) = self.site(request);
+        let taken = Self::take(request, &site.limits);
         let body = taken.decoded.as_ref().map_or_else(
             || BodyView::new(headers, taken.sent),
             |decoded| BodyView::decoded(headers, decoded),
@@ -168,11 +181,11 @@ impl Judge {
         // Who knows nothing of codings reads what was sent.
         let encoded = taken.decoded.as_ref();
         let mut encoded = encoded.and_then(|_| BodyView::still_encoded(headers, taken.sent));
-        let mut evaluation = Evaluation::begin(&self.policy, &view).traced();
+        let mut evaluation = Evaluation::begin(&site.policy, &view).traced();
         evaluation.on_headers(&view, &facts, now);
         let is_wanted =
             evaluation.body_need(&view, &facts, now) != BodyNeed::None && !request.body.is_empty();
-        let unasked = taken.unasked.filter(|_| is_wanted);
+        let unasked = ambiguous.or(taken.unasked.filter(|_| is_wanted));
         let (mut shown, mut elsewhere) = (&body, 0..0);
         if is_wanted && unasked.is_none() {
             let before = evaluation.observations().len();

@@ -6,6 +6,7 @@ pub mod malicious_payload;
 pub mod path_pattern;
 pub mod rate_limit;
 pub mod user_agent;
+pub mod weak_encryption;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -19,6 +20,7 @@ impl Default for Registry {
     fn default() -> Self {
         Self::empty()
             .with::<ip_allowlist::IpAllowlist>()
+            .with::<weak_encryption::WeakEncryption>()
             .with::<user_agent::UserAgent>()
             .with::<rate_limit::RateLimit>()
             .with::<malicious_payload::MaliciousPayload>()

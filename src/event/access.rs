@@ -29,7 +29,10 @@ pub struct AccessRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
     path: String,
+    scheme: &'static str,
     proto: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_version: Option<&'static str>,
     /// The status that the client got; none when it went away before.
     pub status: Option<u16>,
     /// Bytes of the request's body.
@@ -84,7 +87,11 @@ impl AccessRecord {
             method: shown(method.as_str().as_bytes()),
             host: header(header::HOST).map(shown),
             path: masked(before(target.as_bytes(), b"?#")),
+            scheme: client.encryption.map_or("http", |_| "https"),
             proto: protocol(version),
+            tls_version: client
+                .encryption
+                .map(|encryption| encryption.version_name()),
             status: None,
             bytes_in: 0,
             bytes_out: 0,

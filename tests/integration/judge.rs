@@ -12,7 +12,9 @@ use portcullis::config::environment::Process;
 use portcullis::config::load::Shared;
 use portcullis::engine::decide::{Observed, decide};
 use portcullis::engine::{Evaluation, Finding, Policy, Registry};
-use portcullis::request::{BodyView, ClientIdentity, Origin, RequestView, Source as Raw, Standing};
+use portcullis::request::{
+    BodyView, ClientIdentity, Encryption, Origin, RequestView, Source as Raw, Standing,
+};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -23,6 +25,7 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     pub client: IpAddr,
     pub standing: Standing,
+    pub encryption: Option<Encryption>,
 }
 
 impl Request {
@@ -34,6 +37,7 @@ impl Request {
             body: None,
             client: IpAddr::from([192, 0, 2, 1]),
             standing: Standing::Ordinary,
+            encryption: None,
         }
     }
 
@@ -50,6 +54,13 @@ impl Request {
 
     pub fn from(mut self, client: &str) -> Self {
         self.client = client.parse().expect("an address");
+        self
+    }
+
+    /// Over TLS of a version, as TLS numbers it.
+    pub fn over(mut self, version: u16) -> Self {
+        let suite = 0x1301;
+        self.encryption = Some(Encryption { version, suite });
         self
     }
 
@@ -72,6 +83,7 @@ impl Request {
         }
         let mut client = ClientIdentity::from_peer(self.client);
         client.standing = self.standing;
+        client.encryption = self.encryption;
         let request = RequestView::new(&self.method, &self.target, &headers, &client);
         let body = self.body.as_ref();
         let body = body.map(|bytes| BodyView::new(&headers, bytes));

@@ -10,6 +10,7 @@ use portcullis::config::Load;
 use portcullis::config::load::Shared;
 use portcullis::engine::registry::Entry;
 use portcullis::engine::{Outcome, Registry};
+use portcullis::request::Standing;
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
@@ -188,7 +189,7 @@ fn cases() -> Vec<Case> {
     let agent = |value: &str| Request::get("/").header("user-agent", value);
     let form = |body: &str| Request::get("/").body("application/x-www-form-urlencoded", body);
     let json = |body: &str| Request::get("/").body("application/json", body);
-    let cases: [(&str, &str, usize, Request, Option<&str>); 26] = [
+    let cases: [(&str, &str, usize, Request, Option<&str>); 33] = [
         (
             "ip_allowlist",
             "deny: [198.51.100.0/24]",
@@ -222,6 +223,57 @@ fn cases() -> Vec<Case> {
             "",
             0,
             Request::get("/").from("198.51.100.7"),
+            None,
+        ),
+        (
+            "weak_encryption",
+            "min_version: '1.3'",
+            0,
+            Request::get("/").over(0x0303),
+            Some("old_version"),
+        ),
+        (
+            "weak_encryption",
+            "min_version: '1.3'",
+            0,
+            Request::get("/").over(0x0304),
+            None,
+        ),
+        (
+            "weak_encryption",
+            "ciphers: [TLS_AES_128_GCM_SHA256]",
+            0,
+            Request::get("/").over(0x0304),
+            Some("weak_cipher"),
+        ),
+        (
+            "weak_encryption",
+            "ciphers: [TLS_AES_256_GCM_SHA384]",
+            0,
+            Request::get("/").over(0x0304),
+            None,
+        ),
+        (
+            "weak_encryption",
+            "unencrypted: block",
+            0,
+            Request::get("/").header("x-forwarded-proto", "https"),
+            Some("unencrypted"),
+        ),
+        (
+            "weak_encryption",
+            "unencrypted: block",
+            0,
+            Request::get("/").over(0x0303),
+            None,
+        ),
+        (
+            "weak_encryption",
+            "unencrypted: block",
+            0,
+            Request::get("/")
+                .header("x-forwarded-proto", "https")
+                .standing(Standing::Proxy),
             None,
         ),
         (

@@ -82,8 +82,7 @@ impl Explain {
         let loaded = session.load()?;
         let recorded = self.recorded()?;
         let client = self.client.or(recorded.client).unwrap_or(NOBODY);
-        let (clients, limits) = (&loaded.settings.clients, &loaded.settings.limits);
-        let judge = Judge::new(loaded.compiled.policy, client, clients, limits);
+        let judge = Judge::new(loaded, client);
         let bounds = match session.format {
             Format::Json => JSON,
             Format::Text => Bounds {
@@ -155,13 +154,14 @@ fn usage(error: impl std::fmt::Display) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{Source, load};
     use crate::cli::output::Paint;
+    use crate::config::load::Shared;
     use crate::engine::policy::Revision;
     use crate::engine::{
         Chain, Context, DetectionError, Evidence, Finding, Link, Phase, Policy, PolicyConfig,
-        RuleId, Score, ThreatDetection, Verdict, Weight,
+        Registry, RuleId, Score, ThreatDetection, Verdict, Weight,
     };
-    use crate::proxy::config::{ClientsConfig, LimitsConfig};
     use crate::request::RequestView;
 
     /// Finds every header value that contains `attack`.
@@ -240,8 +240,11 @@ mod tests {
         );
         let request = RawRequest::parse(text.as_bytes()).expect("a request");
         let client = IpAddr::from([192, 0, 2, 1]);
-        let (clients, limits) = (ClientsConfig::default(), LimitsConfig::default());
-        Judge::new(policy, client, &clients, &limits).judge(&request, |judged| {
+        let (registry, shared) = (Registry::default(), Shared::default());
+        let loaded = load(&Source::Embedded, &registry, &shared, &Process, 1);
+        let mut loaded = loaded.expect("it is in order");
+        loaded.compiled.policy = policy;
+        Judge::new(loaded, client).judge(&request, |judged| {
             let bounds = Bounds {
                 inputs: 40,
                 text: SHOWN,

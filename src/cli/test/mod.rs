@@ -72,16 +72,14 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) fn run(&self, session: &Session) -> anyhow::Result<ExitCode> {
-        let loaded = session.load()?;
-        let mut policy = loaded.compiled.policy;
-        let was = policy.mode;
-        policy.mode = Mode::Enforce;
-        let judge = Judge::new(
-            policy,
-            self.client,
-            &loaded.settings.clients,
-            &loaded.settings.limits,
-        );
+        let mut loaded = session.load()?;
+        let settings = &mut loaded.settings;
+        let was = std::mem::replace(&mut settings.policy.mode, Mode::Enforce);
+        loaded.compiled.policy.mode = Mode::Enforce;
+        for route in &mut settings.routes {
+            route.config.policy.mode = None;
+        }
+        let judge = Judge::new(loaded, self.client);
         if judge.client().standing == Standing::Trusted {
             let why = format!(
                 "nothing would be judged: {} is in `clients.trusted`; name another with `--client`",

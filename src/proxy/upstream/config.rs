@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::config::Duration;
+use crate::config::{ConfigError, Duration};
 use crate::proxy::server_url::ServerUrl;
 
 /// The application behind us: `http://127.0.0.1:5000`, or a map with its servers and their timeouts.
@@ -153,6 +153,57 @@ impl UpstreamConfig {
             keep_alive: Duration::seconds(60),
             connection_age: Duration::seconds(3600),
         }
+    }
+}
+
+impl UpstreamConfig {
+    /// Every number out of its range, each under its key.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            if !(1..=100).contains(&server.weight) {
+                let wrong = ConfigError::new(format!("{} is out of range", server.weight));
+                let wrong = wrong.help("write a number from 1 to 100").under("weight");
+                errors.push(wrong.item(index).under("servers"));
+            }
+        }
+        let mut none = |key: &'static str, span: Duration| {
+            if span == Duration::milliseconds(0) {
+                let wrong = ConfigError::new("a time of zero would let nothing pass");
+                errors.push(wrong.help("write a span like `10s`").under(key));
+            }
+        };
+        none("connect_timeout", self.connect_timeout);
+        none("first_byte_timeout", self.first_byte_timeout);
+        none("idle_timeout", self.idle_timeout);
+        none("connection_age", self.connection_age);
+        let health = self.health.iter().flat_map(HealthConfig::mistakes);
+        errors.extend(health.map(|error| error.under("health")));
+        errors
+    }
+}
+
+impl HealthConfig {
+    fn mistakes(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        if !self.path.starts_with('/') || self.path.parse::<http::Uri>().is_err() {
+            let wrong = ConfigError::new(format!("`{}` is no path", self.path));
+            errors.push(wrong.help("write one like `/health`").under("path"));
+        }
+        for (key, number) in [("unhealthy", self.unhealthy), ("healthy", self.healthy)] {
+            if number == 0 {
+                let wrong = ConfigError::new("0 is out of range").help("write at least 1");
+                errors.push(wrong.under(key));
+            }
+        }
+        for (key, span) in [("interval", self.interval), ("timeout", self.timeout)] {
+            if span < Duration::milliseconds(10) {
+                let wrong = ConfigError::new(format!("{span} is too little"));
+                errors.push(wrong.help("write at least 10ms").under(key));
+            }
+        }
+        errors
     }
 }
 

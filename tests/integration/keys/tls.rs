@@ -95,3 +95,51 @@ pub fn client_certificates() {
     let optional = ", client_ca: CA, client_certificates: optional";
     assert_eq!(served(optional), [Some(200), None, Some(200)]);
 }
+
+/// The statuses over TLS 1.2 and TLS 1.3 with a section `weak_encryption`.
+fn judged(section: &str) -> [Option<u16>; 2] {
+    let (upstream, authority) = (Upstream::plain(), Authority::new());
+    let folder = site(&authority);
+    let chain = format!("detections: [{{ weak_encryption: {{ {section} }} }}]\n");
+    let proxy = Proxy::start(
+        &upstream,
+        &format!("{}{chain}", listening(folder.path(), "")),
+    );
+    [&TLS12, &TLS13].map(|version| {
+        let config = authority.client(None, &[version], &[]);
+        status(proxy.address, "site.example", &config)
+    })
+}
+
+pub fn weak_version() {
+    assert_eq!(judged("min_version: '1.2'"), [Some(200); 2]);
+    assert_eq!(judged("min_version: '1.3'"), [Some(403), Some(200)]);
+}
+
+pub fn weak_ciphers() {
+    let new = "TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256";
+    assert_eq!(judged("ciphers: []"), [Some(200); 2]);
+    assert_eq!(judged(&format!("ciphers: [{new}]")), [Some(200), Some(403)]);
+}
+
+pub fn unencrypted() {
+    let upstream = Upstream::plain();
+    for (word, expected) in [("allow", 200), ("block", 403)] {
+        let chain = format!("detections: [{{ weak_encryption: {{ unencrypted: {word} }} }}]\n");
+        let proxy = Proxy::start(&upstream, &chain);
+        // Nobody's word counts but a trusted proxy's.
+        let answer = proxy.get_with("/", &[("X-Forwarded-Proto", "https")]);
+        assert_eq!(answer.status, expected, "{word}");
+        let trusting = format!("clients: {{ trusted_proxies: [127.0.0.1] }}\n{chain}");
+        let proxy = Proxy::start(&upstream, &trusting);
+        let said = |proto| {
+            [
+                ("X-Forwarded-For", "192.0.2.1"),
+                ("X-Forwarded-Proto", proto),
+            ]
+        };
+        assert_eq!(proxy.get_with("/", &said("https")).status, 200);
+        assert_eq!(proxy.get_with("/", &said("http")).status, expected);
+    }
+    assert_eq!(judged("unencrypted: block"), [Some(200); 2]);
+}
