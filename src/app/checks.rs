@@ -211,10 +211,7 @@ fn times(settings: &Settings, errors: &mut Vec<ConfigError>) {
         (["limits", "body_time"], limits.body_time),
         (["limits", "write_time"], limits.write_time),
         (["limits", "idle_time"], limits.idle_time),
-        (
-            ["limits", "websocket_idle_time"],
-            limits.websocket_idle_time,
-        ),
+        (["limits", "stream_idle_time"], limits.stream_idle_time),
     ];
     for ([section, key], span) in spans {
         if span == Duration::milliseconds(0) {

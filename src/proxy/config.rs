@@ -136,8 +136,9 @@ pub struct LimitsConfig {
     /// The most WebSockets at a time; whoever asks for more gets a 503. 0 lets nobody have one: their requests go on as
     /// ordinary ones.
     pub websockets: usize,
-    /// How long a WebSocket is kept through which nothing comes either way.
-    pub websocket_idle_time: Duration,
+    /// How long a stream is kept through which nothing comes: a WebSocket either way, a gRPC call from its client, and
+    /// within the answers to either kind and of server-sent events.
+    pub stream_idle_time: Duration,
     /// How long requests in flight may go on after SIGTERM.
     pub drain_time: Duration,
 }
@@ -213,7 +214,7 @@ impl Default for LimitsConfig {
             streams: 100,
             in_flight: 1_000,
             websockets: 1_000,
-            websocket_idle_time: Duration::seconds(600),
+            stream_idle_time: Duration::seconds(600),
             drain_time: Duration::seconds(30),
         }
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -22,7 +22,7 @@ use super::connections::OwnPlace;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Refused, Turn, Turns};
 use super::judge;
-use super::receive::{Unread, receive};
+use super::receive::{Unread, is_grpc, receive};
 use super::report::Report;
 use super::respond::{Refusal, is_switched, refuse};
 use super::routes::{Ambiguous, Site};
@@ -144,7 +144,11 @@ impl Exchange<'_> {
         if in_flight.is_full(most) {
             return Err(refused(Refusal::Busy, Some(evaluation)));
         }
-        if body.is_end_stream() && tunnel::is_asked_for(head) && self.site.limits.websockets > 0 {
+        if body.is_end_stream()
+            && tunnel::is_asked_for(head)
+            && self.site.limits.websockets > 0
+            && !self.site.upstream.config.http2
+        {
             let place = self.core.proxy.tunnels.stay(self.site.limits.websockets);
             let Some(place) = place else {
                 return Err(refused(Refusal::Tunnels, Some(evaluation)));
@@ -275,12 +279,12 @@ impl Exchange<'_> {
             .access(head.status, Some(evaluation), None, upstream);
         let meter =
             access.map(|access| Meter::new(move |bytes| access.finish(progress.bytes(), bytes)));
-        let body = ClientBody::stream(
-            body,
-            self.site.upstream.config.idle_timeout.get(),
-            lease,
-            meter,
-        );
+        let pause = if is_stream(&head.headers) {
+            self.site.limits.stream_idle_time
+        } else {
+            self.site.upstream.config.idle_timeout
+        };
+        let body = ClientBody::stream(body, pause.get(), lease, meter);
         Response::from_parts(head, body)
     }
 
@@ -334,6 +338,12 @@ impl Exchange<'_> {
         }
         response
     }
+}
+
+/// Whether an answer tells of what happens as it happens, and may pause for as long as nothing does.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    is_grpc(headers) || kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
 }
 
 fn refused(refusal: Refusal, evaluation: Option<Evaluation>) -> Box<Stopped> {

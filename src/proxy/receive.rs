@@ -1,6 +1,8 @@
 //! Taking in a request's body: how much of it is read before the chain judges, and what streams on afterwards.
 
 mod encoded;
+mod grpc;
+mod unread;
 
 use std::sync::Arc;
 
@@ -10,6 +12,9 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::grpc::is_grpc;
+use self::grpc::{GRPC_PREFIX, begins_as_grpc};
+pub(super) use self::unread::Unread;
 use super::Proxy;
 use super::body::{ClientRequest, Form, Progress, UpstreamBody};
 use super::buffered::Held;
@@ -37,6 +42,8 @@ pub(super) struct Received {
     pub(super) held: Option<Held>,
     /// Whether it is to be kept on disk until all of it was judged.
     pub(super) is_held: bool,
+    /// Whether its sender may pause for as long as a stream may.
+    is_stream: bool,
     rest: Rest,
 }
 
@@ -92,6 +99,15 @@ pub(super) async fn receive(
     }
     let deadline = Instant::now() + limits.body_time.get();
     let mut reading = Reading::new(Held::nothing(&proxy.buffered, limits.buffered.get()));
+    if is_grpc(headers) {
+        // Who waits for the answer to its first message sends no more before it.
+        reading.up_to(&mut body, GRPC_PREFIX, deadline).await?;
+        if begins_as_grpc(&reading.whole()) {
+            let mut received = reading.judge_and_stream(body, u64::MAX, None)?;
+            received.is_stream = true;
+            return Ok(received);
+        }
+    }
     reading.up_to(&mut body, BEGINNING, deadline).await?;
     let beginning = reading.whole();
     let kind = classify(headers, &beginning);
@@ -144,6 +160,7 @@ impl Received {
             form: None,
             held: None,
             is_held: false,
+            is_stream: false,
             rest: Rest::Whole {
                 bytes: Bytes::new(),
                 trailers: None,
@@ -179,7 +196,11 @@ impl Received {
                 UpstreamBody::whole(bytes, trailers, trust)
             }
             Rest::Stream { read, body, limit } => {
-                let pace = pace(limits);
+                let pace = if self.is_stream {
+                    Pace::new(limits.stream_idle_time.get(), 0)
+                } else {
+                    pace(limits)
+                };
                 let (told, trust) = (Arc::clone(&progress), Arc::clone(trust));
                 let trust = (trust, turn.reading());
                 UpstreamBody::stream(read, body, limit, pace, told, trust)
@@ -192,33 +213,6 @@ impl Received {
 /// How fast a body has to come that streams.
 pub(super) fn pace(limits: &LimitsConfig) -> Pace {
     Pace::new(limits.body_time.get(), limits.body_rate.get())
-}
-
-/// What is left of a request's body on its connection.
-pub(super) enum Unread {
-    Nothing,
-    Something,
-    /// What has not streamed to the upstream.
-    Streaming(Arc<Progress>),
-}
-
-impl Unread {
-    /// Before anything was read.
-    pub(super) fn of(body: &ClientRequest) -> Self {
-        if body.is_end_stream() {
-            Self::Nothing
-        } else {
-            Self::Something
-        }
-    }
-
-    pub(super) fn is_something(&self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Something => true,
-            Self::Streaming(progress) => !progress.has_ended() || progress.failure().is_some(),
-        }
-    }
 }
 
 /// A body while it is read. The first piece is kept as it came, since it is often the whole; further ones are gathered,

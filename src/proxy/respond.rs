@@ -179,6 +179,8 @@ pub(super) fn refuse(
                 status.as_u16()
             ),
         ),
+        // Its clients read the headers alone.
+        Format::Grpc => ("application/grpc", String::new()),
         Format::Html => (
             "text/html; charset=utf-8",
             format!(
@@ -193,6 +195,10 @@ pub(super) fn refuse(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_REQUEST_ID, id_value(id));
+    if format == Format::Grpc {
+        headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(status)));
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(title));
+    }
     headers.extend(extra);
     match refusal {
         Refusal::Encoded(taken) => {
@@ -213,6 +219,22 @@ pub(super) fn refuse(
         last(&mut response);
     }
     response
+}
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// What a refusal is called where gRPC is spoken (its documents `statuscodes` and `http-grpc-status-mapping`).
+fn grpc_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 405 | 411 | 414 | 415 | 417 => "3",
+        408 | 504 => "4",
+        413 | 429 | 431 => "8",
+        401 => "16",
+        403 => "7",
+        502 | 503 => "14",
+        _ => "2",
+    }
 }
 
 /// Whether the upstream has granted another protocol.

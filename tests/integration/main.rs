@@ -19,6 +19,7 @@ mod fault_mix;
 mod faults;
 mod forwarding;
 mod framing;
+mod grpc;
 mod hops;
 mod http2;
 mod identity;

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -92,7 +93,31 @@ impl Exchange<'_> {
             headers.insert(HOST, host);
         }
         self.site.headers.of_request(request.headers_mut());
+        if self.site.upstream.config.http2 {
+            as_http_2(&mut request, scheme, head);
+        }
         request
+    }
+}
+
+/// Gives a request the form that it has in HTTP/2. gRPC asks for trailers by the one word that `TE` may have there.
+fn as_http_2(request: &mut Request<UpstreamBody>, scheme: &str, head: &Parts) {
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    headers.remove(TRANSFER_ENCODING);
+    if head.headers.get(TE).is_some_and(|te| te == "trailers") {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    // A host that is none here is sent as it came, and refused there.
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    let authority = host.and_then(|host| Authority::try_from(host).ok());
+    let mut parts = request.uri().clone().into_parts();
+    if let (Some(authority), Ok(scheme)) = (authority, Scheme::try_from(scheme)) {
+        (parts.authority, parts.scheme) = (Some(authority), Some(scheme));
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+            request.headers_mut().remove(HOST);
+        }
     }
 }
 

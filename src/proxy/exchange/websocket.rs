@@ -49,7 +49,7 @@ impl Exchange<'_> {
             .access(head.status, Some(evaluation), None, told);
         self.turn.turns().open(Tunnel {
             upstream,
-            idle: self.site.limits.websocket_idle_time.get(),
+            idle: self.site.limits.stream_idle_time.get(),
             access,
             place,
         });

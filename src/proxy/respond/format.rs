@@ -3,17 +3,24 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
+use crate::proxy::receive::is_grpc;
+
 /// In which form an answer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
     Problem,
     Html,
+    /// Headers alone, as gRPC has them.
+    Grpc,
 }
 
 /// The form that `Accept` prefers (RFC 9110, 12.5.1). JSON, unless another is named itself and not less wanted: `*/*`
-/// asks for nothing in particular.
+/// asks for nothing in particular. Who speaks gRPC reads nothing else.
 pub(super) fn preferred(request: &HeaderMap) -> Format {
+    if is_grpc(request) {
+        return Format::Grpc;
+    }
     let mut best = (Format::Json, 0);
     for range in request
         .get_all(ACCEPT)

@@ -96,8 +96,8 @@ overrides! {
         body_time: Duration,
         /// `limits.body_rate` on this route.
         body_rate: ByteSize,
-        /// `limits.websocket_idle_time` on this route.
-        websocket_idle_time: Duration,
+        /// `limits.stream_idle_time` on this route.
+        stream_idle_time: Duration,
     }
 }
 

@@ -21,6 +21,8 @@ pub struct UpstreamConfig {
     pub health: Option<HealthConfig>,
     /// Whom to believe where a server's URL begins with `https`.
     pub tls: UpstreamTlsConfig,
+    /// Whether servers are asked by HTTP/2, as gRPC needs it. They have to speak it.
+    pub http2: bool,
     /// How long a connection may take to be made; then the client gets a 502.
     pub connect_timeout: Duration,
     /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
@@ -147,6 +149,7 @@ impl UpstreamConfig {
             breaker: BreakerConfig::default(),
             health: None,
             tls: UpstreamTlsConfig::default(),
+            http2: false,
             connect_timeout: Duration::seconds(5),
             first_byte_timeout: Duration::seconds(60),
             idle_timeout: Duration::seconds(60),
@@ -229,6 +232,10 @@ struct UpstreamMap {
     /// Whom to believe where a server's URL begins with `https`.
     #[serde(default)]
     tls: UpstreamTlsConfig,
+    /// Whether servers are asked by HTTP/2, as gRPC needs it: by `https` as it is agreed upon, by `http` from the first byte.
+    /// They have to speak it. Default false.
+    #[serde(default)]
+    http2: bool,
     /// How long a connection may take to be made; then the client gets a 502. Default 5s.
     connect_timeout: Option<Duration>,
     /// How long the upstream may take to begin its answer once it has the whole request, or has stopped taking it; then the
@@ -271,6 +278,7 @@ impl<'de> Deserialize<'de> for UpstreamConfig {
                     breaker: map.breaker,
                     health: map.health,
                     tls: map.tls,
+                    http2: map.http2,
                     connect_timeout: map.connect_timeout.unwrap_or(default.connect_timeout),
                     first_byte_timeout: map
                         .first_byte_timeout

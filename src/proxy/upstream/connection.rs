@@ -19,6 +19,7 @@ use super::super::framing::answer::{self, AnswerGate, MAX_FIELDS, MAX_HEAD, Unso
 use super::super::respond::Refusal;
 use super::balance::Upstream;
 use super::server::ServerState;
+use super::shared::Stream;
 use super::wire::Wire;
 
 /// The most bytes of an answer that wait in memory for a client that is slow to read them.
@@ -26,20 +27,32 @@ const MAX_BUFFER: usize = 64 * 1024;
 
 const _: () = assert!(MAX_HEAD <= MAX_BUFFER, "a head that may be must fit");
 
-/// A connection to a server, which carries one request at a time.
+/// A connection to a server, which carries one request at a time; or one stream of a connection that carries many.
 #[derive(Debug)]
 pub(super) struct Connection {
-    sender: SendRequest<UpstreamBody>,
+    sender: Sender,
     server: Arc<ServerState>,
     made: Instant,
     wire: Arc<answer::Wire>,
-    task: JoinHandle<()>,
 }
 
-impl Drop for Connection {
-    /// On its own, hyper goes on with a request that the upstream does not take, long after its answer and its client.
+#[derive(Debug)]
+enum Sender {
+    Http1(
+        SendRequest<UpstreamBody>,
+        #[expect(dead_code, reason = "it is there to be dropped")] Task,
+    ),
+    Http2(Stream),
+}
+
+/// What drives a connection. On its own, hyper goes on with a request that the upstream does not take, long after its
+/// answer and its client.
+#[derive(Debug)]
+pub(super) struct Task(pub(super) JoinHandle<()>);
+
+impl Drop for Task {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -50,14 +63,7 @@ impl Connection {
         upstream: &Upstream,
         unsolicited: Unsolicited,
     ) -> Result<Self, Refusal> {
-        let url = &server.url;
-        let unreachable = |why: String| Refusal::Unreachable(format!("{url}: {why}"));
-        let connecting = Wire::connect(url, upstream.trusting.as_ref());
-        let stream = match timeout(upstream.config.connect_timeout.get(), connecting).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(unreachable(error.to_string())),
-            Err(_) => return Err(unreachable("no connection in time".into())),
-        };
+        let stream = connect(server, upstream).await?;
         let wire = Arc::new(answer::Wire::default());
         let gate = AnswerGate::new(stream, Arc::clone(&wire), unsolicited);
         let mut builder = http1::Builder::new();
@@ -65,16 +71,25 @@ impl Connection {
         let (sender, connection) = builder
             .handshake(TokioIo::new(gate))
             .await
-            .map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|error| Refusal::Unreachable(format!("{}: {error}", server.url)))?;
         // Whatever goes wrong on the connection reaches its request as an error; nobody else waits for it.
         let task = tokio::spawn(async move { drop(connection.with_upgrades().await) });
         Ok(Self {
-            sender,
+            sender: Sender::Http1(sender, Task(task)),
             server: Arc::clone(server),
             made: clock::now(),
             wire,
-            task,
         })
+    }
+
+    /// One stream of a connection to a server.
+    pub(super) fn of_stream(server: &Arc<ServerState>, stream: Stream) -> Self {
+        Self {
+            sender: Sender::Http2(stream),
+            server: Arc::clone(server),
+            made: clock::now(),
+            wire: Arc::default(),
+        }
     }
 
     /// Sends a request and waits for the head of its answer. An error that still has the request has sent nothing of it.
@@ -82,27 +97,41 @@ impl Connection {
         &mut self,
         request: Request<UpstreamBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
-        if request.headers().contains_key(UPGRADE) {
-            self.wire.expect_upgrade();
-        } else {
-            self.wire.expect_answer(*request.method() == Method::HEAD);
+        match &mut self.sender {
+            Sender::Http1(sender, _) => {
+                if request.headers().contains_key(UPGRADE) {
+                    self.wire.expect_upgrade();
+                } else {
+                    self.wire.expect_answer(*request.method() == Method::HEAD);
+                }
+                sender.try_send_request(request).await
+            }
+            Sender::Http2(stream) => stream.send(request).await,
         }
-        self.sender.try_send_request(request).await
     }
 
     /// Waits until the next request can be sent.
     pub(super) async fn ready(&mut self) -> hyper::Result<()> {
-        self.sender.ready().await
+        match &mut self.sender {
+            Sender::Http1(sender, _) => sender.ready().await,
+            Sender::Http2(_) => Ok(()),
+        }
     }
 
     /// Whether the next request can be sent.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        match &self.sender {
+            Sender::Http1(sender, _) => sender.is_ready(),
+            Sender::Http2(_) => false,
+        }
     }
 
-    /// Whether no request can be sent any more.
+    /// Whether no request can be sent any more. A stream is for one request.
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        match &self.sender {
+            Sender::Http1(sender, _) => sender.is_closed(),
+            Sender::Http2(_) => true,
+        }
     }
 
     /// The server at the other end.
@@ -123,5 +152,17 @@ impl Connection {
     /// What the gate keeps of the answer.
     pub(super) fn wire(&self) -> &answer::Wire {
         &self.wire
+    }
+}
+
+/// Connects to a server within the upstream's time for it.
+pub(super) async fn connect(server: &ServerState, upstream: &Upstream) -> Result<Wire, Refusal> {
+    let url = &server.url;
+    let unreachable = |why: String| Refusal::Unreachable(format!("{url}: {why}"));
+    let connecting = Wire::connect(url, upstream.trusting.as_ref(), upstream.config.http2);
+    match timeout(upstream.config.connect_timeout.get(), connecting).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(unreachable(error.to_string())),
+        Err(_) => Err(unreachable("no connection in time".into())),
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Version};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{sleep, timeout};
 
 use super::balance::Upstream;
@@ -70,15 +70,28 @@ async fn ask(
 
 /// The status that a server answers with; `None` where it does not.
 async fn status(upstream: &Upstream, server: &ServerState, path: &str) -> Option<u16> {
-    let wire = Wire::connect(&server.url, upstream.trusting.as_ref())
+    let is_http_2 = upstream.config.http2;
+    let wire = Wire::connect(&server.url, upstream.trusting.as_ref(), is_http_2)
         .await
         .ok()?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await.ok()?;
     let mut request = Request::new(Empty::<Bytes>::new());
+    let user_agent = HeaderValue::from_static("portcullis-health");
+    request.headers_mut().insert(USER_AGENT, user_agent);
+    if is_http_2 {
+        *request.uri_mut() = format!("{}{path}", server.url).parse().ok()?;
+        *request.version_mut() = Version::HTTP_2;
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(wire));
+        let (mut sender, connection) = handshake.await.ok()?;
+        let answer = sender.send_request(request);
+        return tokio::select! {
+            answer = answer => Some(answer.ok()?.status().as_u16()),
+            _ = connection => None,
+        };
+    }
+    let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await.ok()?;
     *request.uri_mut() = path.parse().ok()?;
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_str(&server.url.authority()).ok()?);
-    headers.insert(USER_AGENT, HeaderValue::from_static("portcullis-health"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let answer = async { sender.send_request(request).await.ok() };
     let (answer, _) = tokio::join!(answer, async {

@@ -11,6 +11,7 @@ pub mod health;
 mod pool;
 mod secure;
 mod server;
+mod shared;
 mod wire;
 
 use std::sync::Arc;
@@ -106,7 +107,7 @@ async fn attempt_on(
     let is_repeatable = request.body().is_empty() && request.method().is_safe();
     // A connection that becomes something else is made for it.
     let is_own = request.headers().contains_key(UPGRADE);
-    while let Some(mut connection) = pool.take(&server).filter(|_| !is_own) {
+    while let Some(mut connection) = pool.take(&server, config).filter(|_| !is_own) {
         let copy = is_repeatable.then(|| copy_of(&request));
         let sent = within(longest, &server.url, progress, connection.send(request)).await;
         let mut error = match sent {
@@ -128,11 +129,10 @@ async fn attempt_on(
             }
         }
     }
-    let mut connection =
-        match Connection::open(&server, upstream, pool.unsolicited(&server.url)).await {
-            Ok(connection) => connection,
-            Err(why) => return Err(fails(pool, config, &attempt, why, Some(request))),
-        };
+    let mut connection = match pool.open(&server, upstream).await {
+        Ok(connection) => connection,
+        Err(why) => return Err(fails(pool, config, &attempt, why, Some(request))),
+    };
     let may_be_sent_again = is_repeatable && config.retries > 0 && config.servers.len() > 1;
     let copy = may_be_sent_again.then(|| copy_of(&request));
     match within(longest, &server.url, progress, connection.send(request)).await {

@@ -16,9 +16,11 @@ use super::super::config::ServerUrl;
 use super::super::framing::answer::Unsolicited;
 use super::super::respond::Refusal;
 use super::super::{Proxy, clock, report};
+use super::balance::Upstream;
 use super::config::UpstreamConfig;
 use super::connection::Connection;
 use super::server::{Attempt, Change, ServerState};
+use super::shared::Shared;
 use super::within;
 
 /// The most idle connections to one server that a core keeps.
@@ -30,7 +32,12 @@ pub(in crate::proxy) struct Pool {
     proxy: Arc<Proxy>,
     /// By their servers.
     idle: Mutex<HashMap<u64, VecDeque<Idle>>>,
+    /// Those that carry many requests.
+    shared: Mutex<OfServers>,
 }
+
+/// Connections that carry many requests, by their servers, each with how long it is kept idle.
+type OfServers = HashMap<u64, Vec<(Arc<Shared>, Duration)>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -59,17 +66,48 @@ impl Pool {
         Self {
             proxy,
             idle: Mutex::default(),
+            shared: Mutex::default(),
         }
     }
 
+    /// A new connection to a server.
+    pub(super) async fn open(
+        &self,
+        server: &Arc<ServerState>,
+        upstream: &Upstream,
+    ) -> Result<Connection, Refusal> {
+        if !upstream.config.http2 {
+            return Connection::open(server, upstream, self.unsolicited(&server.url)).await;
+        }
+        let shared = Shared::open(server, upstream).await?;
+        let stream = shared.stream(upstream.config.connection_age.get(), clock::now());
+        let mut all = self.shared();
+        let of_server = all.entry(server.id).or_default();
+        of_server.push((shared, upstream.config.keep_alive.get()));
+        let stream = stream.ok_or_else(|| Refusal::Unreachable(format!("{}: closed", server.url)));
+        Ok(Connection::of_stream(server, stream?))
+    }
+
     /// What a connection to `server` does when bytes come over it that nobody asked for.
-    pub(super) fn unsolicited(&self, server: &ServerUrl) -> Unsolicited {
+    fn unsolicited(&self, server: &ServerUrl) -> Unsolicited {
         let (proxy, server) = (Arc::clone(&self.proxy), server.authority());
         Box::new(move || report::unsolicited(&proxy, &server))
     }
 
-    /// The idle connection to `server` that was used last, since it is the least likely to have been closed.
-    pub(super) fn take(&self, server: &ServerState) -> Option<Connection> {
+    /// The idle connection to `server` that was used last, since it is the least likely to have been closed; or a stream
+    /// of one that carries many.
+    pub(super) fn take(
+        &self,
+        server: &Arc<ServerState>,
+        config: &UpstreamConfig,
+    ) -> Option<Connection> {
+        if config.http2 {
+            let (age, now) = (config.connection_age.get(), clock::now());
+            let all = self.shared();
+            let mut of_server = all.get(&server.id)?.iter();
+            let stream = of_server.find_map(|(shared, _)| shared.stream(age, now))?;
+            return Some(Connection::of_stream(server, stream));
+        }
         let now = clock::now();
         let mut idle = self.lock();
         let of_server = idle.get_mut(&server.id)?;
@@ -102,11 +140,19 @@ impl Pool {
             of_server.retain(|waiting| !waiting.connection.is_closed() && waiting.until > now);
             !of_server.is_empty()
         });
+        self.shared().retain(|_, of_server| {
+            of_server.retain(|(shared, keep_alive)| !shared.is_over(*keep_alive, now));
+            !of_server.is_empty()
+        });
     }
 
     /// Tells what has become of a server, as `who` found.
     pub(super) fn tell(&self, server: &ServerState, change: Change, who: &'static str) {
         report::server(&self.proxy, &server.url.to_string(), change, who);
+    }
+
+    fn shared(&self) -> MutexGuard<'_, OfServers> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, VecDeque<Idle>>> {

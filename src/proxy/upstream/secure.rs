@@ -1,7 +1,7 @@
 //! How servers are asked by `https`: whom to believe, and what to show of ourselves.
 //!
 //! A certificate is always verified; what can be configured is by whom it must be issued, and for which name. Nothing is
-//! agreed upon but HTTP/1.1.
+//! agreed upon but the version of HTTP that is configured.
 
 use std::sync::Arc;
 
@@ -93,7 +93,8 @@ pub(super) fn compile(
                 .under("key"));
         }
     };
-    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let protocol: &[u8] = if config.http2 { b"h2" } else { b"http/1.1" };
+    client.alpn_protocols = vec![protocol.to_vec()];
     Ok(Some(Arc::new(Secure {
         connector: TlsConnector::from(Arc::new(client)),
         name,

@@ -21,7 +21,11 @@ pub(super) enum Wire {
 
 impl Wire {
     /// Connects. The name is looked up each time.
-    pub(super) async fn connect(url: &ServerUrl, secure: Option<&Arc<Secure>>) -> io::Result<Self> {
+    pub(super) async fn connect(
+        url: &ServerUrl,
+        secure: Option<&Arc<Secure>>,
+        is_http_2: bool,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
         stream.set_nodelay(true)?;
         if !url.is_encrypted {
@@ -30,6 +34,9 @@ impl Wire {
         let secure = secure.ok_or_else(|| io::Error::other("TLS is not set up"))?;
         let name = secure.name(url).map_err(io::Error::other)?;
         let stream = secure.connector.connect(name, stream).await?;
+        if is_http_2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(io::Error::other("the server does not speak HTTP/2"));
+        }
         Ok(Self::Tls(Box::new(stream)))
     }
 }

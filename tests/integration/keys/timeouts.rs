@@ -279,12 +279,12 @@ pub fn keep_alive() {
     }
 }
 
-pub fn websocket_idle_time() {
+pub fn stream_idle_time() {
     let echo = Echo::start();
     let [short, long] = ["300ms", "1h"].map(|span| {
         Proxy::start_with(
             echo.address,
-            &format!("{}{NOTHING}", limits("websocket_idle_time", span)),
+            &format!("{}{NOTHING}", limits("stream_idle_time", span)),
             Registry::default(),
         )
     });

@@ -300,3 +300,16 @@ pub fn tls_key() {
     );
     assert!(other.unwrap_err().contains("not that of the certificate"));
 }
+
+pub fn http2_upstream() {
+    let (new, old) = (crate::grpc::Echo::start(), Upstream::plain());
+    for (http2, expected) in [(true, [200, 502]), (false, [502, 200])] {
+        let statuses = [new.address, old.address].map(|address| {
+            let yaml = format!(
+                "upstream: {{ servers: [{{ url: 'http://{address}' }}], http2: {http2} }}\n{NOTHING}"
+            );
+            Proxy::start(&old, &yaml).get("/").status
+        });
+        assert_eq!(statuses, expected, "{http2}");
+    }
+}
