@@ -22,12 +22,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
+
+#[path = "support/servers.rs"]
+mod servers;
+
+use servers::{MODSECURITY, MODULE, Server, versions};
 
 fn main() {
     let arguments = Arguments::read();
@@ -84,8 +88,6 @@ fn main() {
         );
     }
 }
-
-const MODULE: &str = "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so";
 
 struct Arguments {
     files: Vec<String>,
@@ -195,107 +197,6 @@ impl Line {
     }
 }
 
-fn versions() {
-    let print = |program: &str, arguments: &[&str]| {
-        if let Ok(output) = Command::new(program).args(arguments).output() {
-            let told = [output.stdout, output.stderr].concat();
-            println!("{}", String::from_utf8_lossy(&told).trim());
-        }
-    };
-    print("/usr/sbin/nginx", &["-v"]);
-    let packages = [
-        "libnginx-mod-http-modsecurity",
-        "libmodsecurity3",
-        "modsecurity-crs",
-    ];
-    print("dpkg-query", &[&["-W"], &packages[..]].concat());
-    print(env!("CARGO_BIN_EXE_portcullis"), &["version"]);
-}
-
-/// A server that is ended with the bench.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
-impl Server {
-    /// One process of nginx with what `server` says about an address.
-    fn nginx(folder: &Path, name: &str, server: impl FnOnce(SocketAddr) -> String) -> Self {
-        let address = free();
-        let own = folder.join(name);
-        fs::create_dir(&own).unwrap();
-        let (shown, server) = (own.display(), server(address));
-        let configuration = format!(
-            "load_module {MODULE};\ndaemon off; master_process off; pid {shown}/pid; error_log /dev/null crit;\n\
-             events {{ worker_connections 512; }}\n\
-             http {{ access_log off; keepalive_requests 10000000; client_max_body_size 64m;\n\
-             large_client_header_buffers 8 64k; client_body_buffer_size 1m;\n\
-             client_body_temp_path {shown}/body; proxy_temp_path {shown}/proxy; fastcgi_temp_path {shown}/f;\n\
-             uwsgi_temp_path {shown}/u; scgi_temp_path {shown}/s;\n{server} }}\n"
-        );
-        let file = own.join("nginx.conf");
-        fs::write(&file, configuration).unwrap();
-        let mut command = Command::new("/usr/sbin/nginx");
-        command.arg("-e").arg("/dev/null").arg("-c").arg(&file);
-        Self::start(command, address)
-    }
-
-    fn portcullis(folder: &Path, name: &str, upstream: SocketAddr, detections: &str) -> Self {
-        let address = free();
-        let file = folder.join(format!("{name}.yaml"));
-        let text = format!(
-            "listen: {address}\nupstream: http://{upstream}\ncontrol: {{ listen: null }}\ndetections: {detections}\n"
-        );
-        fs::write(&file, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.arg("--config").arg(&file).arg("run");
-        Self::start(command, address)
-    }
-
-    fn start(mut command: Command, address: SocketAddr) -> Self {
-        let child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self { child, address };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "{command:?} does not listen"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
-
-    /// The processor time of all threads.
-    fn used(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|account| {
-                Some(Duration::from_nanos(
-                    account.split(' ').next()?.parse().ok()?,
-                ))
-            })
-            .sum()
-    }
-}
-
 /// The peer and portcullis, each with its rules and without.
 fn servers(folder: &Path, upstream: SocketAddr) -> [(&'static str, Server); 4] {
     let rules = folder.join("modsecurity.conf");
@@ -322,29 +223,22 @@ fn servers(folder: &Path, upstream: SocketAddr) -> [(&'static str, Server); 4] {
         ),
         (
             "portcullis",
-            Server::portcullis(folder, "on", upstream, "[malicious_payload: {}]"),
+            Server::portcullis(
+                folder,
+                "on",
+                &format!("upstream: http://{upstream}\ndetections: [malicious_payload: {{}}]\n"),
+            ),
         ),
         (
             "portcullis, no detection",
-            Server::portcullis(folder, "off", upstream, "[]"),
+            Server::portcullis(
+                folder,
+                "off",
+                &format!("upstream: http://{upstream}\ndetections: []\n"),
+            ),
         ),
     ]
 }
-
-/// How the engine is told to look at bodies, and where Debian puts the rule set.
-const MODSECURITY: &str = r#"
-SecRuleEngine On
-SecRequestBodyAccess On
-SecResponseBodyAccess Off
-SecRequestBodyLimit 67108864
-SecRequestBodyNoFilesLimit 1048576
-SecAuditEngine Off
-SecRule REQUEST_HEADERS:Content-Type "^(?:application(?:/soap\+|/)|text/)xml" "id:1,phase:1,t:lowercase,pass,nolog,ctl:requestBodyProcessor=XML"
-SecRule REQUEST_HEADERS:Content-Type "^application/(?:[a-z.]+\+)?json" "id:2,phase:1,t:lowercase,pass,nolog,ctl:requestBodyProcessor=JSON"
-Include /etc/modsecurity/crs/crs-setup.conf
-SecAction "id:3,phase:1,pass,nolog,setvar:'tx.allowed_methods=GET HEAD POST OPTIONS PUT PATCH DELETE'"
-Include /usr/share/modsecurity-crs/rules/*.conf
-"#;
 
 #[derive(Default)]
 struct Measured {

@@ -94,9 +94,19 @@
 //!   what can be read in one way. It yields no values: what hyper parses is judged, and forwarded written anew. A head that
 //!   it refuses is answered by the ordinary way out, since hyper is given a request of ours in its place; the service knows
 //!   it by its number. So there is one way to answer, one to tell, and one to close.
+//! * **Other protocols end at the edge.** TLS goes between the watched socket and the gate (`proxy/tls/`), so a client's pace
+//!   is that of its bytes. A head that comes as HTTP/2 (`proxy/http2/`) is put into the form of HTTP/1.1 and scanned by the same
+//!   gate before it is a request; frames that bring nothing are counted in front of hyper. A WebSocket (`tunnel.rs`) is a
+//!   request like any other until the upstream has answered 101; only then the gate opens.
+//! * **A site is what a request is served under** (`proxy/routes/`): policy, limits, upstream, headers. Its path is the
+//!   normal one, and where its readings are of several sites it is refused.
+//! * **What is known of a server outlives connections, cores and reloads** (`proxy/upstream/server.rs`); which of several
+//!   gets a request is decided without a lock (`balance.rs`). Of an answer by HTTP/2 hyper alone sees the boundaries: a
+//!   frame has one length, so there are no two readings of it.
 //! * **The same for answers** is `proxy/framing/answer/`, between an upstream's connection and hyper. It knows whether
 //!   anybody asked: what comes before a request or after the end of an answer would be the next client's.
-//! * **A connection to the upstream has one owner** (the pool, or the request that uses it) and closes with it. That is all
+//! * **A connection to the upstream has one owner** (the pool, or the request that uses it; of HTTP/2, those that use it) and
+//!   closes with it. That is all
 //!   there is to cancelling; nothing has to be told to stop. A request is sent again only where nobody can have got it, or
 //!   where it is safe, has no body, and nothing was answered.
 

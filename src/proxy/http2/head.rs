@@ -43,7 +43,7 @@ pub(super) fn translate(head: &mut Parts, limits: GateLimits) -> Result<(), Box<
     Ok(())
 }
 
-/// What [`translate`] makes of a head, for who tests it: the head as the upstream would read it.
+/// What a translation makes of a head, for who tests it: the head as the upstream would read it.
 ///
 /// # Errors
 /// The fault that it is refused for.

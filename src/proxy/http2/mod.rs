@@ -1,9 +1,9 @@
 //! HTTP/2 with clients (RFC 9113): over TLS where both sides agree on it, in the clear where the client begins with it.
 //!
-//! Frames are hyper's business, and what of them costs more than it brings is counted in front of it ([`frames`]). Each
-//! request's head is then looked at as the HTTP/1.1 that it becomes for the upstream, by the same gate ([`head`]); from
+//! Frames are hyper's business, and what of them costs more than it brings is counted in front of it (`frames.rs`). Each
+//! request's head is then looked at as the HTTP/1.1 that it becomes for the upstream, by the same gate (`head.rs`); from
 //! there on it is a request like any other. A client that leaves the window of an answer closed loses that stream alone
-//! ([`streams`]).
+//! (`streams.rs`).
 
 mod frames;
 mod head;
