@@ -12,6 +12,7 @@ pub mod schema;
 pub mod self_test;
 mod serving;
 pub mod settings;
+pub mod sockets;
 pub mod start;
 
 pub use load::{Loaded, Source, load};

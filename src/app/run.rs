@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::load::{Source, load};
-use super::start::{Running, StartOptions, start};
+use super::sockets::{self, Handed};
+use super::start::{Running, StartOptions, start_on};
 use crate::config::environment::{Environment, Process};
 use crate::config::load::Shared;
 use crate::engine::Registry;
@@ -31,10 +32,11 @@ struct Signals {
     interrupt: Signal,
     hangup: Signal,
     reopen: Signal,
+    renew: Signal,
 }
 
 /// Runs until told to stop: SIGTERM or SIGINT drains and ends, the second one ends at once, SIGHUP reloads, SIGUSR1
-/// opens the event log again.
+/// opens the event log again, SIGUSR2 starts the program anew on the same sockets.
 ///
 /// # Errors
 /// When it cannot start.
@@ -59,15 +61,13 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
     };
     super::descriptors::raise(&loaded.settings.limits);
     let source = options.config.clone();
-    let running = start(
-        loaded,
-        StartOptions {
-            source,
-            monitor: options.monitor,
-            registry,
-            shared,
-        },
-    )?;
+    let start_options = StartOptions {
+        source,
+        monitor: options.monitor,
+        registry,
+        shared,
+    };
+    let running = start_on(loaded, start_options, Handed::from_environment())?;
     for (address, scheme) in running.addresses().iter().zip(running.schemes()) {
         tracing::info!(
             "Listening on {scheme}://{address}, forwarding to {}.",
@@ -77,6 +77,7 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
     if let Some(address) = running.control_address() {
         tracing::info!("Health at http://{address}/readyz.");
     }
+    sockets::end_the_one_before(&Process);
     runtime.block_on(signals.until_told_to_stop(&running));
     tracing::info!("Draining.");
     // The second signal must not wait for the drain, so it is followed on a thread of its own.
@@ -96,6 +97,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            renew: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -106,6 +108,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => running.reload_in_background(),
                 _ = self.reopen.recv() => running.events().reopen(),
+                _ = self.renew.recv() => renew(running),
             }
         }
     }
@@ -118,6 +121,28 @@ impl Signals {
         tracing::warn!("Told to stop a second time: stopping without draining.");
         std::process::exit(1);
     }
+}
+
+/// Starts the program anew on the same sockets. If that comes to nothing, this one goes on.
+fn renew(running: &Running) {
+    let child = match running.hand_over() {
+        Ok(child) => child,
+        Err(error) => {
+            tracing::error!(%error, "The program could not be started anew; this process goes on.");
+            return;
+        }
+    };
+    tracing::info!(process = child.id(), "Started anew on the same sockets.");
+    let wait = move || {
+        let mut child = child;
+        // It serves for longer than this process lives, unless it failed.
+        if let Ok(status) = child.wait() {
+            tracing::error!(%status, "The program that was started anew has ended; this process goes on.");
+        }
+    };
+    let waiting = std::thread::Builder::new().name("portcullis-renew".into());
+    // Without the thread nobody is told of a failure, which changes nothing else.
+    let _ = waiting.spawn(wait);
 }
 
 /// Diagnostics go to standard error, filtered by `PORTCULLIS_LOG` (as in `info` or `portcullis=debug`), as text or, with

@@ -5,7 +5,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -18,13 +20,13 @@ use super::load::{Loaded, Source};
 use super::reload::Reloader;
 use super::serving::serving;
 use super::settings::Settings;
+use super::sockets::{self, Handed, bind_all, bind_control, keep};
 use crate::clients::Clients;
 use crate::config::load::Shared;
 use crate::control::{self, ControlState};
 use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
-use crate::proxy::config::ListenAddress;
 use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
@@ -84,6 +86,8 @@ pub struct Running {
     reloader: Arc<Reloader>,
     stage: watch::Sender<Stage>,
     cores: Vec<JoinHandle<io::Result<()>>>,
+    /// Further descriptors of the sockets, to be handed over.
+    sockets: Vec<OwnedFd>,
     service: Option<Service>,
 }
 
@@ -99,6 +103,18 @@ struct Service {
 /// # Errors
 /// When an address cannot be listened on, the event log cannot be opened, or the self-test fails.
 pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartError> {
+    start_on(loaded, options, Handed::default())
+}
+
+/// The same on sockets that were handed to this process, where they are bound to what the configuration listens on.
+///
+/// # Errors
+/// The same.
+pub fn start_on(
+    loaded: Loaded,
+    options: StartOptions,
+    mut handed: Handed,
+) -> Result<Running, StartError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let service = runtime::Builder::new_current_thread()
         .enable_all()
@@ -113,8 +129,14 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         base,
         ..
     } = loaded;
-    let sockets = bind_all(&settings, cores)?;
-    let control = bind_control(&settings)?;
+    let sockets = bind_all(&settings, cores, &mut handed)?;
+    let control = bind_control(&settings, &mut handed)?;
+    for address in handed.unwanted() {
+        tracing::warn!(
+            "A socket for {address} was handed over, where nothing is to be listened on; it is closed."
+        );
+    }
+    let kept = keep(&sockets, control.as_ref())?;
     let events = open_events(&settings, &base)?;
     let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
     let proxy = Arc::new(Proxy {
@@ -157,6 +179,7 @@ pub fn start(loaded: Loaded, options: StartOptions) -> Result<Running, StartErro
         reloader,
         stage,
         cores: Vec::new(),
+        sockets: kept,
         service: None,
     };
     running.service = Some(serve_the_rest(
@@ -179,8 +202,11 @@ fn start_cores(
 ) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     let mut per_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
     for of_address in sockets {
-        for (core, socket) in per_core.iter_mut().zip(of_address) {
-            core.push(socket);
+        // Of those that were handed over there may be more than there are cores.
+        for (at, socket) in of_address.into_iter().enumerate() {
+            if let Some(core) = per_core.get_mut(at % cores) {
+                core.push(socket);
+            }
         }
     }
     let start = |(at, listeners): (usize, Vec<Listener>)| {
@@ -249,8 +275,19 @@ impl Running {
             .join(", ")
     }
 
+    /// Starts this program anew on the same sockets; it ends this one once it serves.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn hand_over(&self) -> io::Result<Child> {
+        let sockets = self.sockets.iter().map(OwnedFd::try_clone);
+        sockets::hand_over(sockets.collect::<io::Result<_>>()?)
+    }
+
     /// Takes no more requests, finishes those in flight within `limits.drain_time`, writes the last events.
     pub fn stop(mut self) {
+        // Else connections would wait here that nobody accepts.
+        self.sockets.clear();
         self.reloader.draining();
         self.stage.send_replace(Stage::Draining);
         for core in self.cores.drain(..) {
@@ -268,35 +305,6 @@ impl Running {
         self.reloader.stopped();
         self.events().close(LAST_EVENTS);
     }
-}
-
-fn bind_all(settings: &Settings, cores: usize) -> Result<Vec<Vec<Listener>>, StartError> {
-    let bind = |(number, listen): (usize, &ListenAddress)| {
-        let address = listen.address;
-        let sockets = listener::bind(address, cores)
-            .map_err(|error| StartError::Listen { address, error })?;
-        let config = Arc::new(listen.clone());
-        let listener = |socket| Listener {
-            socket,
-            number,
-            config: Arc::clone(&config),
-        };
-        Ok(sockets.into_iter().map(listener).collect())
-    };
-    settings.listen.0.iter().enumerate().map(bind).collect()
-}
-
-fn bind_control(settings: &Settings) -> Result<Option<std::net::TcpListener>, StartError> {
-    let Some(address) = settings.control.listen else {
-        return Ok(None);
-    };
-    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound
-        .map(Some)
-        .map_err(|error| StartError::Listen { address, error })
 }
 
 fn open_events(settings: &Settings, base: &Path) -> Result<EventBus, StartError> {

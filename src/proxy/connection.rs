@@ -29,6 +29,9 @@ use super::{connections, idle, proxy_protocol, report, respond, rest, tally};
 /// How long a client is left alone that has sent a part of what HTTP/2 begins with.
 const AGAIN: Duration = Duration::from_millis(5);
 
+/// How long a connection on which nothing has come is kept when all are to end.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// A connection that was accepted.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
@@ -56,8 +59,9 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
     let protocol = config.proxy_protocol.as_ref();
     // From here on the peer is whom a PROXY protocol header names, for everything.
     let peer = tokio::select! {
+        biased;
         peer = proxy_protocol::peer(&core.proxy, &mut stream, address, protocol) => peer,
-        () = wait_for_drain(&mut stage) => None,
+        () = drained(&mut stage, false) => None,
     };
     let Some(peer) = peer else { return };
     let Some(open) = connections::admit(&core.proxy, peer) else {
@@ -67,8 +71,9 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
     let stream = ClientStream::new(stream, Arc::clone(&open.activity), &limits);
     let socket = proxy_protocol::Guarded::new(&core.proxy, stream, address, protocol);
     let arrived = tokio::select! {
+        biased;
         arrived = arrived(&core, number, socket, (peer, &open), &limits) => arrived,
-        () = wait_for_drain(&mut stage) => None,
+        () = drained(&mut stage, false) => None,
     };
     match arrived {
         Some((Spoken::Http1, transport, peer)) => {
@@ -84,6 +89,15 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
         tally::tell(&core.proxy, tally::Kind::WriteTime, peer);
     }
     drop((slot, alive));
+}
+
+/// Waits for a drain, and where the connection was not used a moment more: one that was accepted just before brings a
+/// request, which nobody else would answer.
+async fn drained(stage: &mut watch::Receiver<Stage>, was_used: bool) {
+    wait_for_drain(stage).await;
+    if !was_used {
+        tokio::time::sleep(MOMENT).await;
+    }
 }
 
 /// What is spoken on a connection.
@@ -192,7 +206,7 @@ async fn http_1(
         tokio::select! {
             biased;
             () = stream.inner_mut().readable() => {}
-            () = wait_for_drain(&mut stage) => break Ok(()),
+            () = drained(&mut stage, activity.was_used()) => break Ok(()),
             _ = idle::too_long(&core.proxy, activity) => break Ok(()),
         }
         let drain = wait_for_drain(&mut stage);

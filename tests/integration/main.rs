@@ -37,6 +37,7 @@ mod routes;
 mod secrets;
 mod source_bugs;
 mod support;
+mod takeover;
 mod tls;
 mod uploads;
 mod upstream_faults;

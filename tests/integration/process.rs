@@ -31,7 +31,7 @@ fn free_port() -> u16 {
     }
 }
 
-fn command(path: &Path) -> Command {
+pub fn command(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command
         .arg("run")
@@ -42,7 +42,7 @@ fn command(path: &Path) -> Command {
     command
 }
 
-fn rules(address: SocketAddr, upstream: SocketAddr, more: &str) -> String {
+pub fn rules(address: SocketAddr, upstream: SocketAddr, more: &str) -> String {
     format!(
         "version: 1\nlisten: {address}\n{}control: {{ listen: null }}\n{}",
         if more.contains("upstream:") {
