@@ -26,8 +26,10 @@ use super::tls;
 use super::transport::{Socket, Transport};
 use super::{connections, idle, proxy_protocol, report, respond, rest, tally};
 
-/// How long a client is left alone that has sent a part of what HTTP/2 begins with.
+/// How long a client is left alone that has sent a part of what HTTP/2 begins with: at first, and at most. Who sends no
+/// more of it is looked at ever more rarely, since there may be very many of them.
 const AGAIN: Duration = Duration::from_millis(5);
+const LATER: Duration = Duration::from_secs(1);
 
 /// How long a connection on which nothing has come is kept when all are to end.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -162,6 +164,7 @@ async fn arrived(
 /// looked at again, for as long as a connection may be without a request.
 async fn begins_with_http_2(socket: &Socket) -> bool {
     let mut first = [0; PREFACE.len()];
+    let mut again = AGAIN;
     loop {
         // An error is for whoever reads to find.
         let seen = socket.inner().peek(&mut first).await.unwrap_or_default();
@@ -169,7 +172,8 @@ async fn begins_with_http_2(socket: &Socket) -> bool {
         if seen.len() == PREFACE.len() || seen.is_empty() || !PREFACE.starts_with(seen) {
             return seen == PREFACE;
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(again).await;
+        again = (again * 2).min(LATER);
     }
 }
 

@@ -155,8 +155,8 @@ impl Exchange<'_> {
             };
             self.tunnel = Some(place);
         }
-        let (limits, proxy) = (&self.site.limits, &*self.core.proxy);
-        let mut received = match receive(&head.headers, body, need, limits, proxy).await {
+        let (site, proxy) = (&self.site, &*self.core.proxy);
+        let mut received = match receive(&head.headers, body, need, site, proxy).await {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
@@ -193,7 +193,7 @@ impl Exchange<'_> {
         let (_, mut evaluation) = permit(evaluation)?;
         self.report.findings(&self.core.proxy, &evaluation, head);
         if is_switched(response.status()) {
-            let switched = self.switch(response, lease, &mut evaluation).await;
+            let switched = self.switch(head, response, lease, &mut evaluation).await;
             return switched.map_err(|refusal| refused(refusal, Some(evaluation)));
         }
         Ok(self.answer(response, lease, progress, &mut evaluation))

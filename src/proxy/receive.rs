@@ -23,6 +23,7 @@ use super::framing::Turn;
 use super::identity::Trust;
 use super::pace::Pace;
 use super::respond::Refusal;
+use super::routes::Site;
 use crate::engine::BodyNeed;
 use crate::request::BodyKind;
 use crate::request::body::{BEGINNING, Units, classify, is_encoded};
@@ -80,9 +81,10 @@ pub(super) async fn receive(
     headers: &HeaderMap,
     mut body: ClientRequest,
     need: BodyNeed,
-    limits: &LimitsConfig,
+    site: &Site,
     proxy: &Proxy,
 ) -> Result<Received, Refusal> {
+    let limits = &*site.limits;
     if body.is_end_stream() {
         return Ok(Received::nothing());
     }
@@ -99,7 +101,8 @@ pub(super) async fn receive(
     }
     let deadline = Instant::now() + limits.body_time.get();
     let mut reading = Reading::new(Held::nothing(&proxy.buffered, limits.buffered.get()));
-    if is_grpc(headers) {
+    // No other upstream can be meant, and none gets what was not judged because it looked like that.
+    if site.upstream.config.http2 && is_grpc(headers) {
         // Who waits for the answer to its first message sends no more before it.
         reading.up_to(&mut body, GRPC_PREFIX, deadline).await?;
         if begins_as_grpc(&reading.whole()) {

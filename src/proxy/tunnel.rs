@@ -8,11 +8,16 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use hyper::upgrade::Upgraded;
@@ -71,6 +76,18 @@ pub(super) fn names_websocket(headers: &HeaderMap) -> bool {
     protocols.next().is_some_and(is_websocket)
         && protocols.next().is_none()
         && options.any(is_upgrade)
+}
+
+/// Whether an answer's head is that of one who has read the handshake, and not of one that says 101 for another reason
+/// (RFC 6455, 4.2.2).
+pub(super) fn accepts(answer: &HeaderMap, request: &HeaderMap) -> bool {
+    let key = request.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
+    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key.unwrap_or_default());
+    context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let expected = STANDARD.encode(context.finish());
+    let mut said = answer.get_all(SEC_WEBSOCKET_ACCEPT).iter();
+    said.next().is_some_and(|said| said == expected.as_str()) && said.next().is_none()
 }
 
 /// Says in a head that the connection is upgraded.
@@ -155,7 +172,7 @@ struct Watched<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut task::Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -170,7 +187,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut task::Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
@@ -179,11 +196,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Poll::Ready(Ok(length))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         pin!(&mut self.get_mut().stream).poll_flush(context)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(
+        self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<io::Result<()>> {
         pin!(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }

@@ -175,11 +175,15 @@ fn only_what_was_asked_for_is_opened() {
         "/other" => Answer::Bytes(switching("Upgrade: h2c\r\n")),
         "/none" => Answer::Bytes(switching("")),
         "/body" => Answer::Bytes(switching("Upgrade: websocket\r\nContent-Length: 5\r\n")),
+        // Another's key, as something that echoes what it is sent might say.
+        "/blind" => Answer::Bytes(switching(
+            "Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        )),
         "/unasked" => Answer::Bytes(switching("Upgrade: websocket\r\n")),
         _ => json("200 OK", "{}"),
     });
     let proxy = Proxy::start(&upstream, "detections: []\n");
-    for target in ["/other", "/none", "/body"] {
+    for target in ["/other", "/none", "/body", "/blind"] {
         assert_eq!(open(proxy.address, target).err(), Some(502), "{target}");
     }
     assert_eq!(proxy.get("/unasked").status, 502);

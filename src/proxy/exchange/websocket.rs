@@ -1,5 +1,6 @@
 //! The second half of the life of a request for a WebSocket, where the upstream has granted it.
 
+use http::request::Parts;
 use http::{Response, Version};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -7,7 +8,7 @@ use tokio::time::timeout;
 use super::super::body::ClientBody;
 use super::super::fields::{strip_hop_by_hop, strip_named};
 use super::super::respond::Refusal;
-use super::super::tunnel::{Tunnel, names_websocket, upgrade};
+use super::super::tunnel::{Tunnel, accepts, names_websocket, upgrade};
 use super::super::upstream::Lease;
 use super::Exchange;
 use crate::engine::Evaluation;
@@ -16,6 +17,7 @@ impl Exchange<'_> {
     /// Opens the tunnel behind the upstream's 101.
     pub(super) async fn switch(
         &mut self,
+        head: &Parts,
         mut response: Response<Incoming>,
         lease: Lease,
         evaluation: &mut Evaluation,
@@ -25,6 +27,11 @@ impl Exchange<'_> {
         if !names_websocket(response.headers()) {
             return Err(broken(
                 "101 came for another protocol than the one asked for",
+            ));
+        }
+        if !accepts(response.headers(), &head.headers) {
+            return Err(broken(
+                "101 came from somebody who has not read the handshake",
             ));
         }
         let Some(place) = self.tunnel.take() else {
