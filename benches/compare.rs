@@ -29,7 +29,7 @@ use std::time::Duration;
 #[path = "support/servers.rs"]
 mod servers;
 
-use servers::{MODSECURITY, MODULE, Server, free, versions};
+use servers::{MODSECURITY, MODULE, Server, free, on_its_core, versions};
 
 /// What is sent, and how often in a round.
 struct Case {
@@ -245,7 +245,7 @@ fn haproxy(folder: &Path, upstream: SocketAddr, spoken: &str) -> Server {
          backend b\n  server s {upstream}\n"
     );
     fs::write(&file, text).unwrap();
-    let mut command = Command::new("/usr/sbin/haproxy");
+    let mut command = on_its_core("/usr/sbin/haproxy", spoken);
     command.args(["-db", "-f"]).arg(&file);
     Server::start(command, address)
 }

@@ -40,6 +40,15 @@ impl Drop for Server {
     }
 }
 
+/// A program on the first core, where all that is measured is; the upstream is on another, if there is one.
+pub(crate) fn on_its_core(program: &str, name: &str) -> Command {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let core = if name == "upstream" { cores - 1 } else { 0 };
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core.to_string(), program]);
+    command
+}
+
 /// An address that nobody listens on.
 pub(crate) fn free() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -67,7 +76,7 @@ impl Server {
         );
         let file = own.join("nginx.conf");
         fs::write(&file, configuration).unwrap();
-        let mut command = Command::new("/usr/sbin/nginx");
+        let mut command = on_its_core("/usr/sbin/nginx", name);
         command.arg("-e").arg("/dev/null").arg("-c").arg(&file);
         Self::start(command, address)
     }
@@ -78,8 +87,7 @@ impl Server {
         let file = folder.join(format!("{name}.yaml"));
         let text = format!("listen: {address}\ncontrol: {{ listen: null }}\n{rules}");
         fs::write(&file, text).unwrap();
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0", env!("CARGO_BIN_EXE_portcullis")]);
+        let mut command = on_its_core(env!("CARGO_BIN_EXE_portcullis"), name);
         command.arg("--config").arg(&file).arg("run");
         Self::start(command, address)
     }

@@ -85,8 +85,13 @@ impl<S: AsyncRead + AsyncWrite + Peek + Unpin> AnswerGate<S> {
             return Poll::Ready(Ok(()));
         }
         // The runtime may not have learnt yet of bytes or an end that are here, and hyper writes the next request right
-        // after this.
-        match self.stream.peek() {
+        // after this, where there is one.
+        let peeked = if self.wire.is_asked() {
+            self.stream.peek()
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        };
+        match peeked {
             Ok(0) => return Poll::Ready(Ok(())),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

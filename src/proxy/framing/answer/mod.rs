@@ -91,6 +91,11 @@ impl Wire {
         self.expected.store(expected, Ordering::Release);
     }
 
+    /// Whether a request is about to be written.
+    fn is_asked(&self) -> bool {
+        self.expected.load(Ordering::Acquire) != Self::NONE
+    }
+
     /// Whether anything came since an answer was expected.
     pub(in crate::proxy) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Acquire)
