@@ -47,9 +47,7 @@ impl Handed {
     pub fn of(&mut self, address: SocketAddr) -> io::Result<Vec<TcpListener>> {
         let is_there = |socket: &mut TcpListener| socket.local_addr().is_ok_and(|at| at == address);
         let found: Vec<_> = self.0.extract_if(.., is_there).collect();
-        for socket in &found {
-            socket.set_nonblocking(true)?;
-        }
+        found.iter().try_for_each(listener::adopt)?;
         Ok(found)
     }
 

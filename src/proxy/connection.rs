@@ -56,8 +56,6 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
         slot,
         alive,
     } = accepted;
-    // Answers are small and complete; waiting to fill a packet would only delay them.
-    let _ = stream.set_nodelay(true);
     let protocol = config.proxy_protocol.as_ref();
     // From here on the peer is whom a PROXY protocol header names, for everything.
     let peer = tokio::select! {
@@ -78,8 +76,8 @@ pub(super) async fn serve(core: Arc<Core>, accepted: Accepted, mut stage: watch:
         () = drained(&mut stage, false) => None,
     };
     match arrived {
-        Some((Spoken::Http1, transport, peer)) => {
-            http_1(&core, transport, peer, &open, &limits, stage).await;
+        Some((Spoken::Http1 { has_begun }, transport, peer)) => {
+            http_1(&core, transport, peer, (&open, has_begun), &limits, stage).await;
         }
         // Boxed, so that it takes no room where it is not spoken.
         Some((Spoken::Http2, transport, peer)) => {
@@ -104,13 +102,20 @@ async fn drained(stage: &mut watch::Receiver<Stage>, was_used: bool) {
 
 /// What is spoken on a connection.
 enum Spoken {
-    Http1,
+    Http1 {
+        /// Whether something has come already.
+        has_begun: bool,
+    },
     Http2,
 }
 
 impl Spoken {
-    const fn of(is_http_2: bool) -> Self {
-        if is_http_2 { Self::Http2 } else { Self::Http1 }
+    const fn of(is_http_2: bool, has_begun: bool) -> Self {
+        if is_http_2 {
+            Self::Http2
+        } else {
+            Self::Http1 { has_begun }
+        }
     }
 }
 
@@ -132,9 +137,9 @@ async fn arrived(
     let Some(tls) = listener.tls else {
         let spoken = tokio::select! {
             biased;
-            is_http_2 = begins_with_http_2(&socket), if listener.http2 => Spoken::of(is_http_2),
+            is_http_2 = begins_with_http_2(&socket), if listener.http2 => Spoken::of(is_http_2, true),
             _ = idle::too_long(&core.proxy, activity), if listener.http2 => return None,
-            else => Spoken::Http1,
+            else => Spoken::of(false, false),
         };
         return Some((spoken, Transport::Plain(socket), peer));
     };
@@ -149,7 +154,7 @@ async fn arrived(
         Ok(shaken) => {
             peer.encryption = Some(shaken.encryption);
             let transport = Transport::Tls(Box::new(shaken.stream));
-            Some((Spoken::of(shaken.is_http_2), transport, peer))
+            Some((Spoken::of(shaken.is_http_2, false), transport, peer))
         }
         Err(why) => {
             if let Some(why) = why {
@@ -177,12 +182,12 @@ async fn begins_with_http_2(socket: &Socket) -> bool {
     }
 }
 
-/// Serves HTTP/1.
+/// Serves HTTP/1, at once where the client `has_begun`.
 async fn http_1(
     core: &Arc<Core>,
     transport: Transport,
     peer: Peer,
-    open: &Open,
+    (open, has_begun): (&Open, bool),
     limits: &LimitsConfig,
     mut stage: watch::Receiver<Stage>,
 ) {
@@ -206,13 +211,16 @@ async fn http_1(
         })
     });
     let builder = builder(limits);
+    let mut rests = !has_begun;
     let ended = loop {
         tokio::select! {
             biased;
-            () = stream.inner_mut().readable() => {}
-            () = drained(&mut stage, activity.was_used()) => break Ok(()),
-            _ = idle::too_long(&core.proxy, activity) => break Ok(()),
+            () = stream.inner_mut().readable(), if rests => {}
+            () = drained(&mut stage, activity.was_used()), if rests => break Ok(()),
+            _ = idle::too_long(&core.proxy, activity), if rests => break Ok(()),
+            else => {}
         }
+        rests = true;
         let drain = wait_for_drain(&mut stage);
         let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
         // Boxed, so that it takes no room while the connection rests.

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -78,11 +78,26 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if shared {
-        // Connections inherit it.
-        socket.set_tcp_notsent_lowat(UNSENT)?;
+        prepare(&SockRef::from(&socket))?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket.into())
+}
+
+/// Sets what connections inherit from the socket that they are accepted from.
+fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    // Answers are small and complete; waiting to fill a packet would only delay them.
+    socket.set_tcp_nodelay(true)
+}
+
+/// Takes a socket that somebody else has bound.
+///
+/// # Errors
+/// When the system refuses.
+pub fn adopt(socket: &StdListener) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    prepare(&SockRef::from(socket))
 }
 
 /// Runs one core until it is asked to drain and has drained, or until `limits.drain_time` after that.

@@ -397,6 +397,7 @@ fn section(name: &str) -> &'static str {
         "ip_allowlist" => "deny: [198.51.100.0/24]",
         "rate_limit" => "limits: [{ name: once, key: global, limit: 1, per: 1h }]",
         "enumeration" => "decoys: [/decoy]",
+        "weak_encryption" => "unencrypted: block",
         _ => "",
     }
 }
@@ -657,7 +658,7 @@ proptest! {
 
 #[test]
 fn a_thousand_judgements_on_scratch_facts_leave_no_trace() {
-    let policy = chain(&refusing(), &refusing()[..3], "enforce");
+    let policy = chain(&refusing(), &refusing()[..4], "enforce");
     let now = now();
     let visitor = Request::get("/decoy").from("192.0.2.99");
     let other = Request::get("/?q=../../etc/passwd").header("user-agent", "sqlmap");

@@ -227,6 +227,7 @@ fn chain(name: &str) -> String {
             "headers: always, limits: [{ name: of-keys, key: header x-api-key, limit: 1, per: 1h }, { name: of-sessions, key: cookie session, limit: 1, per: 1h }]"
         }
         "enumeration" => "decoys: [/login]",
+        "weak_encryption" => "unencrypted: block",
         "user_agent" => "block: [firefox]",
         _ => "",
     };

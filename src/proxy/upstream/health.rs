@@ -18,8 +18,9 @@ use super::server::ServerState;
 use super::wire::Wire;
 use crate::proxy::{Proxy, clock, report};
 
-/// How often it is looked whose time has come.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whose time has come; and whether there is anybody to be asked, where there is nobody.
+const LOOK: Duration = Duration::from_millis(50);
+const ANYBODY: Duration = Duration::from_secs(1);
 
 /// Asks every server of the upstreams in force, for ever.
 pub async fn watch(proxy: Arc<Proxy>) {
@@ -47,7 +48,7 @@ pub async fn watch(proxy: Arc<Proxy>) {
             }
         }
         due.retain(|id, _| known.contains(id));
-        sleep(LOOK).await;
+        sleep(if due.is_empty() { ANYBODY } else { LOOK }).await;
     }
 }
 
