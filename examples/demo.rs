@@ -26,7 +26,7 @@ use portcullis::config::environment::Process;
 use portcullis::config::load::{Load, Shared};
 use portcullis::engine::Registry;
 use portcullis::event::config::EventLog;
-use portcullis::proxy::config::{ListenAddress, ServerUrl};
+use portcullis::proxy::config::{Address, ListenAddress, ServerUrl};
 use serde_yaml::Value;
 
 fn main() -> anyhow::Result<()> {
@@ -94,7 +94,7 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
     let host = application.ip().to_string();
     loaded.forward_to(ServerUrl::plain(&host, application.port()));
     let settings = &mut loaded.settings;
-    settings.listen.0 = vec![ListenAddress::at(listen)];
+    settings.listen.0 = vec![ListenAddress::at(Address::Ip(listen))];
     if listen.port() != 8080 {
         // A second demo beside the first.
         settings.control.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));

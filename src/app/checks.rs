@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::settings::{Settings, VERSION};
 use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
-use crate::proxy::config::UpstreamConfig;
+use crate::proxy::config::{Address, UpstreamConfig};
 
 /// The longest target that the parser behind the gate takes.
 const LONGEST_URI: ByteSize = ByteSize::kib(63);
@@ -238,17 +238,23 @@ fn balancers(settings: &Settings, errors: &mut Vec<ConfigError>) {
 }
 
 fn addresses(settings: &Settings, document: &Document, errors: &mut Vec<ConfigError>) {
-    let listen: Vec<SocketAddr> = settings.listen.0.iter().map(|at| at.address).collect();
+    let listen: Vec<SocketAddr> = settings
+        .listen
+        .0
+        .iter()
+        .filter_map(|at| at.address.ip())
+        .collect();
     let in_list = document
         .section("listen")
         .is_some_and(|value| value.is_sequence());
-    for (index, address) in listen.iter().enumerate() {
-        if listen
-            .iter()
-            .take(index)
-            .any(|earlier| clash(*earlier, *address))
-        {
-            let wrong = ConfigError::new(format!("{address} is already listened on"))
+    for (index, entry) in settings.listen.0.iter().enumerate() {
+        let earlier = settings.listen.0.iter().take(index);
+        let is_taken = earlier.map(|earlier| &earlier.address).any(|earlier| {
+            earlier == &entry.address && entry.address.ip().is_none_or(|ip| ip.port() != 0)
+                || matches!((earlier, &entry.address), (Address::Ip(a), Address::Ip(b)) if clash(*a, *b))
+        });
+        if is_taken {
+            let wrong = ConfigError::new(format!("{} is already listened on", entry.address))
                 .help("give each address once");
             let wrong = if in_list {
                 wrong.under("address").item(index)

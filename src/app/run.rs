@@ -68,7 +68,7 @@ pub fn run(options: RunOptions, registry: Registry) -> anyhow::Result<ExitCode> 
         shared,
     };
     let running = start_on(loaded, start_options, Handed::from_environment())?;
-    for (address, scheme) in running.addresses().iter().zip(running.schemes()) {
+    for (address, scheme) in running.places() {
         tracing::info!(
             "Listening on {scheme}://{address}, forwarding to {}.",
             running.upstream()

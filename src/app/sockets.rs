@@ -6,7 +6,7 @@
 //! which finishes what is in flight. A connection that waits to be accepted waits for both.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -18,44 +18,49 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::settings::Settings;
 use super::start::StartError;
 use crate::config::environment::Environment;
-use crate::proxy::config::ListenAddress;
-use crate::proxy::listener::{self, Listener};
+use crate::proxy::config::{Address, ListenAddress};
+use crate::proxy::listener::{self, ListenSocket, Listener};
 
 /// Which process is to be ended once this one serves.
 const BEFORE: &str = "PORTCULLIS_BEFORE";
 
-/// The first descriptor that is handed over.
+/// The first descriptor that is handed over, and the most that are taken.
 const FIRST: i32 = 3;
+const MOST: usize = 1024;
 
 /// Sockets that were handed to this process.
 #[derive(Debug, Default)]
-pub struct Handed(Vec<TcpListener>);
+pub struct Handed(Vec<ListenSocket>);
 
 impl Handed {
     /// Takes the sockets that the environment tells of, once: after that it tells of none.
     #[must_use]
     pub fn from_environment() -> Self {
         let mut given = ListenFd::from_env();
-        let sockets = (0..given.len()).filter_map(|at| given.take_tcp_listener(at).ok().flatten());
-        Self(sockets.collect())
+        let mut take = |at| {
+            let tcp = given.take_tcp_listener(at).ok().flatten();
+            let tcp = tcp.map(ListenSocket::Tcp);
+            let mut unix = || given.take_unix_listener(at).ok().flatten();
+            tcp.or_else(|| unix().map(ListenSocket::Unix))
+        };
+        Self((0..MOST).filter_map(&mut take).collect())
     }
 
     /// Those that are bound to an address, ready to be accepted from.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn of(&mut self, address: SocketAddr) -> io::Result<Vec<TcpListener>> {
-        let is_there = |socket: &mut TcpListener| socket.local_addr().is_ok_and(|at| at == address);
+    pub fn of(&mut self, address: &Address) -> io::Result<Vec<ListenSocket>> {
+        let is_there = |socket: &mut ListenSocket| socket.address().as_ref() == Some(address);
         let found: Vec<_> = self.0.extract_if(.., is_there).collect();
-        found.iter().try_for_each(listener::adopt)?;
+        found.iter().try_for_each(ListenSocket::adopt)?;
         Ok(found)
     }
 
     /// The addresses of those that nobody wanted, which are closed.
     #[must_use]
-    pub fn unwanted(self) -> Vec<SocketAddr> {
-        let addresses = self.0.iter().map(TcpListener::local_addr);
-        addresses.filter_map(Result::ok).collect()
+    pub fn unwanted(self) -> Vec<Address> {
+        self.0.iter().filter_map(ListenSocket::address).collect()
     }
 }
 
@@ -63,7 +68,7 @@ impl Handed {
 ///
 /// # Errors
 /// When there are too many descriptors.
-fn for_cores(mut sockets: Vec<TcpListener>, cores: usize) -> io::Result<Vec<TcpListener>> {
+fn for_cores(mut sockets: Vec<ListenSocket>, cores: usize) -> io::Result<Vec<ListenSocket>> {
     let given = sockets.len();
     for at in 0..cores.saturating_sub(given) {
         if let Some(socket) = sockets.get(at) {
@@ -79,8 +84,12 @@ pub(super) fn keep(
     control: Option<&TcpListener>,
 ) -> io::Result<Vec<OwnedFd>> {
     let all = sockets.iter().flatten().map(|listener| &listener.socket);
-    let copy = |socket: &TcpListener| Ok(OwnedFd::from(socket.try_clone()?));
-    all.chain(control).map(copy).collect()
+    let copy = |socket: &ListenSocket| Ok(OwnedFd::from(socket.try_clone()?));
+    let mut copies: Vec<_> = all.map(copy).collect::<io::Result<_>>()?;
+    if let Some(control) = control {
+        copies.push(OwnedFd::from(control.try_clone()?));
+    }
+    Ok(copies)
 }
 
 /// Binds every address to listen on, for each of the cores, or takes the sockets that were handed over for it.
@@ -93,13 +102,16 @@ pub(super) fn bind_all(
     handed: &mut Handed,
 ) -> Result<Vec<Vec<Listener>>, StartError> {
     let bind = |(number, listen): (usize, &ListenAddress)| {
-        let address = listen.address;
+        let address = &listen.address;
         let sockets = match handed.of(address) {
             Ok(given) if given.is_empty() => listener::bind(address, cores),
             Ok(given) => for_cores(given, cores),
             Err(error) => Err(error),
         };
-        let sockets = sockets.map_err(|error| StartError::Listen { address, error })?;
+        let sockets = sockets.map_err(|error| StartError::Listen {
+            address: address.clone(),
+            error,
+        })?;
         let config = Arc::new(listen.clone());
         let listener = |socket| Listener {
             socket,
@@ -127,11 +139,17 @@ pub(super) fn bind_control(
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    let given = handed.of(address).map(|mut given| given.pop());
+    let given = handed.of(&Address::Ip(address)).map(|given| {
+        given.into_iter().find_map(|socket| match socket {
+            ListenSocket::Tcp(socket) => Some(socket),
+            ListenSocket::Unix(_) => None,
+        })
+    });
     let bound = given.and_then(|given| given.map_or_else(bind, Ok));
-    bound
-        .map(Some)
-        .map_err(|error| StartError::Listen { address, error })
+    bound.map(Some).map_err(|error| StartError::Listen {
+        address: Address::Ip(address),
+        error,
+    })
 }
 
 /// Starts this program anew, as it was started, with `sockets`. It ends this process when it serves.

@@ -27,6 +27,7 @@ use crate::control::{self, ControlState};
 use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
+use crate::proxy::config::Address;
 use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
 use crate::proxy::slots::Slots;
@@ -44,7 +45,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {error}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// Why not.
         error: io::Error,
     },
@@ -82,6 +83,7 @@ pub struct StartOptions {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    places: Vec<Address>,
     control: Option<SocketAddr>,
     reloader: Arc<Reloader>,
     stage: watch::Sender<Stage>,
@@ -166,15 +168,16 @@ pub fn start_on(
         .first(settings, files, &warnings)
         .map_err(StartError::SelfTest)?;
 
-    let addresses = sockets
+    let places: Vec<Address> = sockets
         .iter()
-        .filter_map(|of_core| of_core.first()?.socket.local_addr().ok())
+        .filter_map(|of_core| of_core.first()?.socket.address())
         .collect();
     let control_address = control
         .as_ref()
         .and_then(|control| control.local_addr().ok());
     let mut running = Running {
-        addresses,
+        addresses: places.iter().filter_map(Address::ip).collect(),
+        places,
         control: control_address,
         reloader,
         stage,
@@ -230,11 +233,13 @@ impl Running {
         &self.addresses
     }
 
-    /// What is spoken at each of these addresses: `http`, or `https` where it is encrypted.
-    pub(super) fn schemes(&self) -> Vec<&'static str> {
+    /// Each place that traffic is taken at, Unix sockets included, with what is spoken there: `http`, or `https` where it is
+    /// encrypted.
+    pub(super) fn places(&self) -> Vec<(&Address, &'static str)> {
         let serving = self.reloader.proxy().serving.load();
         let of = |spoken: &Spoken| spoken.tls.as_ref().map_or("http", |_| "https");
-        serving.listeners.iter().map(of).collect()
+        let schemes = serving.listeners.iter().map(of);
+        self.places.iter().zip(schemes).collect()
     }
 
     /// The address of the control listener.

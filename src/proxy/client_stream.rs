@@ -11,9 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::config::LimitsConfig;
@@ -28,17 +26,6 @@ pub(super) trait GiveUp {
 
     /// It closes as others do again.
     fn keep(&self);
-}
-
-impl GiveUp for TcpStream {
-    fn give_up(&self) {
-        // An error means that it is closed already.
-        let _ = self.set_zero_linger();
-    }
-
-    fn keep(&self) {
-        let _ = SockRef::from(self).set_linger(None);
-    }
 }
 
 /// The stream of one connection to a client.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+pub use super::address::Address;
 pub use super::clients_config::{
     ClientsConfig, FieldName, ForwardIdentity, HostIdentity, IdentityHeader,
 };
@@ -24,8 +25,8 @@ pub struct Listen(pub Vec<ListenAddress>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenAddress {
-    /// Address and port; port 0 takes a free one.
-    pub address: SocketAddr,
+    /// Address and port, where port 0 takes a free one; or `unix:` and the path of a Unix socket.
+    pub address: Address,
     /// Which peers say by a PROXY protocol header for whom they connect; nobody where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyProtocolConfig>,
@@ -45,7 +46,7 @@ const fn yes() -> bool {
 impl ListenAddress {
     /// An address with everything else at its default.
     #[must_use]
-    pub const fn at(address: SocketAddr) -> Self {
+    pub const fn at(address: Address) -> Self {
         Self {
             address,
             proxy_protocol: None,
@@ -185,7 +186,7 @@ pub enum EncodedBody {
 impl Default for Listen {
     fn default() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Self(vec![ListenAddress::at(address)])
+        Self(vec![ListenAddress::at(Address::Ip(address))])
     }
 }
 
@@ -244,9 +245,7 @@ impl<'de> Deserialize<'de> for Listen {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
-                let address = text.parse().map_err(|_| {
-                    E::custom(format!("`{text}` is no address to listen on; write address and port, as in `127.0.0.1:8080` or `[::]:8080`"))
-                })?;
+                let address = text.parse().map_err(E::custom)?;
                 Ok(Listen(vec![ListenAddress::at(address)]))
             }
 

@@ -11,9 +11,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
+use super::client_socket::ClientSocket;
 use super::client_stream::ClientStream;
 use super::config::{LimitsConfig, ListenAddress};
 use super::connections::Open;
@@ -36,7 +36,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// A connection that was accepted.
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
+    pub(super) stream: ClientSocket,
     pub(super) address: IpAddr,
     /// Which entry of `listen` it came to, and what that said at the start.
     pub(super) number: usize,

@@ -5,15 +5,20 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use super::config::ListenAddress;
+use super::client_socket::ClientSocket;
+use super::config::{Address, ListenAddress};
 use super::connection::{self, Accepted};
 use super::exchange::Core;
 use super::slots::{Slot, Slots};
@@ -34,11 +39,97 @@ const BREATH: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Listener {
     /// The socket, bound by [`bind`].
-    pub socket: StdListener,
+    pub socket: ListenSocket,
     /// Which entry of `listen` it is, counted from 0.
     pub number: usize,
     /// What that entry said when the socket was bound.
     pub config: Arc<ListenAddress>,
+}
+
+/// A socket that connections come to.
+#[derive(Debug)]
+pub enum ListenSocket {
+    /// Of an address and a port.
+    Tcp(StdListener),
+    /// Of a path.
+    Unix(StdUnixListener),
+}
+
+/// The same on a runtime.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl ListenSocket {
+    /// Where it is bound.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().map(Address::Ip),
+            Self::Unix(socket) => {
+                let address = socket.local_addr().ok()?;
+                address.as_pathname().map(|path| Address::Unix(path.into()))
+            }
+        }
+    }
+
+    /// A further descriptor of it.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+        })
+    }
+
+    /// Makes it ready to be accepted from, where somebody else has bound it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn adopt(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                prepare(&SockRef::from(socket))
+            }
+            Self::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    fn on_runtime(self) -> io::Result<Acceptor> {
+        Ok(match self {
+            Self::Tcp(socket) => Acceptor::Tcp(TcpListener::from_std(socket)?),
+            Self::Unix(socket) => Acceptor::Unix(UnixListener::from_std(socket)?),
+        })
+    }
+}
+
+impl From<ListenSocket> for OwnedFd {
+    fn from(socket: ListenSocket) -> Self {
+        match socket {
+            ListenSocket::Tcp(socket) => socket.into(),
+            ListenSocket::Unix(socket) => socket.into(),
+        }
+    }
+}
+
+impl Acceptor {
+    /// The next connection, and the address of its other end. Whoever may use a Unix socket is on this machine.
+    async fn accept(&self) -> io::Result<(ClientSocket, IpAddr)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok((ClientSocket::Tcp(stream), peer.ip()))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((ClientSocket::Unix(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            }
+        }
+    }
 }
 
 /// What the data plane is asked to do.
@@ -54,16 +145,42 @@ pub enum Stage {
 ///
 /// # Errors
 /// When the address is in use, by whatever socket options, or may not be bound.
-pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<StdListener>> {
+pub fn bind(address: &Address, cores: usize) -> io::Result<Vec<ListenSocket>> {
+    let address = match address {
+        Address::Ip(address) => *address,
+        Address::Unix(path) => return bind_path(path, cores),
+    };
     // Sockets that share a port would also share it with another process that asks for the same, and each would get half
     // of the requests: so first the port is asked for alone.
     drop(socket(address, false)?);
     let first = socket(address, true)?;
     let bound = first.local_addr()?;
-    let mut listeners = vec![first];
+    let mut listeners = vec![ListenSocket::Tcp(first)];
     for _ in 1..cores.max(1) {
-        listeners.push(socket(bound, true)?);
+        listeners.push(ListenSocket::Tcp(socket(bound, true)?));
     }
+    Ok(listeners)
+}
+
+/// Binds a path, with a descriptor for each of `cores`. What a process left there that is gone makes room.
+fn bind_path(path: &Path, cores: usize) -> io::Result<Vec<ListenSocket>> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|what| what.file_type().is_socket());
+    if is_socket {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let first = ListenSocket::Unix(StdUnixListener::bind(path)?);
+    first.adopt()?;
+    let mut listeners = Vec::with_capacity(cores);
+    for _ in 1..cores.max(1) {
+        listeners.push(first.try_clone()?);
+    }
+    listeners.push(first);
     Ok(listeners)
 }
 
@@ -91,15 +208,6 @@ fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)
 }
 
-/// Takes a socket that somebody else has bound.
-///
-/// # Errors
-/// When the system refuses.
-pub fn adopt(socket: &StdListener) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
-    prepare(&SockRef::from(socket))
-}
-
 /// Runs one core until it is asked to drain and has drained, or until `limits.drain_time` after that.
 ///
 /// `slots` is shared by all cores: a connection holds one, and none is served without.
@@ -114,7 +222,7 @@ pub async fn run_core(
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {
-        let socket = TcpListener::from_std(listener.socket)?;
+        let socket = listener.socket.on_runtime()?;
         let accepting = accept(
             Arc::clone(&core),
             (socket, listener.number, listener.config),
@@ -151,7 +259,7 @@ pub(super) async fn wait_for_drain(stage: &mut watch::Receiver<Stage>) {
 
 async fn accept(
     core: Arc<Core>,
-    (listener, number, config): (TcpListener, usize, Arc<ListenAddress>),
+    (listener, number, config): (Acceptor, usize, Arc<ListenAddress>),
     slots: Arc<Slots>,
     mut stage: watch::Receiver<Stage>,
     alive: tokio::sync::mpsc::Sender<Infallible>,
@@ -166,7 +274,7 @@ async fn accept(
             Ok((stream, peer, slot)) => {
                 let accepted = Accepted {
                     stream,
-                    address: peer.ip(),
+                    address: peer,
                     number,
                     config: Arc::clone(&config),
                     slot,
@@ -195,10 +303,10 @@ async fn accept(
 /// waits would keep it from the connections of the other cores. While it waits, those that idle make room.
 async fn next(
     core: &Core,
-    listener: &TcpListener,
+    listener: &Acceptor,
     slots: &Arc<Slots>,
-) -> io::Result<(TcpStream, SocketAddr, Slot)> {
+) -> io::Result<(ClientSocket, IpAddr, Slot)> {
     let (stream, peer) = listener.accept().await?;
-    let slot = idle::slot(&core.proxy, slots, peer.ip()).await;
+    let slot = idle::slot(&core.proxy, slots, peer).await;
     Ok((stream, peer, slot.map_err(io::Error::other)?))
 }

@@ -4,8 +4,10 @@
 //! own, with its own listening sockets and its own idle upstream connections; what cores share is in [`Proxy`].
 
 mod activity;
+pub mod address;
 mod body;
 pub mod buffered;
+mod client_socket;
 mod client_stream;
 mod clients_config;
 pub mod clock;

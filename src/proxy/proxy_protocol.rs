@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::client_socket::ClientSocket;
 use super::config::ProxyProtocolConfig;
 use super::framing::Departs;
 use super::{Proxy, report};
@@ -183,7 +183,7 @@ fn version_2(bytes: &[u8]) -> Result<Parsed, Malformed> {
 /// the connection is to be closed, which was told.
 pub(super) async fn peer(
     proxy: &Proxy,
-    stream: &mut TcpStream,
+    stream: &mut ClientSocket,
     peer: IpAddr,
     protocol: Option<&ProxyProtocolConfig>,
 ) -> Option<IpAddr> {
@@ -209,7 +209,7 @@ pub(super) async fn peer(
 ///
 /// Bytes are looked at before they are taken: as long as they are no whole header, all of them belong to it.
 async fn take(
-    stream: &mut TcpStream,
+    stream: &mut ClientSocket,
     read: &mut Vec<u8>,
 ) -> io::Result<Result<Option<IpAddr>, Malformed>> {
     loop {

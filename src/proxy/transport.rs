@@ -5,15 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::client_socket::ClientSocket;
 use super::client_stream::ClientStream;
 use super::framing::Departs;
 use super::proxy_protocol::Guarded;
 
 /// A client's socket, watched over. Below TLS, so that the pace of a client is that of the bytes that it takes.
-pub(super) type Socket = Guarded<ClientStream<TcpStream>>;
+pub(super) type Socket = Guarded<ClientStream<ClientSocket>>;
 
 /// A connection to a client, from the side of HTTP.
 pub(super) enum Transport {

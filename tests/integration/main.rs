@@ -39,6 +39,7 @@ mod source_bugs;
 mod support;
 mod takeover;
 mod tls;
+mod unix_socket;
 mod uploads;
 mod upstream_faults;
 mod view;

@@ -79,6 +79,17 @@ impl Program {
         program
     }
 
+    /// One that is bound to fail: `more` has a section `listen` of its own.
+    pub fn start_refused(upstream: &Upstream, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yaml");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let all = rules(address, upstream.address, more);
+        let own = all.replacen(&format!("listen: {address}\n"), "", 1);
+        std::fs::write(&path, own).unwrap();
+        Self::spawn(folder, path, address, &[])
+    }
+
     fn spawn(
         folder: tempfile::TempDir,
         path: std::path::PathBuf,

@@ -1,11 +1,7 @@
 //! Whether the other end has gone, where what it sent before is not read.
 
-use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
-
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use super::deadline::Deadline;
 
@@ -13,14 +9,6 @@ use super::deadline::Deadline;
 pub(in crate::proxy) trait Departs {
     /// Whether the other end will send nothing more. What it sent before may be unread.
     fn has_departed(&self, context: &mut Context<'_>) -> bool;
-}
-
-impl Departs for TcpStream {
-    fn has_departed(&self, context: &mut Context<'_>) -> bool {
-        // What is unread makes it ready at once; what it is ready for tells of the end as well.
-        let ready = pin!(self.ready(Interest::READABLE));
-        matches!(ready.poll(context), Poll::Ready(Ok(ready)) if ready.is_read_closed())
-    }
 }
 
 /// Looks now and then whether a client has gone from which no more is read.
