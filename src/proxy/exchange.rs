@@ -24,11 +24,11 @@ use super::framing::{Refused, Turn, Turns};
 use super::judge;
 use super::receive::{Unread, is_grpc, receive};
 use super::report::Report;
-use super::respond::{Refusal, is_switched, refuse};
+use super::respond::{Refusal, is_switched, refuse, seems_tunnelled};
 use super::routes::{Ambiguous, Site};
 use super::tally::Kind;
 use super::upstream::{Lease, Pool};
-use super::{Proxy, Serving, clock, framing, tunnel};
+use super::{Proxy, Serving, clock, framing, http2, tunnel};
 use crate::engine::{BodyNeed, Evaluation, Permit};
 use crate::event::EventId;
 use crate::request::coding::Decoded;
@@ -195,6 +195,15 @@ impl Exchange<'_> {
         if is_switched(response.status()) {
             let switched = self.switch(head, response, lease, &mut evaluation).await;
             return switched.map_err(|refusal| refused(refusal, Some(evaluation)));
+        }
+        if http2::asked_for_tunnel(head) && seems_tunnelled(response.status()) {
+            // Its client would take the answer for the tunnel.
+            let why = format!(
+                "{}: no WebSocket, but {}",
+                lease.server(),
+                response.status()
+            );
+            return Err(refused(Refusal::BrokenUpstream(why), Some(evaluation)));
         }
         Ok(self.answer(response, lease, progress, &mut evaluation))
     }

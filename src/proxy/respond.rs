@@ -237,6 +237,16 @@ fn grpc_status(status: StatusCode) -> &'static str {
     }
 }
 
+/// What says on HTTP/2 that a stream has become what was asked for (RFC 8441, 5).
+pub(super) const fn tunnelled() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Whether an answer would say that without meaning it.
+pub(super) fn seems_tunnelled(status: StatusCode) -> bool {
+    status.is_success()
+}
+
 /// Whether the upstream has granted another protocol.
 pub(super) fn is_switched(status: StatusCode) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS

@@ -58,7 +58,7 @@ pub(super) fn is_asked_for(head: &Parts) -> bool {
     };
     let is_key = |key: &HeaderValue| key.len() == 24 && key.as_bytes().ends_with(b"==");
     head.method == Method::GET
-        && head.version == Version::HTTP_11
+        && matches!(head.version, Version::HTTP_11 | Version::HTTP_2)
         && names_websocket(&head.headers)
         && only(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
         && only(SEC_WEBSOCKET_KEY).is_some_and(is_key)

@@ -233,3 +233,78 @@ fn a_hundred_open_ones_survive_reloads_and_the_end_of_the_application_ends_them(
     std::thread::sleep(Duration::from_millis(50));
     assert!(is_alive(sockets.last_mut().unwrap(), "y"));
 }
+
+/// The status of a CONNECT for a WebSocket over HTTP/2, and what comes back of a text that is said through it.
+fn over_http_2(address: SocketAddr, path: &'static str) -> (u16, Option<Vec<u8>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let asking = async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut client = client.ready().await.unwrap();
+        while !client.is_extended_connect_protocol_enabled() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::CONNECT;
+        *request.uri_mut() = format!("http://ws.example{path}").parse().unwrap();
+        request.headers_mut().insert(
+            "sec-websocket-version",
+            http::HeaderValue::from_static("13"),
+        );
+        request
+            .extensions_mut()
+            .insert(h2::ext::Protocol::from_static("websocket"));
+        let (answer, mut sending) = client.send_request(request, false).unwrap();
+        let answer = answer.await.unwrap();
+        let status = answer.status().as_u16();
+        assert!(!answer.headers().contains_key("sec-websocket-accept"));
+        if status != 200 {
+            return (status, None);
+        }
+        // A text of five letters, under a mask of zeros (RFC 6455, 5.2).
+        sending
+            .send_data(bytes::Bytes::from_static(b"\x81\x85\0\0\0\0hello"), false)
+            .unwrap();
+        let mut body = answer.into_body();
+        let mut said = Vec::new();
+        while said.len() < 7 {
+            said.extend_from_slice(&body.data().await.unwrap().unwrap());
+        }
+        sending.send_data(bytes::Bytes::new(), true).unwrap();
+        // The end goes through as well.
+        while let Some(Ok(rest)) = body.data().await {
+            said.extend_from_slice(&rest);
+        }
+        connection.abort();
+        (status, Some(said))
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await.unwrap() })
+}
+
+#[test]
+fn over_a_stream_of_http_2_as_well() {
+    let echo = Echo::start();
+    let proxy = Proxy::start_with(echo.address, WORD, portcullis::engine::Registry::default());
+    let hello = b"\x81\x05hello".to_vec();
+    assert_eq!(over_http_2(proxy.address, "/chat"), (200, Some(hello)));
+    assert_eq!(over_http_2(proxy.address, "/?q=malicious"), (403, None));
+    assert_eq!(echo.count(), 1);
+    // What is no 101 must not be taken for a tunnel; what refuses goes through.
+    let upstream = Upstream::start(|request| match request.target.as_str() {
+        "/refused" => json("426 Upgrade Required", "{}"),
+        _ => json("200 OK", "{}"),
+    });
+    let proxy = Proxy::start(&upstream, WORD);
+    assert_eq!(over_http_2(proxy.address, "/"), (502, None));
+    assert_eq!(over_http_2(proxy.address, "/refused"), (426, None));
+    let seen = upstream.last();
+    assert_eq!(
+        (seen.method.as_str(), seen.one("upgrade")),
+        ("GET", Some("websocket"))
+    );
+    assert_eq!(seen.one("host"), Some("ws.example"));
+}

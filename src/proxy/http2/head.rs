@@ -5,17 +5,22 @@
 //! What makes a request malformed by RFC 9113 itself (upper case, headers of a connection, pseudo-headers that are
 //! missing or repeated) never gets here: hyper ends its stream.
 
-use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{COOKIE, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY};
 use http::request::Parts;
-use http::{Uri, Version};
+use http::{Method, Uri, Version};
+use hyper::ext::Protocol;
 
 use crate::proxy::framing::{Fault, Gate, GateLimits, Refused, Step, Stop, target};
+use crate::proxy::tunnel::upgrade;
 
 /// Gives a request the form that it has in HTTP/1.1: the authority in `Host`, one `Cookie`, a target in origin form.
 ///
 /// # Errors
 /// What the gate has against it.
 pub(super) fn translate(head: &mut Parts, limits: GateLimits) -> Result<(), Box<Refused>> {
+    ask_for_websocket(head);
     let authority = head.uri.authority().map(|authority| authority.as_str());
     let text = written(head, authority);
     let stopped = match Gate::new(limits).scan(&text) {
@@ -41,6 +46,31 @@ pub(super) fn translate(head: &mut Parts, limits: GateLimits) -> Result<(), Box<
     head.uri = origin.map_or_else(|| Uri::from_static("/"), Uri::from);
     head.version = Version::HTTP_2;
     Ok(())
+}
+
+/// Makes of a CONNECT for a WebSocket (RFC 8441, 5) the handshake that it is in HTTP/1.1. Any other CONNECT is left for the
+/// gate to refuse. Only so can the headers of an upgrade be here: hyper ends the stream of a client that sends them.
+fn ask_for_websocket(head: &mut Parts) {
+    let protocol = head.extensions.get::<Protocol>();
+    if head.method != Method::CONNECT
+        || protocol.is_none_or(|protocol| protocol.as_str() != "websocket")
+    {
+        return;
+    }
+    let mut key = [0; 16];
+    // Without randomness there is no key, and the handshake is refused as one that has none.
+    if getrandom::fill(&mut key).is_ok()
+        && let Ok(key) = HeaderValue::from_str(&STANDARD.encode(key))
+    {
+        head.headers.insert(SEC_WEBSOCKET_KEY, key);
+    }
+    head.method = Method::GET;
+    upgrade(&mut head.headers);
+}
+
+/// Whether a request came as a CONNECT for a tunnel.
+pub(in crate::proxy) fn asked_for_tunnel(head: &Parts) -> bool {
+    head.version == Version::HTTP_2 && head.extensions.get::<Protocol>().is_some()
 }
 
 /// What a translation makes of a head, for who tests it: the head as the upstream would read it.

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use self::frames::Frames;
 pub(super) use self::frames::PREFACE;
+pub(super) use self::head::asked_for_tunnel;
 pub use self::head::translated;
 use self::streams::{Answering, Streams};
 use super::config::LimitsConfig;
@@ -131,5 +132,8 @@ fn builder(executor: Streams, limits: &LimitsConfig) -> http2::Builder<Streams> 
         .max_send_buf_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(ERROR_RESETS);
+    if limits.websockets > 0 {
+        builder.enable_connect_protocol();
+    }
     builder
 }
