@@ -79,6 +79,23 @@ impl Program {
         program
     }
 
+    /// One whose only listener says `more_of_it`, as in `tls: { … }`.
+    pub fn start_listening(upstream: &Upstream, more_of_it: &str, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yaml");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let own = format!("listen: [{{ address: {address}, {more_of_it} }}]\n");
+        let all = rules(address, upstream.address, more);
+        std::fs::write(
+            &path,
+            all.replacen(&format!("listen: {address}\n"), &own, 1),
+        )
+        .unwrap();
+        let program = Self::spawn(folder, path, address, &[]);
+        program.wait_until_it_listens();
+        program
+    }
+
     /// One that is bound to fail: `more` has a section `listen` of its own.
     pub fn start_refused(upstream: &Upstream, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

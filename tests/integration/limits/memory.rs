@@ -1,8 +1,11 @@
 //! How much memory a client can make the program use. Measured on the program itself, in a process of its own, by the
 //! kernel's account of it.
 
+use std::io::{Read, Write};
+
 use crate::process::Program;
 use crate::support::{Client, Upstream, json, wait_until};
+use crate::tls::authority::{Authority, shake};
 
 /// How many connections do the same, so that what they have in common weighs little.
 const MANY: usize = 2_000;
@@ -86,6 +89,49 @@ fn an_idle_connection_costs_at_most_16_kib() {
         idle.iter().all(|(_, bytes)| *bytes <= 16 * 1024),
         "{idle:?}"
     );
+}
+
+#[test]
+fn an_idle_encrypted_connection_costs_at_most_48_kib() {
+    let (upstream, authority) = (Upstream::plain(), Authority::new());
+    let folder = tempfile::tempdir().unwrap();
+    authority.issue_into(folder.path(), "site", &["site.example"]);
+    let path = folder.path().display();
+    let tls = format!(
+        "tls: {{ certificates: [{{ certificate: {path}/site.pem, key: {path}/site.key }}] }}"
+    );
+    let more = "events: { log: none }\nlimits: { client_connections: 10000, header_time: 1h, idle_time: 1h }\n\
+                detections: [{ user_agent: {} }, { malicious_payload: {} }]\n";
+    for (protocol, many) in [(&b"http/1.1"[..], 1000), (b"h2", 500)] {
+        // Each has a program of its own: what one leaves behind is not what the other costs.
+        let program = Program::start_listening(&upstream, &tls, more);
+        let config = authority.client(None, rustls::ALL_VERSIONS, &[protocol]);
+        let open = |number| {
+            let connected = |_| {
+                let mut stream = shake(program.address(), "site.example", &config).unwrap();
+                // The first request leaves behind what it needed.
+                let ask: &[u8] = if protocol == b"h2" {
+                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"
+                } else {
+                    b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+                };
+                stream.write_all(ask).unwrap();
+                let _ = stream.read(&mut [0; 512]).unwrap();
+                stream
+            };
+            (0..number).map(connected).collect::<Vec<_>>()
+        };
+        let first = open(many / 4);
+        let before = resident(&program);
+        let clients = open(many);
+        let each = resident(&program).saturating_sub(before) * 1024 / many;
+        println!(
+            "{each} bytes of an idle encrypted connection, {}",
+            String::from_utf8_lossy(protocol)
+        );
+        assert!(each <= 48 * 1024, "{each}");
+        drop((first, clients));
+    }
 }
 
 #[test]
