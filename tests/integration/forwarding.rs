@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::support::{Answer, Client, Proxy, Upstream, json, soak_share, wait_until};
+use crate::tls::authority::{Authority, client};
 
 const NO_CHAIN: &str = "detections: []\n";
 const WORD: &str =
@@ -425,11 +426,27 @@ fn requests_in_flight_are_finished_when_the_proxy_stops() {
     assert!(std::net::TcpStream::connect(address).is_err());
 }
 
-/// A gibibyte up and down, while the process stays small. The figure is taken from the kernel's account of the process.
+/// Ten gibibytes up and down, in the clear and encrypted, while the process stays small. The figure is taken from the
+/// kernel's account of the process.
 #[test]
 #[ignore = "soak"]
-fn soak_a_gibibyte_streams_in_constant_memory() {
-    let length = (soak_share() * f64::from(1 << 30)) as usize;
+fn soak_ten_gibibytes_stream_in_constant_memory() {
+    let length = (soak_share() * 10.0 * f64::from(1 << 30)) as usize;
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    authority.issue_into(folder.path(), "site", &["site.example"]);
+    stream_through(length, NO_CHAIN, |proxy| Client::connect(proxy.address));
+    let yaml = format!("{}{NO_CHAIN}", crate::tls::listening(folder.path(), ""));
+    let config = authority.client(None, rustls::ALL_VERSIONS, &[b"http/1.1"]);
+    stream_through(length, &yaml, |proxy| {
+        client(proxy.address, "site.example", &config)
+    });
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figure is for whoever runs the long test"
+)]
+fn stream_through(length: usize, yaml: &str, connect: impl Fn(&Proxy) -> Client) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -459,9 +476,9 @@ fn soak_a_gibibyte_streams_in_constant_memory() {
             left -= piece;
         }
     });
-    let proxy = Proxy::start_with(address, NO_CHAIN, portcullis::engine::Registry::default());
+    let proxy = Proxy::start_with(address, yaml, portcullis::engine::Registry::default());
     let before = most_resident();
-    let mut client = Client::connect(proxy.address);
+    let mut client = connect(&proxy);
     client.send(format!(
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
     ));
