@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
@@ -41,6 +42,11 @@ type Answers = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
 impl Echo {
     pub fn start() -> Self {
+        Self::start_for(usize::MAX)
+    }
+
+    /// The same, whose connections take so many requests each, and then say that they take no more.
+    fn start_for(requests: usize) -> Self {
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -55,13 +61,25 @@ impl Echo {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 while let Ok((stream, _)) = listener.accept().await {
                     told.lock().unwrap().connections += 1;
-                    let told = Arc::clone(&told);
+                    let (told, spent) = (Arc::clone(&told), Arc::new(Notify::new()));
+                    let (over, count) = (Arc::clone(&spent), AtomicUsize::new(0));
                     let service = service_fn(move |request| {
+                        if count.fetch_add(1, Ordering::SeqCst) + 1 >= requests {
+                            over.notify_one();
+                        }
                         let told = Arc::clone(&told);
                         async move { Ok::<_, Infallible>(answer(request, &told)) }
                     });
                     let builder = http2::Builder::new(TokioExecutor::new());
-                    tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+                    let connection = builder.serve_connection(TokioIo::new(stream), service);
+                    tokio::spawn(async move {
+                        let mut connection = std::pin::pin!(connection);
+                        tokio::select! {
+                            _ = &mut connection => return,
+                            () = spent.notified() => connection.as_mut().graceful_shutdown(),
+                        }
+                        let _ = connection.await;
+                    });
                 }
             });
         });
@@ -280,6 +298,23 @@ fn calls_share_connections_and_clients_of_http_1_are_served() {
         (posted.status, &posted.body[..]),
         (200, &b"\x00\x01\x02"[..])
     );
+}
+
+#[test]
+fn a_server_that_ends_its_connections_costs_no_call() {
+    let echo = Echo::start_for(3);
+    let proxy = proxy(&echo, WORD);
+    run(async {
+        let mut client = client(&proxy).await;
+        for n in 0..30_u8 {
+            assert_eq!(
+                unary(&mut client, "/echo.Echo/Unary", &[n]).await.unwrap(),
+                [n]
+            );
+        }
+    });
+    let connections = echo.seen.lock().unwrap().connections;
+    assert!((8..=30).contains(&connections), "{connections}");
 }
 
 #[test]

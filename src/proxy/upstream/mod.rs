@@ -107,7 +107,7 @@ async fn attempt_on(
     let is_repeatable = request.body().is_empty() && request.method().is_safe();
     // A connection that becomes something else is made for it.
     let is_own = request.headers().contains_key(UPGRADE);
-    while let Some(mut connection) = pool.take(&server, config).filter(|_| !is_own) {
+    while !is_own && let Some(mut connection) = pool.take(&server, config) {
         let copy = is_repeatable.then(|| copy_of(&request));
         let sent = within(longest, &server.url, progress, connection.send(request)).await;
         let mut error = match sent {
@@ -118,6 +118,11 @@ async fn attempt_on(
             Err(silent) => return Err(fails(pool, config, &attempt, silent, None)),
         };
         match (error.take_message(), copy) {
+            // One that carries many requests may be there yet though it takes no more of them.
+            (Some(unsent), _) if config.http2 => {
+                request = unsent;
+                break;
+            }
             (Some(unsent), _) => request = unsent,
             (None, Some(copy)) if !connection.wire().has_answered() => {
                 request = copy;
