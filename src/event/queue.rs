@@ -98,9 +98,14 @@ impl Queue {
             state.loss.add(loss);
             return;
         }
+        // The writer sleeps only where there is no line, so only the first has to wake it: a wake-up is a system call
+        // even where nobody sleeps.
+        let first = state.lines.is_empty();
         state.lines.push_back(line);
         drop(state);
-        self.wake.notify_one();
+        if first {
+            self.wake.notify_one();
+        }
     }
 
     /// Waits until there is something to do, and takes it all.
@@ -110,7 +115,7 @@ impl Queue {
             .wake
             .wait_while(waiting, |state| state.is_idle())
             .unwrap_or_else(PoisonError::into_inner);
-        // While nobody waits, nobody has to be woken: waking is most of what an event costs.
+        // Lines that come meanwhile wake nobody: waking is most of what an event costs.
         if !state.closing && !state.lines.is_empty() {
             drop(state);
             std::thread::sleep(GATHER);
