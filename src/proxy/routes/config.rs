@@ -177,7 +177,9 @@ impl RouteConfig {
 fn is_host(host: &str) -> bool {
     let authority = host.parse::<http::uri::Authority>().ok();
     let is_plain = |authority: http::uri::Authority| {
-        authority.port().is_none() && authority.host() == host && !host.ends_with('.')
+        authority.port().is_none()
+            && authority.host() == host
+            && !host.split('.').any(str::is_empty)
     };
     !host.contains(['*', '@']) && authority.is_some_and(is_plain)
 }
