@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 mod connection;
 pub mod connections;
+mod either_stream;
 mod exchange;
 mod fields;
 mod forward;
