@@ -23,15 +23,19 @@ pub fn listening(folder: &Path, more: &str) -> String {
 
 const WORD: &str = "detections:\n  - malicious_payload: { builtin: false, patterns: [{ id: word, words: [malicious] }] }\n";
 
-#[test]
-fn requests_are_judged_and_forwarded_and_the_upstream_learns_of_the_encryption() {
+/// A site with a certificate of its own, its authority, the folder of its files, and what it says besides.
+fn site(more: &str) -> (Upstream, Authority, tempfile::TempDir, Proxy) {
     let (upstream, authority) = (Upstream::plain(), Authority::new());
     let folder = tempfile::tempdir().unwrap();
     authority.issue_into(folder.path(), "site", &["site.example"]);
-    let proxy = Proxy::start(
-        &upstream,
-        &format!("{}{WORD}", listening(folder.path(), "")),
-    );
+    let yaml = format!("{}{more}{WORD}", listening(folder.path(), ""));
+    let proxy = Proxy::start(&upstream, &yaml);
+    (upstream, authority, folder, proxy)
+}
+
+#[test]
+fn requests_are_judged_and_forwarded_and_the_upstream_learns_of_the_encryption() {
+    let (upstream, authority, _folder, proxy) = site("");
     let config = authority.client(None, ALL_VERSIONS, &[]);
     let mut client = client(proxy.address, "site.example", &config);
     for _ in 0..3 {
@@ -123,13 +127,7 @@ fn new_certificates_are_taken_up_without_dropping_a_connection() {
 
 #[test]
 fn the_key_exchange_withstands_quantum_computers_where_the_client_does() {
-    let (upstream, authority) = (Upstream::plain(), Authority::new());
-    let folder = tempfile::tempdir().unwrap();
-    authority.issue_into(folder.path(), "site", &["site.example"]);
-    let proxy = Proxy::start(
-        &upstream,
-        &format!("{}{WORD}", listening(folder.path(), "")),
-    );
+    let (_upstream, authority, _folder, proxy) = site("");
     let config = authority.client(None, ALL_VERSIONS, &[]);
     let stream = shake(proxy.address, "site.example", &config).unwrap();
     let group = stream.conn.negotiated_key_exchange_group().unwrap();
@@ -164,14 +162,7 @@ fn sessions_are_resumed_also_over_a_reload() {
 
 #[test]
 fn who_does_not_come_to_terms_is_told_of_and_who_only_looks_is_not() {
-    let (upstream, authority) = (Upstream::plain(), Authority::new());
-    let folder = tempfile::tempdir().unwrap();
-    authority.issue_into(folder.path(), "site", &["site.example"]);
-    let limits = "limits: { header_time: 300ms }\n";
-    let proxy = Proxy::start(
-        &upstream,
-        &format!("{}{limits}{WORD}", listening(folder.path(), "")),
-    );
+    let (upstream, _authority, _folder, proxy) = site("limits: { header_time: 300ms }\n");
     let told = || {
         let of_handshakes = |event: &&std::sync::Arc<portcullis::event::Event>| {
             event.rule.as_deref() == Some("handshake")
@@ -220,13 +211,7 @@ fn long_bodies_go_through_both_ways_and_who_does_not_read_is_cut_off() {
 
 #[test]
 fn a_connection_rests_and_goes_on() {
-    let (upstream, authority) = (Upstream::plain(), Authority::new());
-    let folder = tempfile::tempdir().unwrap();
-    authority.issue_into(folder.path(), "site", &["site.example"]);
-    let proxy = Proxy::start(
-        &upstream,
-        &format!("{}{WORD}", listening(folder.path(), "")),
-    );
+    let (_upstream, authority, _folder, proxy) = site("");
     let config = authority.client(None, ALL_VERSIONS, &[]);
     let mut client = client(proxy.address, "site.example", &config);
     for pause in [300, 10, 300] {
