@@ -2,20 +2,26 @@
 
 use std::hash::Hasher;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::agents::Agents;
+use super::bans::{BanOrder, Bans, InForce};
 use super::rates::{self, Rate};
+use super::reaction::{BanPolicy, Offence, Served};
 use super::table::{Entry, Table, TableStatistics, Worth};
+use super::traffic::Traffic;
 use super::windows::Seen;
-use super::{Facts, Key, LONGEST, Quota, Taken, Window};
+use super::{Facts, Key, Quota, Taken, Window, nanoseconds};
+use crate::request::ClientIdentity;
 
-/// The facts of a running process: one bounded table for rates, one for windows, one for holds.
+/// The facts of a running process: a bounded table for each kind of fact.
 ///
 /// The tables are apart so that a flood of one kind of fact pushes out none of another. The rates get the whole of
-/// `max_keys`; windows and holds, which only clients get that already behaved badly, a sixty-fourth and a quarter. All of
+/// `max_keys`; the others, most of which only clients get that already behaved badly, a share of it. All of
 /// them full, with a million clients that guess as much as `enumeration` remembers by default, they stay below 128 MiB
 /// (measured by `soak_a_million_clients_fit_whatever_they_do`): a window needs 16 bytes for each remembered item.
 ///
@@ -26,9 +32,18 @@ pub struct Clients {
     seed: [u8; 16],
     /// The first `now` that anybody passed in. Earlier ones count as this one.
     epoch: OnceLock<Instant>,
+    /// The time of day at the epoch.
+    pub(super) began: OnceLock<jiff::Timestamp>,
     rates: Table<Rate>,
-    windows: Table<Seen>,
+    pub(super) windows: Table<Seen>,
     holds: Table<Hold>,
+    pub(super) bans: Bans,
+    /// The refused requests of each client.
+    pub(super) conduct: Table<Seen>,
+    /// How many there were.
+    pub(super) offences: AtomicU64,
+    pub(super) agents: Table<Agents>,
+    pub(super) traffic: Traffic,
 }
 
 /// How full the tables are, and what that cost so far.
@@ -38,8 +53,14 @@ pub struct ClientsStatistics {
     pub rates: TableStatistics,
     /// Distinct things seen.
     pub windows: TableStatistics,
-    /// Who is held until when.
+    /// Who is held until when, in monitor mode.
     pub holds: TableStatistics,
+    /// Who is banned, or was so lately.
+    pub bans: TableStatistics,
+    /// Refused requests that add up to a ban.
+    pub conduct: TableStatistics,
+    /// User agents that addresses were seen with.
+    pub agents: TableStatistics,
 }
 
 /// Until when a key is held, in nanoseconds since the tables' epoch.
@@ -51,8 +72,14 @@ struct Hold {
 /// The share of `max_keys` that windows get, one in so many: they are the largest.
 const WINDOWS_SHARE: usize = 64;
 
-/// The share of `max_keys` that holds get, one in so many: they are small, and one that finds no place is a client let go.
-const HOLDS_SHARE: usize = 4;
+/// The share of `max_keys` that holds get, one in so many.
+const HOLDS_SHARE: usize = 16;
+
+/// The share of `max_keys` that bans get, one in so many: one that finds no place is a client let go.
+const BANS_SHARE: usize = 8;
+
+/// The share of `max_keys` that user agents get, one in so many: clients with one agent only make room for others.
+const AGENTS_SHARE: usize = 8;
 
 impl Clients {
     /// The keys that a process remembers where nothing else is configured.
@@ -65,9 +92,15 @@ impl Clients {
         Self {
             seed,
             epoch: OnceLock::new(),
+            began: OnceLock::new(),
             rates: Table::new(max_keys),
             windows: Table::new(max_keys / WINDOWS_SHARE),
             holds: Table::new(max_keys / HOLDS_SHARE),
+            bans: Bans::new(max_keys / BANS_SHARE),
+            conduct: Table::new(max_keys / WINDOWS_SHARE),
+            offences: AtomicU64::new(0),
+            agents: Table::new(max_keys / AGENTS_SHARE),
+            traffic: Traffic::default(),
         }
     }
 
@@ -77,11 +110,25 @@ impl Clients {
         Self::new(4096, [0; 16])
     }
 
-    /// Changes the caps, as a reload may. What is stored stays; tables that are now too large shrink as new keys come.
-    pub fn resize(&self, max_keys: usize) {
+    /// Says what time of day it is at `now`. Bans are listed and stored by the time of day.
+    pub fn begin(&self, now: Instant, time: jiff::Timestamp) {
+        let since = self.since_epoch(now);
+        let since = jiff::SignedDuration::from_nanos(i64::try_from(since).unwrap_or(i64::MAX));
+        // Whoever said so before is believed: the clock of the tables does not jump.
+        let _ = self.began.set(time.checked_sub(since).unwrap_or(time));
+    }
+
+    /// Changes the caps and the prefix that IPv6 clients are counted by, as a reload may. What is stored stays; tables
+    /// that are now too large shrink as new keys come.
+    pub fn configure(&self, max_keys: usize, ipv6_prefix: u8, now: Instant) {
         self.rates.resize(max_keys);
         self.windows.resize(max_keys / WINDOWS_SHARE);
         self.holds.resize(max_keys / HOLDS_SHARE);
+        self.conduct.resize(max_keys / WINDOWS_SHARE);
+        self.agents.resize(max_keys / AGENTS_SHARE);
+        let key = |address| self.ban_key(address);
+        self.bans
+            .configure(max_keys / BANS_SHARE, ipv6_prefix, key, self.now(now));
     }
 
     /// How full the tables are, and what that cost so far.
@@ -91,17 +138,27 @@ impl Clients {
             rates: self.rates.statistics(),
             windows: self.windows.statistics(),
             holds: self.holds.statistics(),
+            bans: self.bans.statistics(),
+            conduct: self.conduct.statistics(),
+            agents: self.agents.statistics(),
         }
     }
 
-    /// What the rates, the windows and the holds occupy.
+    /// What the tables occupy: rates, windows, holds, bans, conduct, agents.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> [usize; 3] {
-        [self.rates.bytes(), self.windows.bytes(), self.holds.bytes()]
+    pub(super) fn bytes(&self) -> [usize; 6] {
+        [
+            self.rates.bytes(),
+            self.windows.bytes(),
+            self.holds.bytes(),
+            self.bans.bytes(),
+            self.conduct.bytes(),
+            self.agents.bytes(),
+        ]
     }
 
     /// Nanoseconds since the epoch.
-    fn since_epoch(&self, now: Instant) -> u64 {
+    pub(super) fn since_epoch(&self, now: Instant) -> u64 {
         let epoch = *self.epoch.get_or_init(|| now);
         nanoseconds(now.saturating_duration_since(epoch))
     }
@@ -122,14 +179,13 @@ impl Facts for Clients {
     }
 
     fn note_distinct(&self, key: Key, item: u64, weight: u32, window: Window, now: Instant) -> u32 {
-        let now = self.since_epoch(now);
-        self.windows.change(key, now, |seen| match seen {
-            Some(seen) => (seen.note(item, weight, window, now), None),
-            None => {
-                let mut seen = Seen::default();
-                (seen.note(item, weight, window, now), Some(seen))
-            }
-        })
+        note_in(
+            &self.windows,
+            key,
+            (item, weight),
+            window,
+            self.since_epoch(now),
+        )
     }
 
     fn hold(&self, key: Key, span: Duration, now: Instant) {
@@ -149,6 +205,45 @@ impl Facts for Clients {
         let left = until.checked_sub(self.since_epoch(now))?;
         (left > 0).then(|| Duration::from_nanos(left))
     }
+
+    fn banned(&self, client: &ClientIdentity, now: Instant) -> Option<InForce> {
+        self.find_ban(client, now)
+    }
+
+    fn ban(&self, client: &ClientIdentity, order: &BanOrder, now: Instant) {
+        self.order(client, order, now);
+    }
+
+    fn offend(
+        &self,
+        client: &ClientIdentity,
+        offence: &Offence<'_>,
+        policy: &BanPolicy,
+        now: Instant,
+    ) {
+        self.note_offence(client, offence, policy, now);
+    }
+
+    fn note_served(&self, client: &ClientIdentity, served: &Served<'_>, now: Instant) {
+        self.note_answered(client, served, now);
+    }
+}
+
+/// Notes an item of a weight under a key of a table of windows, and returns the weight of all within the window.
+pub(super) fn note_in(
+    table: &Table<Seen>,
+    key: Key,
+    (item, weight): (u64, u32),
+    window: Window,
+    ticks: u64,
+) -> u32 {
+    table.change(key, ticks, |seen| match seen {
+        Some(seen) => (seen.note(item, weight, window, ticks), None),
+        None => {
+            let mut seen = Seen::default();
+            (seen.note(item, weight, window, ticks), Some(seen))
+        }
+    })
 }
 
 impl Entry for Hold {
@@ -159,9 +254,4 @@ impl Entry for Hold {
             Worth::Pinned
         }
     }
-}
-
-/// A span in nanoseconds, at most [`LONGEST`].
-fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).map_or(LONGEST, |nanoseconds| nanoseconds.min(LONGEST))
 }

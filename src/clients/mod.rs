@@ -4,13 +4,20 @@
 //! cap of keys, and a key that does not fit pushes out an idle one (see [`Facts`]). Keys are 128-bit keyed hashes: an
 //! outsider can neither aim at a shard nor find out what is stored.
 //!
-//! [`Clients`] is the live implementation: `table` is the bounded map, `rates` and `windows` say what is kept in one.
+//! [`Clients`] is the live implementation: `table` is the bounded map; `rates`, `windows`, `bans` and `agents` say what is
+//! kept in one; `reaction` says what becomes of clients that misbehave.
 
+mod agents;
+mod bans;
+mod cidr_set;
 mod live;
+mod operations;
 mod rates;
+mod reaction;
 mod table;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod windows;
 
 use std::fmt;
@@ -18,8 +25,14 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+pub use bans::{
+    Ban, BanOrder, BanSource, Cause, Change, Changed, InForce, Journal, NotBanned, client_text,
+};
+pub use cidr_set::CidrSet;
 pub use live::{Clients, ClientsStatistics};
+pub use reaction::{BanPolicy, Offence, Served};
 pub use table::TableStatistics;
+pub use windows::{StoredItem, StoredWindow, Windows};
 
 use crate::request::ClientIdentity;
 
@@ -51,6 +64,25 @@ pub trait Facts: fmt::Debug + Send + Sync {
 
     /// How long `key` is still held; `None` when it is not.
     fn held(&self, key: Key, now: Instant) -> Option<Duration>;
+
+    /// The ban that keeps a client out now, and counts this request as refused by it. A client that must not be counted is
+    /// never banned.
+    fn banned(&self, client: &ClientIdentity, now: Instant) -> Option<InForce>;
+
+    /// Bans a client. A longer ban that is there already stays; a client that must not be counted is not banned.
+    fn ban(&self, client: &ClientIdentity, order: &BanOrder, now: Instant);
+
+    /// Notes that a request of a client was refused for what was found in it, and bans the client if `policy` says so.
+    fn offend(
+        &self,
+        client: &ClientIdentity,
+        offence: &Offence<'_>,
+        policy: &BanPolicy,
+        now: Instant,
+    );
+
+    /// Notes a request that the upstream answered: who is to be banned must first be known.
+    fn note_served(&self, client: &ClientIdentity, served: &Served<'_>, now: Instant);
 }
 
 /// A keyed hash of what a fact is about.
@@ -108,3 +140,8 @@ pub fn whole_seconds(span: Duration) -> u64 {
 /// The longest span that the tables count with, 73 years of nanoseconds; a longer one is taken for this. Sums of a few of
 /// them stay far from overflowing.
 const LONGEST: u64 = 1 << 61;
+
+/// A span in nanoseconds, at most [`LONGEST`].
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).map_or(LONGEST, |nanoseconds| nanoseconds.min(LONGEST))
+}

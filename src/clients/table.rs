@@ -165,6 +165,54 @@ impl<V: Entry> Table<V> {
         Some(look(fact.get()))
     }
 
+    /// Shows every fact, one shard after the other; whoever wants to change one of that shard waits meanwhile.
+    pub(super) fn each(&self, mut show: impl FnMut(&V)) {
+        self.map.iter().for_each(|entry| show(entry.value()));
+    }
+
+    /// Lets `visit` see and change every fact with its key, one shard after the other.
+    pub(super) fn each_mut(&self, mut visit: impl FnMut(Key, &mut V)) {
+        for mut entry in self.map.iter_mut() {
+            let (key, fact) = entry.pair_mut();
+            visit(*key, fact);
+        }
+    }
+
+    /// Forgets what is not to be kept, one shard after the other.
+    pub(super) fn retain(&self, keep: impl Fn(&V) -> bool) {
+        let over = self.map.iter().filter(|entry| !keep(entry.value()));
+        let over: Vec<Key> = over.map(|entry| *entry.key()).collect();
+        for key in over {
+            self.remove_if(key, |fact| !keep(fact));
+        }
+    }
+
+    /// Forgets the fact under `key`.
+    pub(super) fn remove(&self, key: Key) {
+        self.remove_if(key, |_| true);
+    }
+
+    fn remove_if(&self, key: Key, is_over: impl FnOnce(&V) -> bool) {
+        let index = self.map.determine_shard(self.map.hash_usize(&key));
+        let (Some(shard), Some(ring)) = (self.map.shards().get(index), self.rings.get(index))
+        else {
+            return;
+        };
+        let mut facts = shard.write();
+        let is_over = facts
+            .get(key.short(), |(other, _)| *other == key)
+            .is_some_and(|(_, fact)| is_over(fact.get()));
+        if !is_over {
+            return;
+        }
+        facts.remove_entry(key.short(), |(other, _)| *other == key);
+        let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = ring.keys.iter().position(|other| *other == key) {
+            ring.keys.swap_remove(slot);
+        }
+        self.entries.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// How full the table is, and what that cost so far.
     pub(super) fn statistics(&self) -> TableStatistics {
         TableStatistics {

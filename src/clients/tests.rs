@@ -1,12 +1,14 @@
 //! What [`Clients`] promises through [`Facts`], at times of the test's choosing.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{Clients, Facts, Key, Quota, Window};
+use super::{BanPolicy, Clients, Facts, Key, Offence, Quota, Served, Window};
+use crate::request::ClientIdentity;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -296,7 +298,7 @@ fn soak_a_million_rates_fit() {
 }
 
 /// A million clients that do all that the default chain remembers: each takes from a limit, tries out more paths than
-/// `enumeration` allows, by answers that weigh least, and is held. Then as many again.
+/// `enumeration` allows, by answers that weigh least, comes with several agents, and is banned. Then as many again.
 #[test]
 #[ignore = "soak"]
 fn soak_a_million_clients_fit_whatever_they_do() {
@@ -308,24 +310,77 @@ fn soak_a_million_clients_fit_whatever_they_do() {
     };
     let mut before = 0;
     for million in 0..2_u32 {
-        for client in 0..1_000_000_u32 {
-            let number = (million * 1_000_000 + client).to_be_bytes();
-            let _ = clients.take(clients.key("limit", &number), quota, now);
-            let key = clients.key("enumeration", &number);
-            for path in 0..100 {
-                clients.note_distinct(key, path, 1, window, now);
-            }
-            clients.hold(key, MINUTE, now);
+        for number in 0..1_000_000_u32 {
+            let address = (million * 1_000_000 + number).to_be_bytes();
+            do_everything(
+                &clients,
+                &ClientIdentity::from_peer(address.into()),
+                quota,
+                window,
+                now,
+            );
         }
         let bytes = clients.bytes();
         let mebibytes = bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
-        let [rates, windows, holds] = mebibytes;
-        println!("rates {rates:.1} MiB, windows {windows:.1} MiB, holds {holds:.1} MiB");
+        let names = ["rates", "windows", "holds", "bans", "conduct", "agents"];
+        for (name, mebibytes) in names.iter().zip(mebibytes) {
+            println!("{name} {mebibytes:.1} MiB");
+        }
         let all: usize = bytes.iter().sum();
+        println!(
+            "in all {:.1} MiB: {:.0} bytes a client",
+            all as f64 / f64::from(1 << 20),
+            all as f64 / 1e6
+        );
         assert!(all < 128 << 20, "{mebibytes:?} MiB");
         assert!(million == 0 || all <= before + (1 << 20), "it grows");
         before = all;
     }
+}
+
+fn do_everything(
+    clients: &Clients,
+    client: &ClientIdentity,
+    quota: Quota,
+    window: Window,
+    now: Instant,
+) {
+    let key = |space| {
+        clients
+            .client_key(space, client)
+            .expect("a client to be counted")
+    };
+    let _ = clients.take(key("limit"), quota, now);
+    for path in 0..100 {
+        clients.note_distinct(key("enumeration"), path, 1, window, now);
+    }
+    clients.hold(key("enumeration/monitor"), MINUTE, now);
+    for agent in [b"one", b"two"] {
+        let served = Served {
+            agent,
+            forwarded: None,
+            is_success: true,
+        };
+        clients.note_served(client, &served, now);
+    }
+    let policy = BanPolicy {
+        after: 3,
+        within: MINUTE,
+        spans: vec![MINUTE],
+        forget: MINUTE,
+        shared: 20,
+        told: "1m".into(),
+    };
+    let detection: Arc<str> = "malicious_payload".into();
+    let offence = Offence {
+        weight: 1,
+        detection: &detection,
+        rule: "sql_injection.union_behind_value",
+    };
+    for _ in 0..3 {
+        clients.offend(client, &offence, &policy, now);
+    }
+    let _ = clients.journal().wait(Duration::ZERO);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Sliding windows over distinct things: which ones a key asked for lately, and how much they weigh together.
 
-use super::Window;
 use super::table::{Entry, Worth};
+use super::{Key, Window};
 
 /// The distinct items seen under one key, the least recently seen first.
 #[derive(Debug, Default)]
@@ -9,6 +9,8 @@ pub(super) struct Seen {
     items: Vec<Item>,
     /// When the last item will have left the window, in nanoseconds since the tables' epoch.
     empty_at: u64,
+    /// Whether it is not stored as it is.
+    is_changed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,37 @@ struct Item {
     /// Folded from 64 bits: that two of one client's few items are taken for one is rare and costs one count.
     hash: u32,
     weight: u32,
+}
+
+/// A window as it is stored, at times of day: milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredWindow {
+    /// The keyed hash of whose it is.
+    pub key: u128,
+    /// When everything in it will be over.
+    pub until: i64,
+    /// The items, the oldest first.
+    pub items: Vec<StoredItem>,
+}
+
+/// An item of a window as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredItem {
+    /// Part of a keyed hash of what was seen.
+    pub hash: u32,
+    /// When it was last seen.
+    pub at: i64,
+    /// What it weighs.
+    pub weight: u32,
+}
+
+/// Which windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// Distinct things that were asked for.
+    Seen,
+    /// Refused requests.
+    Conduct,
 }
 
 /// However large a window is asked for, one key remembers no more items than this (64 KiB).
@@ -51,6 +84,7 @@ impl Seen {
             weight: weight.max(known),
         });
         self.empty_at = now.saturating_add(within);
+        self.is_changed = true;
 
         let mut total = self.total();
         let mut forgotten = 0;
@@ -64,6 +98,40 @@ impl Seen {
         }
         self.items.drain(..forgotten);
         total
+    }
+
+    /// What is to be stored of it, once after each change.
+    pub(super) fn take_changed(
+        &mut self,
+        key: Key,
+        time: impl Fn(u64) -> i64,
+    ) -> Option<StoredWindow> {
+        std::mem::take(&mut self.is_changed).then(|| {
+            let stored = |item: &Item| StoredItem {
+                hash: item.hash,
+                at: time(item.at),
+                weight: item.weight,
+            };
+            StoredWindow {
+                key: key.0,
+                until: time(self.empty_at),
+                items: self.items.iter().map(stored).collect(),
+            }
+        })
+    }
+
+    /// What was stored.
+    pub(super) fn restored(stored: &StoredWindow, ticks: impl Fn(i64) -> u64) -> Self {
+        let item = |item: &StoredItem| Item {
+            at: ticks(item.at),
+            hash: item.hash,
+            weight: item.weight,
+        };
+        Self {
+            items: stored.items.iter().take(MOST_ITEMS).map(item).collect(),
+            empty_at: ticks(stored.until),
+            is_changed: false,
+        }
     }
 
     fn total(&self) -> u32 {

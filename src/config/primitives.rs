@@ -197,6 +197,12 @@ impl Cidr {
     }
 }
 
+impl From<IpNet> for Cidr {
+    fn from(block: IpNet) -> Self {
+        Self(unmap(block))
+    }
+}
+
 impl FromStr for Cidr {
     type Err = String;
 

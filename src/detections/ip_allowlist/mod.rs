@@ -24,8 +24,6 @@
 //! An address is no person: behind a shared address (VPN, office, mobile network) all are allowed or denied together,
 //! and an attacker who rents a machine in an allowed network is allowed. A list in a file is as good as its last update.
 
-pub mod set;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,7 +33,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use self::set::CidrSet;
+pub use crate::clients::CidrSet;
 use crate::config::{Cidr, ConfigError, Load};
 use crate::engine::registry::module_documentation;
 use crate::engine::{
@@ -92,7 +90,7 @@ pub enum ListKind {
 
 /// A compiled list, and what was wrong in the files it came from.
 #[derive(Debug, Default)]
-struct List {
+pub(super) struct List {
     set: CidrSet,
     warnings: Vec<String>,
 }
@@ -163,6 +161,10 @@ impl ThreatDetection for IpAllowlist {
         ]
     }
 
+    fn controls_access(&self) -> bool {
+        true
+    }
+
     fn canary(&self) -> Option<Canary> {
         // A denied address, or one of the networks kept for documentation (RFC 5737), which nobody allows by need.
         let outsiders = [[192, 0, 2, 1], [198, 51, 100, 1], [203, 0, 113, 1]];
@@ -225,7 +227,7 @@ impl FromConfig for IpAllowlist {
 }
 
 /// Compiles a list, unless an earlier policy still holds the same one. Warnings are repeated either way.
-fn compile<'t>(
+pub(super) fn compile<'t>(
     blocks: &[Cidr],
     files: impl Iterator<Item = (&'t str, &'t str)>,
     load: &mut Load<'_>,
@@ -278,6 +280,20 @@ fn parse(path: &str, text: &str, blocks: &mut Vec<Cidr>, warnings: &mut Vec<Stri
     }
     if let Some(more @ 1..) = bad.checked_sub(SHOWN_BAD_LINES) {
         warnings.push(format!("{path}: {more} more lines are no address blocks"));
+    }
+}
+
+// === impl List ===
+
+impl List {
+    /// The widest block that holds an address.
+    pub(super) fn find(&self, address: IpAddr) -> Option<ipnet::IpNet> {
+        self.set.find(address)
+    }
+
+    /// The lowest address of all blocks.
+    pub(super) fn first(&self) -> Option<IpAddr> {
+        self.set.first()
     }
 }
 
