@@ -120,6 +120,7 @@ pub mod engine;
 pub mod event;
 pub mod proxy;
 pub mod request;
+pub mod store;
 
 /// The whole program, with the detections of `registry`: command line in, exit code out.
 ///
