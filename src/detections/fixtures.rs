@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::clients::{Facts, Key, Quota, Taken, Window};
+use crate::clients::{
+    BanOrder, BanPolicy, Facts, InForce, Key, Offence, Quota, Served, Taken, Window,
+};
 use crate::config::load::Shared;
 use crate::config::{ConfigError, Load};
 use crate::engine::decide::{Observed, decide};
@@ -44,6 +46,16 @@ impl Facts for NoFacts {
     fn held(&self, _: Key, _: Instant) -> Option<Duration> {
         None
     }
+
+    fn banned(&self, _: &ClientIdentity, _: Instant) -> Option<InForce> {
+        None
+    }
+
+    fn ban(&self, _: &ClientIdentity, _: &BanOrder, _: Instant) {}
+
+    fn offend(&self, _: &ClientIdentity, _: &Offence<'_>, _: &BanPolicy, _: Instant) {}
+
+    fn note_served(&self, _: &ClientIdentity, _: &Served<'_>, _: Instant) {}
 }
 
 /// Makes a detection of its section in YAML, in the folder `base`; returns the warnings with it.

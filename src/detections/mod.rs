@@ -1,5 +1,6 @@
 //! The detections that come with portcullis: one file or folder each, and this list.
 
+pub mod ban;
 pub mod enumeration;
 pub mod ip_allowlist;
 pub mod malicious_payload;
@@ -19,6 +20,7 @@ impl Default for Registry {
     /// Every detection that comes with portcullis, in the default order of the chain.
     fn default() -> Self {
         Self::empty()
+            .with::<ban::Ban>()
             .with::<ip_allowlist::IpAllowlist>()
             .with::<weak_encryption::WeakEncryption>()
             .with::<user_agent::UserAgent>()

@@ -5,6 +5,7 @@
 
 mod excerpt;
 mod guarded;
+mod reaction;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -37,6 +38,8 @@ pub struct Evaluation {
     /// While a unit of the body is judged: which observations were made of those before.
     known: Range<usize>,
     block: Option<Block>,
+    /// Whether the refusal was held against the client.
+    has_reacted: bool,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
     trace: Option<Vec<Step>>,
     excerpt: Kept,
@@ -113,6 +116,7 @@ impl Evaluation {
             body_from: None,
             known: 0..0,
             block: None,
+            has_reacted: false,
             answer_headers: Vec::new(),
             trace: None,
             excerpt: Kept::default(),
@@ -133,6 +137,7 @@ impl Evaluation {
                 .on_headers(request, context)?
                 .hiding(request.inputs()))
         });
+        self.react(request, facts, now);
         self.keep_excerpt(request, None);
     }
 
@@ -190,6 +195,7 @@ impl Evaluation {
             },
         );
         self.known = 0..0;
+        self.react(request, facts, now);
         self.keep_excerpt(request, Some((body, made)));
     }
 
@@ -204,6 +210,8 @@ impl Evaluation {
         self.judge(Phase::ResponseHeaders, facts, now, |detection, context| {
             detection.on_response(request, response, context)
         });
+        self.react(request, facts, now);
+        self.note_served(request, response, facts, now);
         self.keep_excerpt(request, None);
     }
 

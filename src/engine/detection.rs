@@ -72,6 +72,17 @@ pub trait ThreatDetection: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether it only refuses clients for what was found before, so that its refusals are nothing new to hold against them.
+    fn repeats_a_refusal(&self) -> bool {
+        false
+    }
+
+    /// Whether it controls who may come in and how often, rather than recognises attacks: who is refused by it has attacked
+    /// nothing, and is not banned for it unless the policy says so.
+    fn controls_access(&self) -> bool {
+        false
+    }
+
     /// A harmless request that it would refuse as configured. Start and reload send it through the real chain, on
     /// scratch facts, to measure whether the chain refuses what it should.
     fn canary(&self) -> Option<Canary> {

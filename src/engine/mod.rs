@@ -3,6 +3,7 @@
 //! Synchronous, without I/O and without a clock: what a detection may know is in its arguments, and the only thing that
 //! it may change is [`Facts`](crate::clients::Facts).
 
+pub mod ban_rule;
 pub mod chain;
 pub mod decide;
 pub mod detection;
@@ -13,6 +14,7 @@ pub mod policy;
 pub mod registry;
 pub mod trace;
 
+pub use ban_rule::{BanConfig, BanRule};
 pub use chain::{Chain, Link};
 pub use decide::{Evaluation, Outcome};
 pub use detection::{BodyNeed, Canary, Context, DetectionError, Phase, ThreatDetection, Verdict};

@@ -7,6 +7,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ban_rule::{BanConfig, BanRule};
 use super::chain::{Chain, Link};
 use super::finding::Score;
 
@@ -23,6 +24,8 @@ pub struct Policy {
     pub sensitivity: Sensitivity,
     /// What holds for detections without an `on_error` of their own.
     pub on_error: OnError,
+    /// When a client is banned for what the chain found; `None` where none is.
+    pub ban: Option<Arc<BanRule>>,
     /// The detections.
     pub chain: Arc<Chain>,
     /// Whether nothing is enforced, not even where a detection asks for it.
@@ -49,6 +52,9 @@ pub struct PolicyConfig {
     /// What happens to a request that a detection fails to judge: `block` refuses it, `allow` forwards it unchanged.
     /// Either way there is an event.
     pub on_error: OnError,
+    /// When a client is banned for what the detections found: `{ after: 3, within: 10m, for: 15m }`; `null`, never. It takes
+    /// the detection `ban` in the chain to refuse it.
+    pub ban: Option<BanConfig>,
 }
 
 /// Whether findings are acted upon.
@@ -139,6 +145,7 @@ impl Default for PolicyConfig {
             threshold: Score(5),
             sensitivity: Sensitivity::Medium,
             on_error: OnError::Block,
+            ban: None,
         }
     }
 }
@@ -146,13 +153,14 @@ impl Default for PolicyConfig {
 impl Policy {
     /// A policy of these settings over this chain.
     #[must_use]
-    pub const fn new(revision: Revision, config: &PolicyConfig, chain: Arc<Chain>) -> Self {
+    pub fn new(revision: Revision, config: &PolicyConfig, chain: Arc<Chain>) -> Self {
         Self {
             revision,
             mode: config.mode,
             threshold: config.sensitivity.threshold(config.threshold),
             sensitivity: config.sensitivity,
             on_error: config.on_error,
+            ban: config.ban.as_ref().map(|ban| Arc::new(ban.compile())),
             chain,
             is_monitored: false,
             excerpt: 0,

@@ -40,14 +40,16 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::path_pattern::{PathCase, PathPattern};
-use crate::clients::{Key, Window, whole_seconds};
-use crate::config::{ConfigError, Duration, Load};
+use crate::clients::{BanOrder, BanSource, Cause, Key, Window, whole_seconds};
+use crate::config::{self, ConfigError, Load};
 use crate::engine::registry::module_documentation;
 use crate::engine::{
     Context, DetectionError, Evidence, Finding, FromConfig, Phase, RuleId, RuleInfo,
@@ -73,9 +75,9 @@ pub struct EnumerationConfig {
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
     /// How far back such a path counts.
-    pub within: Duration,
+    pub within: config::Duration,
     /// For how long a client beyond the limit, or one that touched a decoy, is refused everything.
-    pub block_for: Duration,
+    pub block_for: config::Duration,
     /// The upstream's answers that count; 401 and 403 count a quarter.
     pub statuses: Vec<u16>,
     /// Paths that nobody has reason to ask for: one path, or with a `*` at its end all that begin so.
@@ -89,8 +91,8 @@ impl Default for EnumerationConfig {
     fn default() -> Self {
         Self {
             limit: 20,
-            within: Duration::seconds(60),
-            block_for: Duration::seconds(600),
+            within: config::Duration::seconds(60),
+            block_for: config::Duration::seconds(600),
             statuses: vec![400, 401, 403, 404, 405],
             decoys: Vec::new(),
             path_case: PathCase::default(),
@@ -128,14 +130,11 @@ impl ThreatDetection for Enumeration {
         request: &RequestView<'_>,
         context: &Context<'_>,
     ) -> Result<Verdict, DetectionError> {
-        let client = client(request, context);
         if self.decoys.iter().any(|decoy| decoy.matches(request)) {
-            if let Some(client) = client {
-                self.hold(client, context);
-            }
+            self.hold(request, DECOY.1, context);
             return Ok(Verdict::threat(touched_decoy(request)));
         }
-        match client.and_then(|client| context.facts.held(client, context.now)) {
+        match self.held(request, context) {
             Some(left) => {
                 let seconds = whole_seconds(left);
                 context.add_answer_header(RETRY_AFTER, seconds.into());
@@ -171,7 +170,7 @@ impl ThreatDetection for Enumeration {
         if facts.note_distinct(client, item, weight, self.window, now) <= self.window.limit {
             return Ok(Verdict::Pass);
         }
-        self.hold(client, context);
+        self.hold(request, &self.evidence, context);
         let evidence = Evidence::fact(self.evidence.clone());
         Ok(Verdict::threat(finding(
             PROBING,
@@ -234,10 +233,37 @@ impl FromConfig for Enumeration {
 }
 
 impl Enumeration {
-    fn hold(&self, client: Key, context: &Context<'_>) {
+    /// Keeps a client out for `block_for`: by a ban, or in monitor mode by a hold that refuses nothing.
+    fn hold(&self, request: &RequestView<'_>, reason: &str, context: &Context<'_>) {
         let span = self.config.block_for.get();
-        context.facts.hold(client, span, context.now);
+        let Some(client) = client(request, context) else {
+            return;
+        };
         context.add_answer_header(RETRY_AFTER, whole_seconds(span).into());
+        if !context.enforced {
+            return context.facts.hold(client, span, context.now);
+        }
+        let cause = Cause {
+            source: BanSource::Detection,
+            detection: Some(Self::NAME.into()),
+            reason: reason.into(),
+        };
+        let order = BanOrder {
+            cause: Arc::new(cause),
+            span: Some(span),
+        };
+        context.facts.ban(request.client(), &order, context.now);
+    }
+
+    /// For how long a client is still kept out.
+    fn held(&self, request: &RequestView<'_>, context: &Context<'_>) -> Option<Duration> {
+        if !context.enforced {
+            return context.facts.held(client(request, context)?, context.now);
+        }
+        let ban = context.facts.banned(request.client(), context.now)?;
+        // Bans of others are for the detection `ban` to refuse, if the chain has it.
+        let is_own = ban.cause.detection.as_deref() == Some(Self::NAME);
+        ban.left.filter(|_| is_own)
     }
 }
 
@@ -278,8 +304,9 @@ impl EnumerationConfig {
 /// The key of a client's window and hold; `None` for one that must not be counted. What is found in monitor mode is kept
 /// apart: it must never refuse anything once the mode is enforce.
 fn client(request: &RequestView<'_>, context: &Context<'_>) -> Option<Key> {
+    // What is kept under the detection's own name is forgotten when a ban of it is lifted.
     let space = if context.enforced {
-        "enumeration"
+        Enumeration::NAME
     } else {
         "enumeration/monitor"
     };

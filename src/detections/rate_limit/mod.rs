@@ -122,6 +122,10 @@ impl ThreatDetection for RateLimit {
         Ok(Verdict::Pass)
     }
 
+    fn controls_access(&self) -> bool {
+        true
+    }
+
     fn rules(&self) -> Vec<RuleInfo> {
         let rule = |limit: &Limit| RuleInfo {
             id: limit.rule.clone(),
