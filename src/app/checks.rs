@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::settings::{Settings, VERSION};
 use crate::config::{ByteSize, ConfigError, Document, Duration, Segment};
+use crate::engine::BanConfig;
 use crate::proxy::config::{Address, UpstreamConfig};
 
 /// The longest target that the parser behind the gate takes.
@@ -33,6 +34,9 @@ pub fn mistakes(
     errors.extend(headers.into_iter().map(|error| error.under("headers")));
     let upstream = settings.upstream.mistakes();
     errors.extend(upstream.into_iter().map(|error| error.under("upstream")));
+    let ban = settings.policy.ban.iter().flat_map(BanConfig::mistakes);
+    errors.extend(ban.map(|error| error.under("ban").under("policy")));
+    errors.extend(token(settings).map(|error| error.under("token").under("control")));
     routes(settings, &mut errors);
     numbers(settings, &mut errors);
     sizes(settings, &mut errors);
@@ -60,6 +64,16 @@ fn routes(settings: &Settings, errors: &mut Vec<ConfigError>) {
         let wrong = route.config.mistakes(is_second).into_iter().chain(upstream);
         errors.extend(wrong.map(|error| error.item(index).under("routes")));
     }
+}
+
+/// The mistake of a token that is guessed.
+fn token(settings: &Settings) -> Option<ConfigError> {
+    let token = settings.control.token.as_ref()?.reveal();
+    let is_good = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let wrong =
+        ConfigError::new("this is no token: it takes 16 characters or more, without blanks");
+    let help = "write `null` to have one made, or what `openssl rand -hex 16` prints";
+    (!is_good).then(|| wrong.help(help))
 }
 
 fn numbers(settings: &Settings, errors: &mut Vec<ConfigError>) {

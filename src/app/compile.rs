@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::settings::{Common, DetectionSection, Route, Settings};
+use crate::config::phrase::suggest;
 use crate::config::{ConfigError, Load};
 use crate::engine::policy::Revision;
-use crate::engine::{Chain, Link, Policy, Registry, glob};
+use crate::engine::{BanConfig, Chain, Link, Policy, Registry, glob};
 use crate::proxy::config::UpstreamConfig;
 use crate::proxy::tls::{self, Tls};
 use crate::proxy::upstream::{self, Upstream};
@@ -133,7 +134,32 @@ pub fn policy(
     revision: Revision,
 ) -> Result<Policy, Vec<ConfigError>> {
     let chain = chain(&settings.detections, registry, load)?;
+    if let Some(ban) = &settings.policy.ban {
+        check_ban(ban, &chain, registry)?;
+    }
     Ok(Policy::new(revision, &settings.policy, Arc::new(chain)))
+}
+
+/// Whether bans would be obeyed, and whether those are detections that lead to none.
+fn check_ban(ban: &BanConfig, chain: &Chain, registry: &Registry) -> Result<(), Vec<ConfigError>> {
+    let under = |error: ConfigError| vec![error.under("ban").under("policy")];
+    let obeys = |link: &Link| link.detection.repeats_a_refusal();
+    if !chain.links().iter().any(obeys) {
+        let wrong = ConfigError::new("nobody would be refused: the chain has no detection `ban`")
+            .help("put `- ban: {}` first in `detections`");
+        return Err(under(wrong));
+    }
+    let names: Vec<&str> = registry.entries().iter().map(|entry| entry.name).collect();
+    let unknown = |name: &&String| !names.contains(&name.as_str());
+    let mut ignored = ban.ignore.iter().flatten().enumerate();
+    match ignored.find(|(_, name)| unknown(name)) {
+        Some((index, name)) => {
+            let wrong = ConfigError::new(format!("there is no detection `{name}`"));
+            let wrong = wrong.help(suggest(name, &names, "the detections are"));
+            Err(under(wrong.item(index).under("ignore")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn chain(

@@ -11,6 +11,7 @@ use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, ListenAddress, UpstreamConfig};
 use crate::proxy::headers::HeadersConfig;
 use crate::proxy::routes::config::RouteConfig;
+use crate::store::state::StateConfig;
 
 /// The sections in the order of the manual.
 #[derive(Serialize)]
@@ -19,6 +20,7 @@ struct Effective<'a> {
     listen: &'a [ListenAddress],
     upstream: &'a UpstreamConfig,
     control: &'a ControlConfig,
+    state: &'a StateConfig,
     clients: &'a ClientsConfig,
     limits: &'a LimitsConfig,
     policy: &'a PolicyConfig,
@@ -39,6 +41,7 @@ impl Loaded {
             listen: &settings.listen.0,
             upstream: &settings.upstream,
             control: &settings.control,
+            state: &settings.state,
             clients: &settings.clients,
             limits: &settings.limits,
             policy: &settings.policy,

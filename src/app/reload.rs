@@ -4,6 +4,7 @@
 //! outlive it.
 
 use std::io;
+use std::net::IpAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -21,11 +22,12 @@ use crate::clients::Clients;
 use crate::config::Watched;
 use crate::config::environment::Process;
 use crate::control::ControlState;
-use crate::event::{Decision, Event, EventKind};
+use crate::event::{Decision, Event, EventClient, EventKind};
 use crate::proxy::clock;
 use crate::proxy::config::ListenAddress;
 use crate::proxy::slots::Slots;
 use crate::proxy::{Proxy, Serving};
+use crate::request::IdentitySource;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -233,7 +235,7 @@ impl Reloader {
 
     /// Works on the thread for reloads: compiling takes time that the control listener should not wait for, and the threads
     /// that judge large bodies are not there for it.
-    fn on_a_thread(
+    pub(super) fn on_a_thread(
         self: Arc<Self>,
         work: impl FnOnce(&Self) + Send + 'static,
     ) -> oneshot::Receiver<()> {
@@ -274,16 +276,35 @@ impl Reloader {
 
     /// Fits what outlives a policy to the new sizes.
     fn resize(&self, settings: &Settings) {
-        self.facts.resize(settings.clients.max_keys);
+        self.facts.configure(
+            settings.clients.max_keys,
+            settings.clients.ipv6_prefix,
+            clock::now(),
+        );
         self.slots.resize(settings.limits.connections);
     }
 
+    /// Tells that somebody at `peer` did something through the control listener.
+    pub(super) fn audit(&self, peer: IpAddr, deed: &str) {
+        let mut event = self.event(EventKind::Audit, format!("An operator {deed}."));
+        event.client = Some(EventClient {
+            ip: peer,
+            source: IdentitySource::Peer,
+            peer,
+        });
+        self.proxy.events.emit(event);
+    }
+
     fn tell(&self, kind: EventKind, message: String) {
+        self.proxy.events.emit(self.event(kind, message));
+    }
+
+    fn event(&self, kind: EventKind, message: String) -> Event {
         let now = clock::timestamp();
         let id = self.proxy.ids.next(clock::unix_milliseconds(now));
         let mut event = Event::new(id, now, kind, message);
         event.decision = Decision::None;
-        self.proxy.events.emit(event);
+        event
     }
 }
 
@@ -319,6 +340,9 @@ fn needs_restart(before: &Settings, after: &Settings) -> String {
     }
     if before.control != after.control {
         keys.push("control");
+    }
+    if before.state != after.state {
+        keys.push("state");
     }
     if keys.is_empty() {
         return String::new();

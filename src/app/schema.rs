@@ -15,6 +15,7 @@ use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, Listen, UpstreamConfig};
 use crate::proxy::headers::HeadersConfig;
 use crate::proxy::routes::config::RouteConfig;
+use crate::store::state::StateConfig;
 
 /// The JSON Schema (2020-12) of a configuration that may name the detections of `registry`.
 #[must_use]
@@ -35,6 +36,7 @@ pub fn schema(registry: &Registry) -> Value {
         "listen": section::<Listen>(&mut generator),
         "upstream": section::<UpstreamConfig>(&mut generator),
         "control": section::<ControlConfig>(&mut generator),
+        "state": section::<StateConfig>(&mut generator),
         "clients": section::<ClientsConfig>(&mut generator),
         "limits": section::<LimitsConfig>(&mut generator),
         "policy": section::<PolicyConfig>(&mut generator),

@@ -18,13 +18,15 @@ use crate::event::config::EventsConfig;
 use crate::proxy::config::{ClientsConfig, LimitsConfig, Listen, UpstreamConfig};
 use crate::proxy::headers::HeadersConfig;
 use crate::proxy::routes::config::RouteConfig;
+use crate::store::state::StateConfig;
 
 /// The sections of `rules.yaml`, in the order of the manual.
-pub const SECTIONS: [&str; 11] = [
+pub const SECTIONS: [&str; 12] = [
     "version",
     "listen",
     "upstream",
     "control",
+    "state",
     "clients",
     "limits",
     "policy",
@@ -48,6 +50,8 @@ pub struct Settings {
     pub upstream: UpstreamConfig,
     /// The listener for operators.
     pub control: ControlConfig,
+    /// What survives a restart.
+    pub state: StateConfig,
     /// Who clients are.
     pub clients: ClientsConfig,
     /// Hard limits.
@@ -110,6 +114,7 @@ impl Default for Settings {
             listen: Listen::default(),
             upstream: UpstreamConfig::default(),
             control: ControlConfig::default(),
+            state: StateConfig::default(),
             clients: ClientsConfig::default(),
             limits: LimitsConfig::default(),
             policy: PolicyConfig::default(),
@@ -132,6 +137,7 @@ impl Settings {
             listen: section(document, "listen", Listen::default(), &mut errors),
             upstream: section(document, "upstream", UpstreamConfig::default(), &mut errors),
             control: section(document, "control", ControlConfig::default(), &mut errors),
+            state: section(document, "state", StateConfig::default(), &mut errors),
             clients: section(document, "clients", ClientsConfig::default(), &mut errors),
             limits: section(document, "limits", LimitsConfig::default(), &mut errors),
             policy: section(document, "policy", PolicyConfig::default(), &mut errors),

@@ -16,17 +16,20 @@ use arc_swap::ArcSwap;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
+use super::keeper::{Keeper, Keeping};
 use super::load::{Loaded, Source};
+use super::operator::Operator;
 use super::reload::Reloader;
 use super::serving::serving;
 use super::settings::Settings;
 use super::sockets::{self, Handed, bind_all, bind_control, keep};
 use crate::clients::Clients;
 use crate::config::load::Shared;
-use crate::control::{self, ControlState};
+use crate::control::{self, ControlConfig, ControlState};
 use crate::engine::Registry;
 use crate::event::EventBus;
 use crate::event::id::IdSource;
+use crate::proxy::clock;
 use crate::proxy::config::Address;
 use crate::proxy::connections::InFlight;
 use crate::proxy::listener::{self, Listener, Stage};
@@ -91,6 +94,7 @@ pub struct Running {
     /// Further descriptors of the sockets, to be handed over.
     sockets: Vec<OwnedFd>,
     service: Option<Service>,
+    keeping: Option<Keeping>,
 }
 
 /// The thread that carries everything but traffic.
@@ -140,7 +144,7 @@ pub fn start_on(
     }
     let kept = keep(&sockets, control.as_ref())?;
     let events = open_events(&settings, &base)?;
-    let facts = Arc::new(Clients::new(settings.clients.max_keys, seed()?));
+    let (facts, keeper) = remember(&settings, &base)?;
     let proxy = Arc::new(Proxy {
         serving: ArcSwap::from_pointee(serving(&settings, compiled, options.monitor)),
         facts: Arc::clone(&facts) as Arc<dyn crate::clients::Facts>,
@@ -155,15 +159,21 @@ pub fn start_on(
         tally: Tally::default(),
     });
     let (stage, watched) = watch::channel(Stage::Serving);
-    let state = Arc::new(ControlState::new(events, Arc::clone(&facts), Vec::new()));
+    let ControlConfig { hosts, token, .. } = settings.control.clone();
+    let token = token.or_else(|| control.as_ref().and_then(|_| keeper.token()));
+    let state = Arc::new(ControlState::new(events, Arc::clone(&facts), hosts, token));
     let slots = Arc::new(Slots::new(settings.limits.connections));
     let reloader = Arc::new(Reloader::new(
         Arc::clone(&proxy),
-        facts,
+        Arc::clone(&facts),
         Arc::clone(&state),
         Arc::clone(&slots),
         options,
     )?);
+    let is_persistent = keeper.is_persistent();
+    let keeping = keeper.start(Arc::clone(&facts), proxy.events.clone(), Arc::clone(&state))?;
+    let operator = Operator::new(&reloader, keeping.kept.clone(), is_persistent);
+    state.operated_by(Arc::new(operator));
     reloader
         .first(settings, files, &warnings)
         .map_err(StartError::SelfTest)?;
@@ -184,6 +194,7 @@ pub fn start_on(
         cores: Vec::new(),
         sockets: kept,
         service: None,
+        keeping: Some(keeping),
     };
     running.service = Some(serve_the_rest(
         service,
@@ -307,6 +318,9 @@ impl Running {
             let _ = service.stop.send(());
             let _ = service.thread.join();
         }
+        if let Some(keeping) = self.keeping.take() {
+            keeping.stop();
+        }
         self.reloader.stopped();
         self.events().close(LAST_EVENTS);
     }
@@ -317,6 +331,18 @@ fn open_events(settings: &Settings, base: &Path) -> Result<EventBus, StartError>
         path: settings.events.log.clone().into(),
         error,
     })
+}
+
+/// The facts about clients, with what is left of them from before, and what keeps them.
+fn remember(settings: &Settings, base: &Path) -> io::Result<(Arc<Clients>, Keeper)> {
+    let now = clock::now();
+    let mut keeper = Keeper::open(settings, base);
+    let clients = &settings.clients;
+    let facts = Clients::new(clients.max_keys, keeper.seed(seed()?));
+    facts.begin(now, clock::timestamp());
+    facts.configure(clients.max_keys, clients.ipv6_prefix, now);
+    keeper.restore(&facts, now);
+    Ok((Arc::new(facts), keeper))
 }
 
 /// Runs the control listener and the watch over files until told to stop.

@@ -1,130 +1,183 @@
 //! What is asked of the control listener, and what it answers.
-
-use std::net::IpAddr;
+//!
+//! Health can be read by whoever reaches the listener, though from another machine without its details; everything else takes
+//! the token from another machine, and every change takes it from anywhere.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
 use serde::Serialize;
 
+use super::bans;
+use super::guard::{Ends, check_caller, check_token};
 use super::health::ControlState;
 
 /// An answer, always whole.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// Answers one request that reached us at the address `local`. Bodies are never read.
-pub(super) fn answer<B>(state: &ControlState, request: &Request<B>, local: IpAddr) -> Answer {
-    if let Err((status, detail)) = check_caller(state, request, local) {
-        return problem(status, detail);
-    }
-    let page: fn(&ControlState) -> Answer = match request.uri().path() {
-        "/livez" => live,
-        "/readyz" | "/healthz" => ready,
-        _ => return problem(StatusCode::NOT_FOUND, "There is no such page."),
-    };
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return page(state);
-    }
-    let mut refusal = problem(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This page can only be read.",
-    );
-    refusal
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    refusal
+/// The longest body that is read: a list of bans.
+const LONGEST_BODY: usize = 4 << 20;
+
+/// Where bans are listed and changed.
+const BANS: &str = "/api/v1/bans";
+
+/// What can be asked for.
+#[derive(Clone, Copy)]
+enum Page<'p> {
+    Live,
+    Ready,
+    Policy,
+    Reload,
+    Bans,
+    Ban(&'p str),
 }
 
-/// The process answers: all that is to say.
-fn live(_: &ControlState) -> Answer {
-    json(
-        StatusCode::OK,
-        "application/json",
-        &serde_json::json!({ "status": "live" }),
-    )
+impl<'p> Page<'p> {
+    fn at(path: &'p str) -> Option<Self> {
+        Some(match path {
+            "/livez" => Self::Live,
+            "/readyz" | "/healthz" => Self::Ready,
+            "/api/v1/policy" => Self::Policy,
+            "/api/v1/reload" => Self::Reload,
+            BANS => Self::Bans,
+            _ => {
+                let client = path.strip_prefix(BANS)?.strip_prefix('/')?;
+                Self::Ban(client)
+            }
+        })
+    }
+
+    /// The methods that it takes.
+    const fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Live | Self::Ready | Self::Policy => &[Method::GET, Method::HEAD],
+            Self::Reload => &[Method::POST],
+            Self::Bans => &[Method::GET, Method::HEAD, Method::POST],
+            Self::Ban(_) => &[Method::GET, Method::HEAD, Method::DELETE],
+        }
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer<B>(state: &ControlState, request: Request<B>, ends: Ends) -> Answer
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (head, body) = request.into_parts();
+    let head = Request::from_parts(head, ());
+    if let Err((status, detail)) = check_caller(state, &head, ends.local) {
+        return problem(status, detail);
+    }
+    let Some(page) = Page::at(head.uri().path()) else {
+        return problem(StatusCode::NOT_FOUND, "There is no such page.");
+    };
+    if !page.methods().contains(head.method()) {
+        return not_allowed(page);
+    }
+    let is_health = matches!(page, Page::Live | Page::Ready);
+    let is_read = matches!(*head.method(), Method::GET | Method::HEAD);
+    if !(is_health || is_read && ends.is_near())
+        && let Err((status, detail)) = check_token(state, &head)
+    {
+        return unauthorised(status, detail);
+    }
+    let query = head.uri().query().unwrap_or_default();
+    match page {
+        Page::Live => json(StatusCode::OK, &serde_json::json!({ "status": "live" })),
+        Page::Ready => ready(state, ends),
+        Page::Policy => json(StatusCode::OK, &state.policy_report()),
+        Page::Reload => reload(state, ends).await,
+        Page::Bans if is_read => bans::list(state, query),
+        Page::Ban(client) if is_read => bans::show(state, client),
+        Page::Ban(client) => bans::lift(state, client, ends).await,
+        Page::Bans => match whole(body).await {
+            Some(body) => bans::add(state, &body, ends).await,
+            None => problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is longer than 4 MiB, or did not come to its end.",
+            ),
+        },
+    }
+}
+
+/// A body that is not too long.
+async fn whole<B>(body: B) -> Option<Bytes>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    #[expect(clippy::disallowed_methods, reason = "it has a bound")]
+    let body = Limited::new(body, LONGEST_BODY).collect().await;
+    Some(body.ok()?.to_bytes())
 }
 
 /// Whether requests should be sent here. A refused reload changes nothing about that: the policy before it judges on.
-fn ready(state: &ControlState) -> Answer {
+/// Who asks from another machine learns no more than that.
+fn ready(state: &ControlState, ends: Ends) -> Answer {
     let readiness = state.readiness();
     let status = if readiness.is_ready() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    json(status, "application/json", &readiness)
+    if ends.is_near() {
+        json(status, &readiness)
+    } else {
+        json(status, &readiness.without_details())
+    }
 }
 
-/// Refuses pages of other sites that reach us through an operator's browser: those that had their own name resolved to
-/// our address, and those that say where they are from.
-fn check_caller<B>(
-    state: &ControlState,
-    request: &Request<B>,
-    local: IpAddr,
-) -> Result<(), (StatusCode, &'static str)> {
-    let host = match (only(request.headers(), &header::HOST), request.version()) {
-        (Ok(Some(host)), _) => host,
-        // No browser speaks it, and it has no Host.
-        (Ok(None), Version::HTTP_10) => "",
-        _ => return Err((StatusCode::BAD_REQUEST, "There must be one Host.")),
+async fn reload(state: &ControlState, ends: Ends) -> Answer {
+    let Some(operations) = state.operations() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "The proxy is starting.");
     };
-    let named = request.uri().authority().map(http::uri::Authority::as_str);
-    for name in [Some(host), named].into_iter().flatten() {
-        if !name.is_empty() && !state.is_called(without_port(name), local) {
-            return Err((
-                StatusCode::MISDIRECTED_REQUEST,
-                "This listener is not called by that name; ask at its address.",
-            ));
-        }
-    }
-    let own = |origin: &str| {
-        !host.is_empty()
-            && ["http://", "https://"].iter().any(|scheme| {
-                origin
-                    .strip_prefix(scheme)
-                    .is_some_and(|origin| origin.eq_ignore_ascii_case(host))
-            })
-    };
-    match only(request.headers(), &header::ORIGIN) {
-        Ok(None) => Ok(()),
-        Ok(Some(origin)) if own(origin) => Ok(()),
-        _ => Err((
-            StatusCode::FORBIDDEN,
-            "Pages of other origins are not answered.",
-        )),
+    operations.audit(ends.peer, "asked for a reload".into());
+    match operations.reload().await {
+        Ok(revision) => json(StatusCode::OK, &serde_json::json!({ "revision": revision })),
+        Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, &error),
     }
 }
 
-/// The value of a header that may come once at most.
-fn only<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Result<Option<&'h str>, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(drop),
-        _ => Err(()),
+fn not_allowed(page: Page<'_>) -> Answer {
+    let methods: Vec<&str> = page.methods().iter().map(Method::as_str).collect();
+    let methods = methods.join(", ");
+    let detail = format!("This page takes {methods}.");
+    let mut refusal = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    if let Ok(methods) = HeaderValue::try_from(methods) {
+        refusal.headers_mut().insert(header::ALLOW, methods);
     }
+    refusal
 }
 
-/// `host:port` without the port; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
+fn unauthorised(status: StatusCode, detail: &str) -> Answer {
+    let mut refusal = problem(status, detail);
+    if status == StatusCode::UNAUTHORIZED {
+        let scheme = HeaderValue::from_static("Bearer");
+        refusal
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
     }
+    refusal
 }
 
 /// An error as RFC 9457 writes it.
-fn problem(status: StatusCode, detail: &'static str) -> Answer {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
         "status": status.as_u16(),
         "detail": detail,
     });
-    json(status, "application/problem+json", &body)
+    written(status, "application/problem+json", &body)
 }
 
-fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    written(status, "application/json", body)
+}
+
+fn written(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Answer {
     let mut bytes = serde_json::to_vec_pretty(body).unwrap_or_default();
     bytes.push(b'\n');
     let mut answer = Response::new(Full::new(Bytes::from(bytes)));
@@ -145,6 +198,8 @@ fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -
 
 #[cfg(test)]
 mod tests {
+    use http::Version;
+
     use super::*;
     use std::sync::Arc;
 
@@ -156,9 +211,17 @@ mod tests {
             EventBus::default(),
             Arc::new(Clients::scratch()),
             vec!["control.example.org".into()],
+            None,
         );
-        let request = request.body(()).unwrap();
-        let answer = answer(&state, &request, "192.0.2.1".parse().unwrap());
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let ends = Ends {
+            local: [192, 0, 2, 1].into(),
+            peer: [127, 0, 0, 1].into(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let answer = runtime.block_on(answer(&state, request, ends));
         for name in [
             header::CACHE_CONTROL,
             header::X_CONTENT_TYPE_OPTIONS,

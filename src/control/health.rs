@@ -1,11 +1,13 @@
 //! What operators and their machines are told about a running portcullis.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
+use super::operations::{Operations, SiteReport};
 use crate::clients::{Clients, ClientsStatistics};
+use crate::config::Secret;
 use crate::engine::policy::Revision;
 use crate::engine::{Mode, Outcome};
 use crate::event::EventBus;
@@ -16,6 +18,9 @@ pub struct ControlState {
     events: EventBus,
     clients: Arc<Clients>,
     hosts: Vec<String>,
+    token: Option<Secret>,
+    /// Set once there is a proxy to operate on.
+    operations: OnceLock<Arc<dyn Operations>>,
     health: Mutex<Health>,
 }
 
@@ -28,6 +33,21 @@ pub struct Health {
     pub policy: Option<PolicyHealth>,
     /// Why the last reload was refused; `None` once one was accepted.
     pub last_reload_error: Option<String>,
+    /// Whether what should survive a restart is stored.
+    pub state: StateHealth,
+}
+
+/// Whether what should survive a restart is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", content = "error", rename_all = "snake_case")]
+pub enum StateHealth {
+    /// It is in memory only, as the configuration says.
+    #[default]
+    Memory,
+    /// It is on the disk.
+    Stored,
+    /// It should be on the disk and is in memory only, for this reason.
+    Failing(String),
 }
 
 /// Where in its life the proxy is.
@@ -89,6 +109,14 @@ pub struct CanaryReport {
     pub decided_by: Option<String>,
 }
 
+/// `/api/v1/policy`, as it is sent.
+#[derive(Debug, Serialize)]
+pub(super) struct PolicyReport {
+    policy: Option<PolicyShown>,
+    mode: Option<ModeShown>,
+    sites: Vec<SiteReport>,
+}
+
 /// `/readyz`, as it is sent.
 #[derive(Debug, Serialize)]
 pub(super) struct Readiness {
@@ -97,8 +125,11 @@ pub(super) struct Readiness {
     mode: Option<ModeShown>,
     canaries: Vec<CanaryReport>,
     last_reload_error: Option<String>,
+    state: StateHealth,
     draining: bool,
     events_dropped: u64,
+    /// How many bans are in force.
+    bans: usize,
     clients: ClientsStatistics,
 }
 
@@ -117,15 +148,52 @@ struct ModeShown {
 // === impl ControlState ===
 
 impl ControlState {
-    /// A state that is starting. Of `clients` only the numbers are told. `hosts` are further names that the listener may be called by, besides loopback names
-    /// and its own address.
+    /// A state that is starting. `hosts` are further names that the listener may be called by, besides loopback names and
+    /// its own address; `token` is what changes take, without which there are none.
     #[must_use]
-    pub fn new(events: EventBus, clients: Arc<Clients>, hosts: Vec<String>) -> Self {
+    pub fn new(
+        events: EventBus,
+        clients: Arc<Clients>,
+        hosts: Vec<String>,
+        token: Option<Secret>,
+    ) -> Self {
         Self {
             events,
             clients,
             hosts,
+            token,
+            operations: OnceLock::new(),
             health: Mutex::default(),
+        }
+    }
+
+    /// There is a proxy to operate on; said once.
+    pub fn operated_by(&self, operations: Arc<dyn Operations>) {
+        // The first one stays: there is one proxy.
+        let _ = self.operations.set(operations);
+    }
+
+    pub(super) fn operations(&self) -> Option<Arc<dyn Operations>> {
+        self.operations.get().cloned()
+    }
+
+    pub(super) const fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// `/api/v1/policy`.
+    pub(super) fn policy_report(&self) -> PolicyReport {
+        let policy = self.health().policy;
+        PolicyReport {
+            mode: policy.as_ref().map(ModeShown::of),
+            policy: policy.as_ref().map(PolicyShown::of),
+            sites: self
+                .operations()
+                .map_or_else(Vec::new, |operations| operations.sites()),
         }
     }
 
@@ -142,6 +210,11 @@ impl ControlState {
     /// A reload was refused and the policy before it stays in force. `error` is shown to operators as it is.
     pub fn reload_refused(&self, error: impl Into<String>) {
         self.lock().last_reload_error = Some(error.into());
+    }
+
+    /// Whether what should survive a restart is stored.
+    pub fn state_is(&self, state: StateHealth) {
+        self.lock().state = state;
     }
 
     /// No more requests are taken.
@@ -176,23 +249,22 @@ impl ControlState {
             stage,
             policy,
             last_reload_error,
+            state,
         } = self.health();
         Readiness {
             status: stage,
-            mode: policy.as_ref().map(|policy| ModeShown {
-                configured: policy.mode,
-                effective: policy.effective,
-            }),
+            mode: policy.as_ref().map(ModeShown::of),
             canaries: policy
                 .as_ref()
                 .map_or_else(Vec::new, |policy| policy.canaries.clone()),
-            policy: policy.map(|policy| PolicyShown {
-                revision: policy.revision.to_string(),
-                loaded_at: policy.loaded_at,
-            }),
+            policy: policy.as_ref().map(PolicyShown::of),
             last_reload_error,
+            state,
             draining: stage == Stage::Draining,
             events_dropped: self.events.dropped(),
+            bans: self
+                .operations()
+                .map_or(0, |operations| self.clients.active_bans(operations.now())),
             clients: self.clients.statistics(),
         }
     }
@@ -203,7 +275,30 @@ impl ControlState {
     }
 }
 
+impl PolicyShown {
+    fn of(policy: &PolicyHealth) -> Self {
+        Self {
+            revision: policy.revision.to_string(),
+            loaded_at: policy.loaded_at,
+        }
+    }
+}
+
+impl ModeShown {
+    const fn of(policy: &PolicyHealth) -> Self {
+        Self {
+            configured: policy.mode,
+            effective: policy.effective,
+        }
+    }
+}
+
 impl Readiness {
+    /// What everybody may know.
+    pub(super) fn without_details(&self) -> impl Serialize {
+        serde_json::json!({ "status": self.status })
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.status == Stage::Ready
     }

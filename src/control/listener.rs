@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::answer::answer;
+use super::guard::Ends;
 use super::health::ControlState;
 
 /// How many connections are served at a time; for one more the oldest is closed.
@@ -95,12 +96,16 @@ async fn accept(listener: &TcpListener) -> Option<TcpStream> {
 }
 
 async fn serve_connection(stream: TcpStream, state: Arc<ControlState>) -> hyper::Result<()> {
-    let Ok(local) = stream.local_addr() else {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
         return Ok(());
     };
+    let ends = Ends {
+        local: local.ip(),
+        peer: peer.ip(),
+    };
     let service = service_fn(|request| {
-        let answer = answer(&state, &request, local.ip());
-        async { Ok::<_, Infallible>(answer) }
+        let answering = answer(&state, request, ends);
+        async { Ok::<_, Infallible>(answering.await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -179,7 +184,12 @@ mod tests {
                 burst: NonZeroU32::MIN,
             };
             clients.take(clients.key("limit", b"client"), quota, clock::now());
-            let state = Arc::new(ControlState::new(EventBus::default(), clients, Vec::new()));
+            let state = Arc::new(ControlState::new(
+                EventBus::default(),
+                clients,
+                Vec::new(),
+                None,
+            ));
             let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
             let served = tokio::spawn(serve(listener, Arc::clone(&state), async {
                 let _ = stopped.await;
@@ -234,6 +244,7 @@ mod tests {
             EventBus::default(),
             Arc::new(Clients::scratch()),
             Vec::new(),
+            None,
         ));
         let forever = std::future::pending();
         let served = tokio::spawn(serve_each_for(lifetime, listener, state, forever));

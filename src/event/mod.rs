@@ -73,6 +73,9 @@ pub struct Event {
     /// Everything else that was found in the same request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<EventFinding>,
+    /// The ban that was made, lifted, or that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ban: Option<Box<EventBan>>,
     /// As much of the request as `events.excerpt` keeps of one that a detection found something in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Box<Excerpt>>,
@@ -101,6 +104,12 @@ pub enum EventKind {
     Reload,
     /// The proxy started or stopped.
     Lifecycle,
+    /// A client was banned, or let in again, or was not banned though the policy asked for it.
+    Ban,
+    /// Somebody changed something through the control listener.
+    Audit,
+    /// What should survive a restart cannot be stored, or can be stored again.
+    State,
     /// Events could not be told; `count` says how many.
     Dropped,
 }
@@ -130,6 +139,20 @@ pub struct EventClient {
     pub source: IdentitySource,
     /// The connection's other end.
     pub peer: IpAddr,
+}
+
+/// A ban, as an event tells of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventBan {
+    /// Who: an address, or a block of them.
+    pub client: String,
+    /// Who banned him: `policy`, `detection` or `operator`.
+    pub source: String,
+    /// Until when, UTC; absent where it is until it is lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::Timestamp>,
+    /// How many bans in a row this is; 0 for one that does not count.
+    pub level: u8,
 }
 
 /// One finding, as an event lists it.
@@ -178,6 +201,7 @@ impl Event {
             status: None,
             message: message.into(),
             findings: Vec::new(),
+            ban: None,
             request: None,
             duration_us: None,
             count: 1,

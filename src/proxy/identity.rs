@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{FORWARDED, HOST, HeaderName};
 use http::{HeaderMap, Uri};
+use ipnet::IpNet;
 
 use super::clients_config::{ClientsConfig, FieldName, ForwardIdentity, IdentityHeader};
 use super::fields::folded;
@@ -109,6 +110,23 @@ impl Trust {
     pub(super) fn is_proxy_of_some_host(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.hosts.iter().any(|(_, model)| model.is_proxy(peer))
+    }
+
+    /// Why nobody in a block may be banned; `None` where that may be. Of a block that holds more than those who are trusted
+    /// the others may be.
+    #[must_use]
+    pub fn protects(&self, client: IpNet) -> Option<&'static str> {
+        let holds = |blocks: &[Cidr]| blocks.iter().any(|block| block.get().contains(&client));
+        let mut models = self.hosts.iter().map(|(_, model)| model);
+        if holds(&self.trusted) {
+            Some("This is in `clients.trusted`: trusted clients are never banned.")
+        } else if holds(&self.general.proxies) || models.any(|model| holds(&model.proxies)) {
+            Some(
+                "This is in `clients.trusted_proxies`: to ban a proxy is to ban everybody behind it.",
+            )
+        } else {
+            None
+        }
     }
 
     /// The client behind a request that came over a connection from `peer`.

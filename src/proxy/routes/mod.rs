@@ -97,6 +97,23 @@ impl Routes {
         std::iter::once(&self.default).chain(entries.map(|entry| &entry.site))
     }
 
+    /// All sites with the host and the path that they are for, that of no route first.
+    #[must_use]
+    pub fn named(&self) -> Vec<(Option<String>, &str, &Arc<Site>)> {
+        let mut named = vec![(None, "", &self.default)];
+        let exact = self.exact.iter();
+        let exact = exact.map(|(host, entries)| (Some(host.to_string()), entries));
+        let wildcard = self.wildcard.iter();
+        let wildcard = wildcard.map(|(host, entries)| (Some(format!("*.{host}")), entries));
+        for (host, entries) in exact.chain(wildcard).chain([(None, &self.every)]) {
+            let entries = entries.iter();
+            named.extend(entries.map(|entry| (host.clone(), &*entry.prefix, &entry.site)));
+        }
+        // The tables have no order; the report should.
+        named.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+        named
+    }
+
     /// What a request is served under: its `Host`, and its path as it came.
     ///
     /// # Errors
