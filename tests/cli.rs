@@ -1,5 +1,7 @@
 //! The command line, by the real program: what it prints, where, and its exit codes.
 
+#[path = "cli/bans.rs"]
+mod bans;
 #[path = "cli/doubts.rs"]
 mod doubts;
 #[path = "cli/explain.rs"]

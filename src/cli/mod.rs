@@ -8,6 +8,7 @@
 //! | 3 | `test`: a rate is below what `--min-tpr` or `--min-tnr` asks for |
 //! | 78 | the configuration is wrong (`EX_CONFIG` of sysexits.h) |
 
+mod bans;
 mod check;
 mod completions;
 mod explain;
@@ -15,9 +16,11 @@ mod judge;
 mod limit;
 mod output;
 mod recorded;
+mod remote;
 mod rules;
 mod run;
 mod schema;
+mod status;
 mod test;
 mod version;
 
@@ -65,6 +68,9 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
     Rules(rules::Rules),
+    Bans(bans::Bans),
+    Status(status::Status),
+    Reload(status::Reload),
     Schema(schema::PrintSchema),
     Version(version::Version),
     Completions(completions::Completions),
@@ -130,6 +136,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, registry: Registry) -
         Some(Verb::Explain(explain)) => explain.run(&session),
         Some(Verb::Test(test)) => test.run(&session),
         Some(Verb::Rules(rules)) => rules.run(&session),
+        Some(Verb::Bans(bans)) => bans.run(&session),
+        Some(Verb::Status(status)) => status.run(&session),
+        Some(Verb::Reload(reload)) => reload.run(&session),
         Some(Verb::Schema(schema)) => schema.run(&session),
         Some(Verb::Version(version)) => version.run(&session),
         Some(Verb::Completions(completions)) => completions.run(&mut Cli::command()),
