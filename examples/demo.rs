@@ -6,8 +6,9 @@
 //! cargo run --release --example demo -- PROXY [UPSTREAM]
 //! ```
 //!
-//! Two things are added to `rules.yaml`, so that each detection can be seen at work: a limit of 5 requests a minute on
-//! `/api/limited`, and 127.0.0.2 among the addresses that are refused.
+//! Three things are added to `rules.yaml`, so that each detection can be seen at work: a limit of 5 requests a minute on
+//! `/api/limited`, 127.0.0.2 among the addresses that are refused, and 127.0.0.4 as a proxy that may forward for a client: only
+//! an address that nobody has (203.0.113.9) is banned here, so that nobody locks himself out.
 
 #![expect(clippy::print_stdout, reason = "it shows what happens")]
 
@@ -18,6 +19,7 @@ mod upstream;
 
 use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -38,10 +40,11 @@ fn main() -> anyhow::Result<()> {
     };
     let proxy = address("127.0.0.1:8080")?;
     let application = start_upstream(address("127.0.0.1:5000")?)?;
-    let running = start_proxy(proxy, application)?;
+    let state = tempfile::tempdir()?;
+    let running = start_proxy(proxy, application, state.path())?;
     // The first event of interest comes after the first request, so nothing is missed.
     let mut events = running.events().subscribe(1024);
-    print_tour(&running)?;
+    print_tour(&running, state.path())?;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -85,7 +88,11 @@ fn start_upstream(address: SocketAddr) -> anyhow::Result<SocketAddr> {
 }
 
 /// Starts the proxy with the shipped configuration and what this demo adds to it.
-fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Running> {
+fn start_proxy(
+    listen: SocketAddr,
+    application: SocketAddr,
+    state: &Path,
+) -> anyhow::Result<Running> {
     let registry = Registry::default();
     let shared = Arc::new(Shared::default());
     let source = Source::Embedded;
@@ -99,6 +106,9 @@ fn start_proxy(listen: SocketAddr, application: SocketAddr) -> anyhow::Result<Ru
         // A second demo beside the first.
         settings.control.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     }
+    settings.state.directory = Some(state.display().to_string());
+    settings.clients.trusted_proxies =
+        vec!["127.0.0.4".parse().map_err(|error| anyhow!("{error}"))?];
     // They are shown here instead.
     settings.events.log = EventLog::None;
     let limit = "{ name: demo, key: client, path: /api/limited, limit: 5, per: 1m }";
@@ -146,13 +156,20 @@ fn add(
 }
 
 /// What to paste into another terminal: one request that passes, and one for each detection that does not.
-fn print_tour(running: &Running) -> anyhow::Result<()> {
+fn print_tour(running: &Running, state: &Path) -> anyhow::Result<()> {
     let address = running.addresses().first().context("it listens")?;
     println!(
         "The proxy listens on http://{address}. Paste these into another terminal; Ctrl-C ends.\n"
     );
     let lines = [
         ("passes", "curl -i http://AT/api/endpoint"),
+        // A client that is named by a proxy: 203.0.113.0/24 is for documentation (RFC 5737), and nobody's.
+        (
+            "ban",
+            "curl -s -o /dev/null -H \"Authorization: Bearer $(cat STATE/control.token)\" \
+             -d '{\"client\": \"203.0.113.9\", \"for\": \"1m\"}' http://CONTROL/api/v1/bans; \
+             curl -i --interface 127.0.0.4 -H 'X-Forwarded-For: 203.0.113.9' http://AT/api/endpoint",
+        ),
         (
             "ip_allowlist",
             "curl -i --interface 127.0.0.2 http://AT/api/endpoint",
@@ -172,8 +189,14 @@ fn print_tour(running: &Running) -> anyhow::Result<()> {
             "for i in $(seq 25); do curl -s -o /dev/null -w '%{http_code} ' --interface 127.0.0.3 http://AT/guess-$i; done; echo",
         ),
     ];
+    let control = running.control_address().map(|control| control.to_string());
+    let state = state.display().to_string();
     for (what, line) in lines {
-        println!("# {what}\n{}\n", line.replace("AT", &address.to_string()));
+        let line = line
+            .replace("AT/", &format!("{address}/"))
+            .replace("CONTROL", control.as_deref().unwrap_or_default())
+            .replace("STATE/", &format!("{state}/"));
+        println!("# {what}\n{line}\n");
     }
     if let Some(control) = running.control_address() {
         println!("# health\ncurl -s http://{control}/readyz\n");

@@ -97,7 +97,7 @@ fn a_detection_that_passes_allocates_nothing() {
         headers: headers(),
         now: clock::now(),
     };
-    assert_eq!(judged.policy.chain.links().len(), 5, "the default chain");
+    assert_eq!(judged.policy.chain.links().len(), 6, "the default chain");
     let json = br#"{"title":"Walnut table","note":"Oiled; it's \"good\" & well made.","tags":["a","b"],"n":12.5}"#;
     let requests = [
         (

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use portcullis::clients::{Facts, Key, Quota, Taken, Window};
+use portcullis::clients::{
+    BanOrder, BanPolicy, Facts, InForce, Key, Offence, Quota, Served, Taken, Window,
+};
 use portcullis::config::Load;
 use portcullis::config::load::Shared;
 use portcullis::detections::malicious_payload::{
@@ -203,4 +205,14 @@ impl Facts for NoFacts {
     fn held(&self, _: Key, _: Instant) -> Option<Duration> {
         None
     }
+
+    fn banned(&self, _: &ClientIdentity, _: Instant) -> Option<InForce> {
+        None
+    }
+
+    fn ban(&self, _: &ClientIdentity, _: &BanOrder, _: Instant) {}
+
+    fn offend(&self, _: &ClientIdentity, _: &Offence<'_>, _: &BanPolicy, _: Instant) {}
+
+    fn note_served(&self, _: &ClientIdentity, _: &Served<'_>, _: Instant) {}
 }

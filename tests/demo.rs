@@ -86,6 +86,7 @@ fn every_printed_line_does_what_stands_above_it() {
     }
     let demo = Demo::start();
     let detections = [
+        "ban",
         "ip_allowlist",
         "user_agent",
         "rate_limit",

@@ -255,7 +255,9 @@ fn nothing_but_its_own_file_knows_a_detection_by_name() {
     let mut named = 0;
     for file in files().iter().filter(|file| !file.test_only) {
         for (number, line) in &file.code {
-            for name in names.iter().filter(|name| line.contains(*name)) {
+            // `policy.ban` is a key of the policy that has the name of the detection that obeys it.
+            let is_key = line.contains(".under(\"ban\")");
+            for name in names.iter().filter(|name| !is_key && line.contains(*name)) {
                 if file.room() == "detections" {
                     named += 1;
                 } else {

@@ -12,6 +12,7 @@
 mod ambiguity;
 mod answers;
 mod balancing;
+mod bans;
 mod checks;
 mod coding;
 mod evasion;

@@ -146,6 +146,11 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Where its configuration is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

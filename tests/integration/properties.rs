@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use http::StatusCode;
-use portcullis::clients::{Clients, Facts};
+use portcullis::clients::{BanOrder, BanSource, Cause, Clients, Facts};
 use portcullis::config::{ConfigError, Load};
 use portcullis::engine::patterns::PatternSet;
 use portcullis::engine::policy::Revision;
@@ -595,9 +595,20 @@ fn refusing() -> Vec<&'static str> {
     names
 }
 
-/// Facts under which the limit of one request is used up.
+/// Facts under which the limit of one request is used up, and the client of that request is banned.
 fn used_up() -> Clients {
     let facts = Clients::scratch();
+    let cause = Cause {
+        source: BanSource::Operator,
+        detection: None,
+        reason: "a test".into(),
+    };
+    let order = BanOrder {
+        cause: Arc::new(cause),
+        span: None,
+    };
+    let client = "198.51.100.7/32".parse().unwrap();
+    facts.ban_block(client, &order, now()).unwrap();
     let limit = chain(&["rate_limit"], &[], "enforce");
     assert_eq!(
         Request::get("/").judged(&limit, &facts, now()).outcome(),
@@ -668,10 +679,8 @@ fn a_thousand_judgements_on_scratch_facts_leave_no_trace() {
             let evaluation = request.judged(&policy, facts, now);
             (evaluation.outcome(), evaluation.observations().len())
         });
-        let key = visitor
-            .seen(|request, _| facts.client_key("enumeration", request.client()))
-            .unwrap();
-        (outcomes, facts.statistics(), facts.held(key, now))
+        let banned = visitor.seen(|request, _| facts.banned(request.client(), now));
+        (outcomes, facts.statistics(), banned)
     };
     let live = Clients::scratch();
     let before = live.statistics();

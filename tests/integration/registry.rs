@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use portcullis::clients::Clients;
@@ -189,7 +190,22 @@ fn cases() -> Vec<Case> {
     let agent = |value: &str| Request::get("/").header("user-agent", value);
     let form = |body: &str| Request::get("/").body("application/x-www-form-urlencoded", body);
     let json = |body: &str| Request::get("/").body("application/json", body);
-    let cases: [(&str, &str, usize, Request, Option<&str>); 33] = [
+    static LIST: LazyLock<(tempfile::NamedTempFile, String)> = LazyLock::new(|| {
+        let list = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(list.path(), "198.51.100.0/24\n").unwrap();
+        let section = format!("files: ['{}']", list.path().display());
+        (list, section)
+    });
+    let bans = LIST.1.as_str();
+    let cases: [(&str, &str, usize, Request, Option<&str>); 35] = [
+        (
+            "ban",
+            bans,
+            0,
+            Request::get("/").from("198.51.100.7"),
+            Some("listed"),
+        ),
+        ("ban", bans, 0, Request::get("/").from("198.51.101.7"), None),
         (
             "ip_allowlist",
             "deny: [198.51.100.0/24]",

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use portcullis::engine::Registry;
 
@@ -221,7 +222,14 @@ fn send(proxy: &Proxy, sent: &Sent, more: &[(&str, &str)]) -> Response {
 
 /// A chain in which nothing but `name` refuses, and that at once.
 fn chain(name: &str) -> String {
+    static BANNED: LazyLock<(tempfile::NamedTempFile, String)> = LazyLock::new(|| {
+        let list = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(list.path(), "127.0.0.1\n").unwrap();
+        let section = format!("files: ['{}']", list.path().display());
+        (list, section)
+    });
     let section = match name {
+        "ban" => &BANNED.1,
         "ip_allowlist" => "deny: [127.0.0.1]",
         "rate_limit" => {
             "headers: always, limits: [{ name: of-keys, key: header x-api-key, limit: 1, per: 1h }, { name: of-sessions, key: cookie session, limit: 1, per: 1h }]"

@@ -2,6 +2,7 @@
 //!
 //! The keys are those of the schema, so a key without a test fails, and so does a test without a key.
 
+mod bans;
 mod clients;
 mod connections;
 mod detections;
@@ -85,6 +86,17 @@ effects! {
     "upstream.idle_timeout" => timeouts::idle_timeout,
     "upstream.keep_alive" => timeouts::keep_alive,
     "control.listen" => traffic::control_listen,
+    "control.token" => bans::control_token,
+    "control.hosts" => bans::control_hosts,
+    "state.directory" => bans::state_directory,
+    "policy.ban.after" => bans::ban_after,
+    "policy.ban.within" => bans::ban_within,
+    "policy.ban.for" => bans::ban_for,
+    "policy.ban.escalate" => bans::ban_escalate,
+    "policy.ban.forget" => bans::ban_forget,
+    "policy.ban.shared" => bans::ban_shared,
+    "policy.ban.ignore" => bans::ban_ignore,
+    "detections.ban.files" => bans::ban_files,
     "clients.trusted" => clients::trusted,
     "clients.trusted_proxies" => clients::trusted_proxies,
     "clients.identity" => clients::identity,
