@@ -1,15 +1,17 @@
-//! What a request costs beside nginx, haproxy, and nginx with ModSecurity and the rule set that Debian ships: processor
-//! time of one core each, in interleaved rounds of one run.
+//! What a request costs beside nginx, haproxy, and nginx with ModSecurity and the rule set that Debian ships, and how long
+//! it takes, in interleaved rounds of one run.
 //!
 //! ```text
 //! apt-get install --no-install-recommends nginx-core haproxy libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client
-//! cargo bench --bench compare [-- --rounds 5]
+//! cargo bench --bench compare [-- --rounds 5] [--only cost|latency]
 //! ```
 //!
-//! All stand before the same upstream, an nginx that serves files from memory. Each case is sent over one connection that is
-//! kept, one request after the other (but for the case of new connections); HTTP/2 is sent by h2load. portcullis has its
-//! whole default chain on, with a rate limit that nobody reaches; the access log is off everywhere. The figure of a case is
-//! the median of its rounds.
+//! All stand before the same upstream, an nginx that serves files from memory. portcullis has its whole default chain on, with
+//! a rate limit that nobody reaches; the access log is off everywhere. A figure is the median of its rounds.
+//!
+//! `cost` is processor time of one core each: every case is sent over one connection that is kept, one request after the
+//! other (but for the case of new connections); HTTP/2 is sent by h2load. What `latency` means, and where its limits are, is told in
+//! `support/latency.rs`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,10 +28,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+#[path = "support/latency.rs"]
+mod latency;
 #[path = "support/servers.rs"]
 mod servers;
 
 use servers::{MODSECURITY, MODULE, Server, free, on_its_core, versions};
+
+const NEEDED: [&str; 4] = [
+    "/usr/sbin/nginx",
+    "/usr/sbin/haproxy",
+    MODULE,
+    "/usr/bin/h2load",
+];
 
 /// What is sent, and how often in a round.
 struct Case {
@@ -47,38 +58,45 @@ enum How {
 }
 
 fn main() {
-    for needed in [
-        "/usr/sbin/nginx",
-        "/usr/sbin/haproxy",
-        MODULE,
-        "/usr/bin/h2load",
-    ] {
-        if !Path::new(needed).exists() {
-            println!(
-                "{needed} is missing: apt-get install --no-install-recommends nginx-core haproxy \
-                 libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client"
-            );
-            return;
-        }
+    if let Some(missing) = NEEDED.iter().find(|path| !Path::new(path).exists()) {
+        println!(
+            "{missing} is missing: apt-get install --no-install-recommends nginx-core haproxy \
+             libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client"
+        );
+        return;
     }
-    let rounds = std::env::args()
-        .skip_while(|argument| argument != "--rounds")
-        .nth(1);
-    let rounds: usize = rounds.map_or(5, |rounds| rounds.parse().unwrap());
+    let rounds: usize = argument("--rounds").map_or(5, |rounds| rounds.parse().unwrap());
+    let only = argument("--only");
+    let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     versions();
     let folder = tempfile::tempdir().unwrap();
     let upstream = upstream(folder.path());
     let servers = servers(folder.path(), upstream.address);
+    if is_wanted("cost") {
+        costs(rounds, &servers);
+    }
+    if is_wanted("latency") {
+        latency::compare(rounds, &servers);
+    }
+}
+
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+/// What a request of each case costs each server.
+fn costs(rounds: usize, servers: &[Peer]) {
     let cases = cases();
     print!("\n{:<26}", "µs of CPU a request");
-    for peer in &servers {
+    for peer in servers {
         print!("{:>14}", peer.name);
     }
     println!("{:>12}{:>12}", "/ nginx", "CRS /");
     for case in &cases {
         let mut figures = vec![Vec::new(); servers.len()];
         for round in 0..=rounds {
-            for (figures, peer) in figures.iter_mut().zip(&servers) {
+            for (figures, peer) in figures.iter_mut().zip(servers) {
                 let other = peer.http2.as_ref().filter(|_| case.how == How::Http2);
                 let cost = cost(
                     other.unwrap_or(&peer.http1),
@@ -91,13 +109,7 @@ fn main() {
                 }
             }
         }
-        let medians: Vec<f64> = figures
-            .iter_mut()
-            .map(|figures| {
-                figures.sort_by(f64::total_cmp);
-                figures[figures.len() / 2]
-            })
-            .collect();
+        let medians: Vec<f64> = figures.iter_mut().map(|figures| median(figures)).collect();
         print!("{:<26}", case.name);
         for median in &medians {
             print!("{median:>14.1}");
@@ -107,19 +119,37 @@ fn main() {
     }
 }
 
+/// What lies in the middle.
+fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// What a browser sends with a GET.
+const HEADERS: [&str; 5] = [
+    "Host: example.org",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
+    "Accept: application/json",
+    "Accept-Language: en",
+    "Cookie: session=0123456789abcdef",
+];
+
+/// A GET that is forwarded.
+const PLAIN: &str = "/1k";
+
+/// One that a rule refuses.
+const REFUSED: &str = "/1k?q=%3Cscript%3Ealert(1)%3C/script%3E";
+
+fn get(target: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\n{}\r\n\r\n", HEADERS.join("\r\n")).into_bytes()
+}
+
 fn cases() -> Vec<Case> {
-    const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0";
-    let get = |target: &str| {
-        format!(
-            "GET {target} HTTP/1.1\r\nHost: example.org\r\nUser-Agent: {AGENT}\r\nAccept: application/json\r\n\
-             Accept-Language: en\r\nCookie: session=0123456789abcdef\r\n\r\n"
-        )
-        .into_bytes()
-    };
     let post = |target: &str, kind: &str, body: &[u8]| {
         let mut bytes = format!(
-            "POST {target} HTTP/1.1\r\nHost: example.org\r\nUser-Agent: {AGENT}\r\nContent-Type: {kind}\r\n\
-             Content-Length: {}\r\n\r\n",
+            "POST {target} HTTP/1.1\r\n{}\r\n{}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            HEADERS[0],
+            HEADERS[1],
             body.len()
         )
         .into_bytes();
@@ -138,19 +168,14 @@ fn cases() -> Vec<Case> {
         how,
     };
     vec![
-        case("GET of 1 KB", 3000, get("/1k"), How::Kept),
+        case("GET of 1 KB", 3000, get(PLAIN), How::Kept),
         case(
             "POST of 2 KiB of JSON",
             1000,
             post("/post", "application/json", json.as_bytes()),
             How::Kept,
         ),
-        case(
-            "refused GET",
-            3000,
-            get("/1k?q=%3Cscript%3Ealert(1)%3C/script%3E"),
-            How::Kept,
-        ),
+        case("refused GET", 3000, get(REFUSED), How::Kept),
         case("download of 1 MB", 200, get("/1m"), How::Kept),
         case(
             "upload of 10 MB",
@@ -158,7 +183,7 @@ fn cases() -> Vec<Case> {
             post("/post", "application/octet-stream", &upload),
             How::Kept,
         ),
-        case("a connection each", 1000, get("/1k"), How::New),
+        case("a connection each", 1000, get(PLAIN), How::New),
         case("HTTP/2 GET of 1 KB", 3000, Vec::new(), How::Http2),
     ]
 }
@@ -199,12 +224,6 @@ fn servers(folder: &Path, upstream: SocketAddr) -> [Peer; 4] {
         "{buffered} modsecurity on; modsecurity_rules_file {};",
         rules.display()
     );
-    let ours = format!(
-        "upstream: http://{upstream}\nlimits: {{ upload: 1GiB, connection_requests: 1000000000 }}\n\
-         detections:\n  - ip_allowlist: {{}}\n  - user_agent: {{}}\n  \
-         - rate_limit: {{ limits: [{{ name: client, key: client, limit: 1000000000, per: 1m }}] }}\n  \
-         - malicious_payload: {{}}\n  - enumeration: {{}}\n"
-    );
     let peer = |name, http1, http2| Peer { name, http1, http2 };
     let spoken = format!("http2{buffered}");
     let spoken_on = format!("http2{on}");
@@ -230,10 +249,20 @@ fn servers(folder: &Path, upstream: SocketAddr) -> [Peer; 4] {
         ),
         peer(
             "portcullis",
-            Server::portcullis(folder, "ours", &ours),
+            Server::portcullis(folder, "ours", &rules_before(upstream)),
             None,
         ),
     ]
+}
+
+/// The whole default chain, with limits that nobody reaches.
+fn rules_before(upstream: SocketAddr) -> String {
+    format!(
+        "upstream: http://{upstream}\nlimits: {{ upload: 1GiB, connection_requests: 1000000000 }}\n\
+         detections:\n  - ip_allowlist: {{}}\n  - user_agent: {{}}\n  \
+         - rate_limit: {{ limits: [{{ name: client, key: client, limit: 1000000000, per: 1m }}] }}\n  \
+         - malicious_payload: {{}}\n  - enumeration: {{}}\n"
+    )
 }
 
 fn haproxy(folder: &Path, upstream: SocketAddr, spoken: &str) -> Server {

@@ -40,10 +40,14 @@ impl Drop for Server {
     }
 }
 
+/// The number of cores there are.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// A program on the first core, where all that is measured is; the upstream is on another, if there is one.
 pub(crate) fn on_its_core(program: &str, name: &str) -> Command {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let core = if name == "upstream" { cores - 1 } else { 0 };
+    let core = if name == "upstream" { cores() - 1 } else { 0 };
     let mut command = Command::new("taskset");
     command.args(["-c", &core.to_string(), program]);
     command
