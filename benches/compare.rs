@@ -1,17 +1,17 @@
-//! What a request costs beside nginx, haproxy, and nginx with ModSecurity and the rule set that Debian ships, and how long
-//! it takes, in interleaved rounds of one run.
+//! What a request costs beside nginx, haproxy, and nginx with ModSecurity and the rule set that Debian ships, how long it
+//! takes, and what a second core adds, in interleaved rounds of one run.
 //!
 //! ```text
-//! apt-get install --no-install-recommends nginx-core haproxy libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client
-//! cargo bench --bench compare [-- --rounds 5] [--only cost|latency]
+//! apt-get install --no-install-recommends nginx-core haproxy libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client wrk
+//! cargo bench --bench compare [-- --rounds 5] [--only cost|latency|cores]
 //! ```
 //!
 //! All stand before the same upstream, an nginx that serves files from memory. portcullis has its whole default chain on, with
 //! a rate limit that nobody reaches; the access log is off everywhere. A figure is the median of its rounds.
 //!
 //! `cost` is processor time of one core each: every case is sent over one connection that is kept, one request after the
-//! other (but for the case of new connections); HTTP/2 is sent by h2load. What `latency` means, and where its limits are, is told in
-//! `support/latency.rs`.
+//! other (but for the case of new connections); HTTP/2 is sent by h2load. What the two others mean, and where their limits
+//! are, is told in `support/latency.rs` and `support/scaling.rs`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -30,16 +30,19 @@ use std::time::Duration;
 
 #[path = "support/latency.rs"]
 mod latency;
+#[path = "support/scaling.rs"]
+mod scaling;
 #[path = "support/servers.rs"]
 mod servers;
 
-use servers::{MODSECURITY, MODULE, Server, free, on_its_core, versions};
+use servers::{MODSECURITY, MODULE, Server, core_of, free, on_cores, versions};
 
-const NEEDED: [&str; 4] = [
+const NEEDED: [&str; 5] = [
     "/usr/sbin/nginx",
     "/usr/sbin/haproxy",
     MODULE,
     "/usr/bin/h2load",
+    "/usr/bin/wrk",
 ];
 
 /// What is sent, and how often in a round.
@@ -61,7 +64,7 @@ fn main() {
     if let Some(missing) = NEEDED.iter().find(|path| !Path::new(path).exists()) {
         println!(
             "{missing} is missing: apt-get install --no-install-recommends nginx-core haproxy \
-             libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client"
+             libnginx-mod-http-modsecurity modsecurity-crs nghttp2-client wrk"
         );
         return;
     }
@@ -70,13 +73,18 @@ fn main() {
     let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     versions();
     let folder = tempfile::tempdir().unwrap();
-    let upstream = upstream(folder.path());
-    let servers = servers(folder.path(), upstream.address);
-    if is_wanted("cost") {
-        costs(rounds, &servers);
+    if is_wanted("cost") || is_wanted("latency") {
+        let upstream = upstream(folder.path(), "upstream", &core_of("upstream"));
+        let servers = servers(folder.path(), upstream.address);
+        if is_wanted("cost") {
+            costs(rounds, &servers);
+        }
+        if is_wanted("latency") {
+            latency::compare(rounds, &servers);
+        }
     }
-    if is_wanted("latency") {
-        latency::compare(rounds, &servers);
+    if is_wanted("cores") {
+        scaling::compare(rounds, folder.path());
     }
 }
 
@@ -188,12 +196,12 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn upstream(folder: &Path) -> Server {
+fn upstream(folder: &Path, name: &str, cores: &str) -> Server {
     let root = folder.join("root");
-    fs::create_dir(&root).unwrap();
+    fs::create_dir_all(&root).unwrap();
     fs::write(root.join("1k"), vec![b'x'; 1000]).unwrap();
     fs::write(root.join("1m"), vec![b'x'; 1_000_000]).unwrap();
-    Server::nginx(folder, "upstream", |address| {
+    Server::nginx_on(cores, folder, name, |address| {
         format!(
             "open_file_cache max=10; server {{ listen {address}; root {};\n\
              location = /post {{ return 200 ok; }} }}",
@@ -274,7 +282,7 @@ fn haproxy(folder: &Path, upstream: SocketAddr, spoken: &str) -> Server {
          backend b\n  server s {upstream}\n"
     );
     fs::write(&file, text).unwrap();
-    let mut command = on_its_core("/usr/sbin/haproxy", spoken);
+    let mut command = on_cores("/usr/sbin/haproxy", &core_of(spoken));
     command.args(["-db", "-f"]).arg(&file);
     Server::start(command, address)
 }

@@ -45,11 +45,16 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A program on the first core, where all that is measured is; the upstream is on another, if there is one.
-pub(crate) fn on_its_core(program: &str, name: &str) -> Command {
+/// The first core, where all that is measured is; the upstream is on another, if there is one.
+pub(crate) fn core_of(name: &str) -> String {
     let core = if name == "upstream" { cores() - 1 } else { 0 };
+    core.to_string()
+}
+
+/// A program on these cores, such as `0,1`, and no other.
+pub(crate) fn on_cores(program: &str, cores: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", &core.to_string(), program]);
+    command.args(["-c", cores, program]);
     command
 }
 
@@ -62,6 +67,16 @@ pub(crate) fn free() -> SocketAddr {
 impl Server {
     /// One process of nginx with what `server` says about an address.
     pub(crate) fn nginx(
+        folder: &Path,
+        name: &str,
+        server: impl FnOnce(SocketAddr) -> String,
+    ) -> Self {
+        Self::nginx_on(&core_of(name), folder, name, server)
+    }
+
+    /// The same on cores of choice.
+    pub(crate) fn nginx_on(
+        cores: &str,
         folder: &Path,
         name: &str,
         server: impl FnOnce(SocketAddr) -> String,
@@ -80,18 +95,23 @@ impl Server {
         );
         let file = own.join("nginx.conf");
         fs::write(&file, configuration).unwrap();
-        let mut command = on_its_core("/usr/sbin/nginx", name);
+        let mut command = on_cores("/usr/sbin/nginx", cores);
         command.arg("-e").arg("/dev/null").arg("-c").arg(&file);
         Self::start(command, address)
     }
 
     /// portcullis on one core, with a configuration that says neither where it listens nor where it is controlled.
     pub(crate) fn portcullis(folder: &Path, name: &str, rules: &str) -> Self {
+        Self::portcullis_on(&core_of(name), folder, name, rules)
+    }
+
+    /// The same on cores of choice: it starts a thread for each of them.
+    pub(crate) fn portcullis_on(cores: &str, folder: &Path, name: &str, rules: &str) -> Self {
         let address = free();
         let file = folder.join(format!("{name}.yaml"));
         let text = format!("listen: {address}\ncontrol: {{ listen: null }}\n{rules}");
         fs::write(&file, text).unwrap();
-        let mut command = on_its_core(env!("CARGO_BIN_EXE_portcullis"), name);
+        let mut command = on_cores(env!("CARGO_BIN_EXE_portcullis"), cores);
         command.arg("--config").arg(&file).arg("run");
         Self::start(command, address)
     }
