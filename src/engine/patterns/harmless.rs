@@ -23,7 +23,11 @@ const LONGEST: usize = 240;
 /// How many texts a thread keeps, of all sets together: at most 64 KiB.
 const PLACES: usize = 256;
 
-/// One text. Of all that belong at a place the last one has it.
+/// How many of them belong at the same place. With one alone, two texts that every request of a client has could take each
+/// other's place for ever, and both be searched each time.
+const SHARING: usize = 4;
+
+/// One text. Of all that belong at a place the last few have it.
 #[derive(Clone)]
 struct Entry {
     /// The set that found nothing; 0 where there is no text.
@@ -34,8 +38,20 @@ struct Entry {
     text: [u8; LONGEST],
 }
 
+/// What a thread keeps: `SHARING` entries for each place, all of a place next to each other.
+struct Kept {
+    entries: Vec<Entry>,
+    /// Which of a place's entries the next text takes, wherever it belongs.
+    next: usize,
+}
+
 thread_local! {
-    static ENTRIES: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Kept> = const {
+        RefCell::new(Kept {
+            entries: Vec::new(),
+            next: 0,
+        })
+    };
 }
 
 impl Harmless {
@@ -49,30 +65,34 @@ impl Harmless {
 
     /// Whether the set is known to find nothing in `text` at `place`.
     pub(super) fn knows(&self, place: u32, text: &[u8]) -> bool {
-        let Some(slot) = self.slot(place, text) else {
+        let Some(slot) = Self::slot(text) else {
             return false;
         };
-        let known = ENTRIES.try_with(|entries| {
-            let entries = entries.borrow();
-            let entry = entries.get(slot)?;
-            let kept = entry.text.get(..entry.length)?;
-            Some(entry.set == self.set && entry.place == place && kept == text)
+        let known = KEPT.try_with(|kept| {
+            let kept = kept.borrow();
+            let mut entries = kept.entries.iter().skip(slot * SHARING).take(SHARING);
+            entries.any(|entry| {
+                entry.set == self.set
+                    && entry.place == place
+                    && entry.text.get(..entry.length) == Some(text)
+            })
         });
         // A thread that ends knows nothing any more.
-        known.ok().flatten().unwrap_or(false)
+        known.unwrap_or(false)
     }
 
     /// Notes that the set found nothing in `text` at `place`.
     pub(super) fn learn(&self, place: u32, text: &[u8]) {
-        let Some(slot) = self.slot(place, text) else {
+        let Some(slot) = Self::slot(text) else {
             return;
         };
-        let _ = ENTRIES.try_with(|entries| {
-            let mut entries = entries.borrow_mut();
+        let _ = KEPT.try_with(|kept| {
+            let Kept { entries, next } = &mut *kept.borrow_mut();
             if entries.is_empty() {
                 entries.resize(PLACES, Entry::EMPTY);
             }
-            if let Some(entry) = entries.get_mut(slot)
+            *next = (*next + 1) % SHARING;
+            if let Some(entry) = entries.get_mut(slot * SHARING + *next)
                 && let Some(kept) = entry.text.get_mut(..text.len())
             {
                 kept.copy_from_slice(text);
@@ -83,8 +103,8 @@ impl Harmless {
         });
     }
 
-    /// Where a text of a place is kept; `None` for one that is not kept. Whoever aims at a place only makes us search again.
-    fn slot(&self, place: u32, text: &[u8]) -> Option<usize> {
+    /// Where a text is kept; `None` for one that is not kept. Whoever aims at a place only makes us search again.
+    fn slot(text: &[u8]) -> Option<usize> {
         if text.len() > LONGEST {
             return None;
         }
@@ -94,14 +114,10 @@ impl Harmless {
             text.last_chunk()?,
             middle.first_chunk().unwrap_or(&[0; SHORTEST]),
         ];
-        let mixed = words.into_iter().fold(
-            self.set ^ text.len() as u64 ^ u64::from(place) << 32,
-            |mixed, word| {
-                (mixed.rotate_left(29) ^ u64::from_le_bytes(*word))
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            },
-        );
-        Some((mixed >> 32) as usize % PLACES)
+        let mixed = words.into_iter().fold(text.len() as u64, |mixed, word| {
+            (mixed.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        Some((mixed >> 32) as usize % (PLACES / SHARING))
     }
 }
 
@@ -134,6 +150,20 @@ mod tests {
         }
         assert!(!one.knows(0, &text[1..]));
         assert!(!one.knows(0, &text[..text.len() - 1]));
+    }
+
+    #[test]
+    fn what_each_request_of_a_client_says_is_known_together() {
+        let set = Harmless::new();
+        for n in 0..2_000 {
+            let texts = [1, 2, 3, 4].map(|place| (place, format!("text {place} of client {n}")));
+            for (place, text) in &texts {
+                set.learn(*place, text.as_bytes());
+            }
+            for (place, text) in &texts {
+                assert!(set.knows(*place, text.as_bytes()), "{text}");
+            }
+        }
     }
 
     #[test]
