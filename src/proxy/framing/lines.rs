@@ -223,12 +223,27 @@ pub(in crate::proxy) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Whether these are bytes of a field's value (RFC 9110, 5.5), white space included. All are looked at, so that many are at
-/// a time.
+/// Whether these are bytes of a field's value (RFC 9110, 5.5), white space included. Eight are looked at at a time; only where
+/// one is a control byte are all looked at once more, one by one, since a TAB may be.
 pub(in crate::proxy) fn is_value(bytes: &[u8]) -> bool {
-    bytes
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|&byte| is_value_byte(byte));
+    };
+    let (words, _) = bytes.as_chunks();
+    let has_any = words
         .iter()
-        .fold(true, |all, &byte| all & is_value_byte(byte))
+        .fold(has_control(last), |any, word| any | has_control(word));
+    !has_any || bytes.iter().all(|&byte| is_value_byte(byte))
+}
+
+/// Whether one of eight bytes is below the space or DEL.
+const fn has_control(word: &[u8; 8]) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(*word);
+    let control = word.wrapping_sub(EACH * 0x20) & !word;
+    let other = word ^ (EACH * 0x7f);
+    let delete = other.wrapping_sub(EACH) & !other;
+    (control | delete) & (EACH * 0x80) != 0
 }
 
 const fn is_value_byte(byte: u8) -> bool {
@@ -291,6 +306,22 @@ mod tests {
             line(b"abc\r\n", 3).map(|line| line.map(|line| line.length)),
             Ok(Some(5))
         );
+    }
+
+    #[test]
+    fn a_byte_that_no_value_has_is_seen_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for length in 1..20 {
+                for at in 0..length {
+                    for other in [b'a', b' ', b'~', 0x80, 0xff, b'\t'] {
+                        let mut bytes = vec![other; length];
+                        bytes[at] = byte;
+                        let expected = bytes.iter().all(|&byte| is_value_byte(byte));
+                        assert_eq!(is_value(&bytes), expected, "{bytes:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
