@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::bytes::Regex;
 
 /// Words within a name that say that its value is a secret. `_` stands for whatever joins words.
@@ -84,7 +85,9 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// Whether a text in lower case has a word of secrets in it, however the parts of the word are joined.
 pub(super) fn has_word(lower: &str) -> bool {
     let squeezed = squeezed(lower);
-    SQUEEZED.iter().any(|word| squeezed.contains(&**word))
+    // Nearly every name ends here.
+    let may_have = SIGNS.as_ref().is_none_or(|signs| signs.is_match(&squeezed));
+    may_have && SQUEEZED.iter().any(|word| squeezed.contains(&**word))
 }
 
 /// Whether a value is itself the name of a secret, and no more: of some words, the last must say it (`New password`, not
@@ -116,10 +119,14 @@ static SQUEEZED: LazyLock<[String; WORDS.len()]> = LazyLock::new(|| WORDS.map(sq
 /// Where secrets are that the text itself names, in order and apart: what follows a scheme of credentials (`Bearer …`), the
 /// name of a secret and `=` or `:`, the user's name in a URL, or a segment of a path that says so.
 pub(in crate::event) fn named(text: &[u8]) -> Vec<Range<usize>> {
-    let Some((pairs, segment)) = NAMED.as_ref() else {
+    let (Some((pairs, segment)), Some(signs)) = (NAMED.as_ref(), SIGNS.as_ref()) else {
         // They are constant, so they compile; but if we could not look for secrets, nothing may be shown.
         return std::iter::once(0..text.len()).collect();
     };
+    // Nearly every text ends here. To run the expressions on it would cost more than all the rest of its event.
+    if !signs.is_match(text) {
+        return Vec::new();
+    }
     let mut all = in_path(text, segment);
     let joins = |byte: &u8| byte.is_ascii_whitespace() || b":=>%+@\x0b".contains(byte);
     // Most paths end here: without one of these, nothing else is named.
@@ -266,6 +273,18 @@ fn beginnings(text: &[u8]) -> Vec<usize> {
     all
 }
 
+/// Without one of these no expression in [`NAMED`] matches: the beginnings of all words that are names of secrets, the
+/// schemes of credentials, and what ends a user's name in a URL.
+static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let beginning = |word: &'static str| word.split('_').next().unwrap_or(word);
+    let signs = WORDS.into_iter().map(beginning).chain(WHOLE);
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(signs.chain(["bearer", "basic", "@"]))
+        .ok()
+});
+
 /// What [`named`] looks for: pairs, in which the group `secret` is what must not be shown, and segments of paths, in which
 /// the group `name` is what names the next one.
 static NAMED: LazyLock<Option<(Vec<Regex>, Regex)>> = LazyLock::new(|| {
@@ -307,3 +326,46 @@ static NAMED: LazyLock<Option<(Vec<Regex>, Regex)>> = LazyLock::new(|| {
         Regex::new(&segment).ok()?,
     ))
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text that is left out for want of a sign would not have been found by any expression either.
+    #[test]
+    fn what_names_a_secret_has_a_sign() {
+        let words = WORDS.into_iter().chain(WHOLE);
+        let joined = words.flat_map(|word| ["", "-", "_", " "].map(|by| word.replace('_', by)));
+        let mut texts: Vec<_> = joined
+            .flat_map(|word| {
+                [
+                    format!("{word}=abc123"),
+                    format!("x {}: abc 123", word.to_uppercase()),
+                    format!("name={word}&value=abc123"),
+                    format!("{{\"value\": \"abc123\", \"name\": \"{word}\"}}"),
+                    format!("/reset/{word}/abc123/x"),
+                ]
+            })
+            .collect();
+        let others = [
+            "Basic YWJjOmRlZg==",
+            "BEARER%20abc123",
+            "http://user:abc123@host/",
+            "http%3A%2F%2Fuser:abc123@host",
+            "/auth/keys/abc123",
+            "/private/key/abc123",
+        ];
+        texts.extend(others.map(str::to_owned));
+        let (signs, named_by) = (SIGNS.as_ref().unwrap(), NAMED.as_ref().unwrap());
+        let mut found = 0;
+        for text in &texts {
+            let bytes = text.as_bytes();
+            let pairs = named_by.0.iter().chain([&named_by.1]);
+            if pairs.into_iter().any(|pair| pair.is_match(bytes)) {
+                found += 1;
+                assert!(signs.is_match(bytes), "{text}");
+            }
+        }
+        assert_eq!(found, texts.len());
+    }
+}
