@@ -1,5 +1,7 @@
 //! The gate itself: what is read goes on to hyper as far as it is right.
 
+mod heads;
+
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
@@ -11,8 +13,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::super::chunked::Chunked;
-use super::head::{Body, Head};
-use super::{Peek, TRAILERS, Unsolicited, Wire, Wrong};
+use super::head::Head;
+use super::{Peek, Unsolicited, Wire, Wrong};
 
 /// How much of a head is read at a time, in bytes.
 const PIECE: usize = 4096;
@@ -108,54 +110,12 @@ impl<S: AsyncRead + AsyncWrite + Peek + Unpin> AnswerGate<S> {
         Poll::Ready(Err(refused("Bytes came that nobody asked for.")))
     }
 
-    /// Checks what is held of a head, and reads more of it where that is not all.
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let State::Head(head) = &mut self.state else {
-            return Poll::Ready(Ok(()));
-        };
-        match head.scan(&self.held) {
-            Err(why) => Poll::Ready(Err(self.fail(why))),
-            Ok(Some((length, body))) => {
-                self.clear = length;
-                self.begin(body);
-                Poll::Ready(Ok(()))
-            }
-            Ok(None) => {
-                let read = ready!(self.poll_more(context))?;
-                if read == 0 {
-                    // hyper has seen nothing of the head, and finds that the answer is missing.
-                    self.held.clear();
-                    self.state = State::Failed;
-                } else {
-                    self.wire.answered.store(true, Ordering::Release);
-                }
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-
     /// Reads more behind what is held; 0 at the end.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.held.capacity() - self.held.len() < PIECE / 4 {
             self.held.reserve(PIECE);
         }
         pin!(self.stream.read_buf(&mut self.held)).poll(context)
-    }
-
-    /// A head has passed.
-    fn begin(&mut self, body: Body) {
-        self.state = match body {
-            // The head of the next answer follows; the scan knows that it was an interim one.
-            Body::Interim(next) => State::Head(next),
-            Body::Counted(0) => State::Quiet,
-            Body::Counted(length) => State::Counted(length),
-            Body::Chunked => State::Chunked(Chunked::of_answer(TRAILERS)),
-            Body::UntilClose => State::UntilClose,
-        };
-        if matches!(self.state, State::Quiet) && self.held.len() > self.clear {
-            self.held.truncate(self.clear);
-            self.tell_unsolicited();
-        }
     }
 
     /// How many of these bytes may go on. The others belong to a line that is not whole yet; or to nobody, where the body
@@ -296,6 +256,12 @@ impl<S: AsyncRead + AsyncWrite + Peek + Unpin> AsyncRead for AnswerGate<S> {
             match this.state {
                 State::Quiet => return this.poll_quiet(context, buffer),
                 State::Failed => return Poll::Ready(Ok(())),
+                State::Head(_) if this.held.is_empty() && buffer.remaining() >= PIECE => {
+                    ready!(this.poll_new_head(context, buffer))?;
+                    if buffer.filled().len() > before {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 State::Head(_) => ready!(this.poll_head(context))?,
                 State::Counted(_) | State::Chunked(_) | State::UntilClose => {
                     let was_held = !this.held.is_empty();
