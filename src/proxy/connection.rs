@@ -244,8 +244,14 @@ fn builder(limits: &LimitsConfig) -> http1::Builder {
     builder
         // The time for a head is the gate's, since hyper sees none before it is whole.
         .header_read_timeout(None)
-        .max_headers(limits.headers)
         .max_header_size(limits.head.as_usize())
         .max_buf_size(limits.head.as_usize().max(64 * 1024));
+    // As many as the gate lets through. To be told so of no more than it has room for anyway costs hyper the room.
+    if limits.headers > ROOM {
+        builder.max_headers(limits.headers);
+    }
     builder
 }
+
+/// How many headers hyper has room for where nothing else is said.
+const ROOM: usize = 100;
