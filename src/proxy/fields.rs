@@ -30,6 +30,10 @@ pub(super) fn folded(name: &HeaderName) -> Cow<'_, str> {
 /// Whether a field belongs to one connection (RFC 9110, 7.6.1), only ever meant one (`Proxy-Connection`), or turns into
 /// an environment variable behind us (`Proxy`, CVE-2016-5385).
 pub(super) fn is_hop_by_hop(folded: &str) -> bool {
+    // Most names end here: it is asked of every header of every message.
+    if !folded.starts_with(['c', 'h', 'k', 'p', 't', 'u']) {
+        return false;
+    }
     folded.starts_with("proxy-")
         || matches!(
             folded,

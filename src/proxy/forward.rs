@@ -6,12 +6,15 @@
 //! for the client is right. Of the headers beside the list only those go on that balancers write with it
 //! ([`BESIDE_THE_LIST`]): any other `X-Forwarded-*` passes through most of them as their client wrote it.
 
+use std::borrow::Cow;
+use std::fmt::Write;
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
+use bytes::{BufMut, BytesMut};
+use http::header::{EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 
 use super::clients_config::{BESIDE_THE_LIST, FieldName, ForwardIdentity, IdentityHeader};
-use super::fields::{folded, is_end_to_end, is_forwarding};
+use super::fields::{folded, is_end_to_end, is_forwarding, is_hop_by_hop};
 use super::identity::{Trust, Way, X_FORWARDED_FOR, last_forwarded};
 use crate::event::EventId;
 
@@ -20,61 +23,97 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Tells the upstream who asked, for what, by which scheme, and under which id. Nothing else in `headers` says any of it
-/// afterwards.
+/// How many headers are added at most.
+const OURS: usize = 8;
+
+/// How long the text of what is written anew usually is, in bytes.
+const USUAL_TEXT: usize = 192;
+
+/// How proxies on the way call us.
+const PSEUDONYM: &str = "1.1 portcullis";
+
+/// The headers of a request as the upstream gets them: without what belongs to one connection, and without `Expect`, which
+/// was met here; with who asked, for what, by which scheme, and under which id. Nothing else in them says any of that.
+///
+/// They are written in one pass over those that were `sent`: a head that is copied, then cut and then added to is taken
+/// apart and put together three times.
 pub(super) fn describe(
-    headers: &mut HeaderMap,
+    sent: &HeaderMap,
     trust: &Trust,
     way: &Way<'_>,
     (scheme, id): (&'static str, EventId),
-) {
-    let told = elements_of_forwarded(headers, way);
-    strip_spoofed(headers, trust, way);
-    for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_REQUEST_ID] {
-        // Of several lines one is a client's.
-        if headers.get_all(&name).iter().nth(1).is_some() {
-            headers.remove(name);
+) -> HeaderMap {
+    let mut headers = HeaderMap::try_with_capacity(sent.len() + OURS).unwrap_or_default();
+    for (name, value) in sent {
+        if goes_on(name, sent, trust, way) {
+            headers.append(name, value.clone());
+        }
+    }
+    if way.believed.is_some() {
+        for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_REQUEST_ID] {
+            // Of several lines one is a client's.
+            if headers.get_all(&name).iter().nth(1).is_some() {
+                headers.remove(name);
+            }
         }
     }
     headers
         .entry(X_FORWARDED_PROTO)
         .or_insert(HeaderValue::from_static(scheme));
-    if let Some(host) = headers.get(HOST).cloned() {
-        headers.entry(X_FORWARDED_HOST).or_insert(host);
+    if let Some(host) = sent.get(HOST) {
+        let entry = headers.entry(X_FORWARDED_HOST);
+        entry.or_insert_with(|| host.clone());
     }
     headers.entry(X_REQUEST_ID).or_insert_with(|| id_value(id));
-    let as_list = |headers: &mut HeaderMap| {
-        let addresses: Vec<_> = way.addresses().map(|address| address.to_string()).collect();
-        insert(headers, X_FORWARDED_FOR, &addresses.join(", "));
+    name_client(&mut headers, sent, trust, way);
+    if sent.contains_key(VIA) {
+        continue_list(&mut headers, VIA, PSEUDONYM);
+    } else {
+        headers.insert(VIA, HeaderValue::from_static(PSEUDONYM));
+    }
+    headers
+}
+
+/// Says who asked, in the headers that are to say so.
+fn name_client(headers: &mut HeaderMap, sent: &HeaderMap, trust: &Trust, way: &Way<'_>) {
+    let mut text = BytesMut::with_capacity(USUAL_TEXT);
+    let as_list = |headers: &mut HeaderMap, text: &mut BytesMut| {
+        for (at, address) in way.addresses().enumerate() {
+            separate(text, at);
+            write_address(text, address);
+        }
+        insert(headers, X_FORWARDED_FOR, text);
     };
-    let as_forwarded = |headers: &mut HeaderMap| {
-        let elements = forwarded(told, way, &parameters(headers));
-        insert(headers, FORWARDED, &elements.join(", "));
+    let as_forwarded = |headers: &mut HeaderMap, text: &mut BytesMut| {
+        write_forwarded(text, elements_of_forwarded(sent, way), way, headers);
+        insert(headers, FORWARDED, text);
+    };
+    let by_name = |headers: &mut HeaderMap, text: &mut BytesMut, name: &HeaderName| {
+        write_address(text, way.client);
+        insert(headers, name.clone(), text);
     };
     match trust.forward_as() {
         ForwardIdentity::Both => {
-            as_list(headers);
-            as_forwarded(headers);
+            as_list(headers, &mut text);
+            as_forwarded(headers, &mut text);
             if let (Some(IdentityHeader::Header(FieldName(name))), 1..) =
                 (way.believed, way.entries)
             {
-                insert(headers, name.clone(), &way.client.to_string());
+                by_name(headers, &mut text, name);
             }
         }
-        ForwardIdentity::XForwardedFor => as_list(headers),
-        ForwardIdentity::Forwarded => as_forwarded(headers),
-        ForwardIdentity::Header(FieldName(name)) => {
-            insert(headers, name.clone(), &way.client.to_string());
-        }
+        ForwardIdentity::XForwardedFor => as_list(headers, &mut text),
+        ForwardIdentity::Forwarded => as_forwarded(headers, &mut text),
+        ForwardIdentity::Header(FieldName(name)) => by_name(headers, &mut text, name),
         ForwardIdentity::None => {}
     }
-    continue_list(headers, VIA, "1.1 portcullis");
 }
 
-/// Removes every header that is ours to write or that `clients.strip` names, but for what a believed peer writes beside
-/// the header that names the client; and every header whose name folds to one that matters without being it.
-fn strip_spoofed(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>) {
-    let is_kept = |name: &HeaderName| match (name.as_str(), way.believed) {
+/// Whether a header that was `sent` goes on. Not every header that is ours to write or that `clients.strip` names, but for
+/// what a believed peer writes beside the header that names the client; nor one whose name folds to one that matters
+/// without being it.
+fn goes_on(name: &HeaderName, sent: &HeaderMap, trust: &Trust, way: &Way<'_>) -> bool {
+    let is_kept = || match (name.as_str(), way.believed) {
         ("via", _) | ("x-request-id", Some(_)) => true,
         ("x-forwarded-for" | "forwarded", _) => false,
         // Whoever writes the one list need not guard what belongs to the other; and `Forwarded` tells the scheme itself.
@@ -83,21 +122,12 @@ fn strip_spoofed(headers: &mut HeaderMap, trust: &Trust, way: &Way<'_>) {
         ("x-forwarded-proto", Some(IdentityHeader::Header(_))) => true,
         _ => false,
     };
-    let is_spoofed = |name: &HeaderName| {
-        let folded = folded(name);
-        let is_odd = folded != name.as_str();
-        (is_forwarding(&folded) && (is_odd || !is_kept(name)))
-            || trust.strips(&folded)
-            || (is_odd && (is_end_to_end(&folded) || headers.contains_key(&*folded)))
-    };
-    let gone: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_spoofed(name))
-        .cloned()
-        .collect();
-    for name in gone {
-        headers.remove(name);
-    }
+    let folded = folded(name);
+    let is_odd = matches!(folded, Cow::Owned(_));
+    let is_spoofed = (is_forwarding(&folded) && (is_odd || !is_kept()))
+        || trust.strips(&folded)
+        || (is_odd && (is_end_to_end(&folded) || sent.contains_key(&*folded)));
+    !is_spoofed && !is_hop_by_hop(&folded) && name != EXPECT
 }
 
 impl Way<'_> {
@@ -122,44 +152,100 @@ fn elements_of_forwarded(headers: &HeaderMap, way: &Way<'_>) -> Option<Vec<Strin
     let elements = written.into_iter().zip(way.addresses());
     let elements = elements.map(|(element, address)| {
         let element = std::str::from_utf8(element).ok().filter(is_closed);
-        element.map_or_else(|| node(address), Into::into)
+        element.map_or_else(
+            || {
+                let mut text = BytesMut::new();
+                write_node(&mut text, address);
+                String::from_utf8_lossy(&text).into_owned()
+            },
+            Into::into,
+        )
     });
     Some(elements.collect())
 }
 
-/// `Forwarded`, element by element: what trusted proxies `told`, or what is known of the way, and our own.
-fn forwarded(told: Option<Vec<String>>, way: &Way<'_>, parameters: &str) -> Vec<String> {
-    let Some(mut elements) = told else {
-        let mut known: Vec<_> = way.addresses().map(node).collect();
-        if let Some(first) = known.first_mut() {
-            first.push_str(parameters);
+/// `Forwarded`, element by element: what trusted proxies `told`, or what is known of the way, and our own. Who asked first
+/// asked for what `headers` say, or we did.
+fn write_forwarded(
+    text: &mut BytesMut,
+    told: Option<Vec<String>>,
+    way: &Way<'_>,
+    headers: &HeaderMap,
+) {
+    let Some(elements) = told else {
+        for (at, address) in way.addresses().enumerate() {
+            separate(text, at);
+            write_node(text, address);
+            if at == 0 {
+                write_parameters(text, headers);
+            }
         }
-        return known;
+        return;
     };
-    elements.push(node(way.peer) + parameters);
-    elements
+    for element in elements {
+        text.put_slice(element.as_bytes());
+        text.put_slice(b", ");
+    }
+    write_node(text, way.peer);
+    write_parameters(text, headers);
+}
+
+/// What stands between the element of a list at a place and the one before.
+fn separate(text: &mut BytesMut, at: usize) {
+    if at > 0 {
+        text.put_slice(b", ");
+    }
 }
 
 /// An address as `Forwarded` writes it (RFC 7239, 6).
-fn node(address: IpAddr) -> String {
+fn write_node(text: &mut BytesMut, address: IpAddr) {
+    text.put_slice(b"for=");
+    let is_bare = address.is_ipv4();
+    if !is_bare {
+        text.put_slice(b"\"[");
+    }
+    write_address(text, address);
+    if !is_bare {
+        text.put_slice(b"]\"");
+    }
+}
+
+fn write_address(text: &mut BytesMut, address: IpAddr) {
     match address {
-        IpAddr::V4(address) => format!("for={address}"),
-        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    text.put_u8(b'.');
+                }
+                if octet > 99 {
+                    text.put_u8(b'0' + octet / 100);
+                }
+                if octet > 9 {
+                    text.put_u8(b'0' + octet / 10 % 10);
+                }
+                text.put_u8(b'0' + octet % 10);
+            }
+        }
+        IpAddr::V6(address) => {
+            // Nothing can go wrong: the buffer grows.
+            let _ = write!(text, "{address}");
+        }
     }
 }
 
 /// What `X-Forwarded-Host` and `X-Forwarded-Proto` say, as parameters of `Forwarded`; what cannot be quoted is left out.
-fn parameters(headers: &HeaderMap) -> String {
-    let plain = |name: HeaderName| {
-        let text = headers.get(name)?.to_str().ok()?;
-        (!text.contains(['"', '\\'])).then_some(text)
-    };
-    let host = plain(X_FORWARDED_HOST)
-        .map(|host| format!(";host=\"{host}\""))
-        .unwrap_or_default();
+fn write_parameters(text: &mut BytesMut, headers: &HeaderMap) {
+    let value = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let is_plain = |text: &&str| !text.bytes().any(|byte| matches!(byte, b'"' | b'\\'));
+    if let Some(host) = value(X_FORWARDED_HOST).filter(is_plain) {
+        text.put_slice(b";host=\"");
+        text.put_slice(host.as_bytes());
+        text.put_u8(b'"');
+    }
     let is_token = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let proto = plain(X_FORWARDED_PROTO).filter(is_token).unwrap_or("http");
-    format!("{host};proto={proto}")
+    let proto = value(X_FORWARDED_PROTO).filter(is_token).unwrap_or("http");
+    text.put_slice(b";proto=");
+    text.put_slice(proto.as_bytes());
 }
 
 /// The id as a header value.
@@ -180,8 +266,9 @@ fn continue_list(headers: &mut HeaderMap, name: HeaderName, element: &str) {
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+/// Takes the value out of `text`, so that all values have one piece of memory.
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &mut BytesMut) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
         headers.insert(name, value);
     }
 }

@@ -6,7 +6,8 @@
 //! ends the reading: the last proxy before it is then all that is known, and the request counts as that proxy's, though
 //! proxies by themselves are not counted: else a client that makes the header unreadable would escape every limit.
 
-use std::collections::HashSet;
+mod names;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{FORWARDED, HOST, HeaderName};
@@ -17,6 +18,7 @@ use super::clients_config::{ClientsConfig, FieldName, ForwardIdentity, IdentityH
 use super::fields::folded;
 use crate::config::Cidr;
 use crate::request::{ClientIdentity, IdentitySource, Standing};
+use names::Names;
 
 /// `X-Forwarded-For`, the header that most proxies write.
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,7 +30,7 @@ pub struct Trust {
     general: Model,
     hosts: Vec<(String, Model)>,
     /// The folded names of headers of which no copy goes on.
-    strip: HashSet<String>,
+    strip: Names,
     forward_as: ForwardIdentity,
     ipv6_prefix: u8,
 }
@@ -86,9 +88,7 @@ impl Trust {
         let strip = config.strip.iter().chain(read).chain(written);
         Self {
             trusted: config.trusted.clone(),
-            strip: strip
-                .map(|FieldName(name)| folded(name).into_owned())
-                .collect(),
+            strip: Names::new(strip.map(|FieldName(name)| folded(name).into_owned())),
             forward_as: config.forward_identity_as.clone(),
             ipv6_prefix: config.ipv6_prefix,
             general,

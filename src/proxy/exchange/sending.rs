@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::header::{HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::super::body::{HoldError, Progress, UpstreamBody, hold};
 use super::super::buffered::Held;
-use super::super::fields::strip_hop_by_hop;
+use super::super::config::Balance;
 use super::super::respond::{Refusal, is_switched};
 use super::super::upstream::{Lease, hash, send};
 use super::super::{forward, tunnel};
@@ -71,20 +71,16 @@ impl Exchange<'_> {
         request.uri_mut().clone_from(&head.uri);
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
-        headers.clone_from(&head.headers);
-        strip_hop_by_hop(headers);
-        // Met here, where it is known whether the body is wanted; the upstream gets the body without being asked.
-        headers.remove(EXPECT);
+        *headers = forward::describe(&head.headers, trust, &way, (scheme, self.id));
+        let trust = &self.serving.trust;
+        let way = trust.way(self.client.peer, &head.uri, &head.headers);
+        let scheme = self.client.encryption.map_or("http", |_| "https");
         if self.tunnel.is_some() {
             tunnel::upgrade(headers);
         }
         if is_chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        let trust = &self.serving.trust;
-        let way = trust.way(self.client.peer, &head.uri, &head.headers);
-        let scheme = self.client.encryption.map_or("http", |_| "https");
-        forward::describe(headers, trust, &way, (scheme, self.id));
         // HTTP/1.0 may come without a Host, HTTP/1.1 must not go without one.
         if !headers.contains_key(HOST)
             && let Some(server) = self.site.upstream.config.servers.first()

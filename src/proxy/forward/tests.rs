@@ -20,13 +20,11 @@ fn described(yaml: &str, peer: &str, lines: &[(&str, &str)]) -> HeaderMap {
     let yaml = format!("{{ trusted_proxies: [10.0.0.0/8, '2001:db8::/32'], {yaml} }}");
     let config: ClientsConfig = serde_yaml::from_str(&yaml).expect("a section");
     let trust = Trust::new(&config);
-    let mut headers = headers(lines);
-    let sent = headers.clone();
+    let sent = headers(lines);
     let peer = peer.parse().expect("an address");
     let way = trust.way(peer, &Uri::from_static("/"), &sent);
     let id = IdSource::new().expect("randomness").next(0);
-    describe(&mut headers, &trust, &way, ("http", id));
-    headers
+    describe(&sent, &trust, &way, ("http", id))
 }
 
 fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
