@@ -14,7 +14,7 @@ use super::super::body::{HoldError, Progress, UpstreamBody, hold};
 use super::super::buffered::Held;
 use super::super::config::Balance;
 use super::super::respond::{Refusal, is_switched};
-use super::super::upstream::{Lease, hash, send};
+use super::super::upstream::{Lease, Outgoing, hash, send};
 use super::super::{forward, tunnel};
 use super::Exchange;
 use crate::engine::Permit;
@@ -49,9 +49,14 @@ impl Exchange<'_> {
         let Some(_place) = in_flight.enter(most) else {
             return Err(Refusal::Busy);
         };
-        let request = self.request_for_upstream(head, body);
         let (pool, upstream) = (&self.core.pool, &self.site.upstream);
-        let client = hash_of(&self.client);
+        let client = match upstream.config.balance {
+            Balance::ClientHash => hash_of(&self.client),
+            Balance::RoundRobin | Balance::LeastLoaded => 0,
+        };
+        let request = self.request_for_upstream(head, body);
+        let again = || self.request_for_upstream(head, UpstreamBody::empty());
+        let request = Outgoing::new(request, &again);
         let (response, lease) = send(permit, pool, upstream, client, request, &progress).await?;
         let is_switched = self.tunnel.is_some() && is_switched(response.status());
         if response.status().is_informational() && !is_switched {

@@ -1,7 +1,8 @@
 //! One connection to the upstream. Whoever owns it keeps it open; dropped, it is closed, whatever is under way on it.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant as StdInstant};
 
 use http::header::UPGRADE;
 use http::{Method, Request, Response};
@@ -10,9 +11,9 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::super::body::UpstreamBody;
+use super::super::body::{Progress, UpstreamBody};
 use super::super::clock;
 use super::super::config::ServerUrl;
 use super::super::framing::answer::{self, AnswerGate, MAX_FIELDS, MAX_HEAD, Unsolicited};
@@ -21,6 +22,7 @@ use super::balance::Upstream;
 use super::server::ServerState;
 use super::shared::Stream;
 use super::wire::Wire;
+use super::within_by;
 
 /// The most bytes of an answer that wait in memory for a client that is slow to read them.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -32,9 +34,14 @@ const _: () = assert!(MAX_HEAD <= MAX_BUFFER, "a head that may be must fit");
 pub(super) struct Connection {
     sender: Sender,
     server: Arc<ServerState>,
-    made: Instant,
+    made: StdInstant,
     wire: Arc<answer::Wire>,
+    /// For the time that answers may take, from the first request on.
+    timer: Option<Pin<Box<Sleep>>>,
 }
+
+/// What has become of a request: the head of its answer, or an error.
+pub(super) type Sent = Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>>;
 
 #[derive(Debug)]
 enum Sender {
@@ -79,6 +86,7 @@ impl Connection {
             server: Arc::clone(server),
             made: clock::now(),
             wire,
+            timer: None,
         })
     }
 
@@ -89,14 +97,23 @@ impl Connection {
             server: Arc::clone(server),
             made: clock::now(),
             wire: Arc::default(),
+            timer: None,
         }
     }
 
-    /// Sends a request and waits for the head of its answer. An error that still has the request has sent nothing of it.
+    /// Sends a request and waits for the head of its answer, `longest` at most. An error that still has the request has sent
+    /// nothing of it.
     pub(super) async fn send(
         &mut self,
-        request: Request<UpstreamBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+        request: Box<Request<UpstreamBody>>,
+        longest: Duration,
+        progress: &Progress,
+    ) -> Result<Sent, Refusal> {
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + longest)))
+            .as_mut();
+        let server = &self.server.url;
         match &mut self.sender {
             Sender::Http1(sender, _) => {
                 if request.headers().contains_key(UPGRADE) {
@@ -104,9 +121,14 @@ impl Connection {
                 } else {
                     self.wire.expect_answer(*request.method() == Method::HEAD);
                 }
-                sender.try_send_request(request).await
+                let answer = pin!(sender.try_send_request(*request));
+                within_by(timer, longest, server, progress, answer).await
             }
-            Sender::Http2(stream) => stream.send(request).await,
+            Sender::Http2(stream) => {
+                // Boxed, so that it takes no room where it is not spoken.
+                let mut answer = Box::pin(stream.send(*request));
+                within_by(timer, longest, server, progress, answer.as_mut()).await
+            }
         }
     }
 
@@ -145,7 +167,7 @@ impl Connection {
     }
 
     /// When it was made.
-    pub(super) const fn made(&self) -> Instant {
+    pub(super) const fn made(&self) -> StdInstant {
         self.made
     }
 

@@ -14,13 +14,16 @@ mod server;
 mod shared;
 mod wire;
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 pub use self::balance::Upstream;
 pub(super) use self::balance::hash;
@@ -52,11 +55,32 @@ pub fn compile(config: &UpstreamConfig, load: &mut Load<'_>) -> Result<Upstream,
     Ok(Upstream::new(config.clone(), servers, trusting))
 }
 
+/// A request on its way to a server. Boxed, because it is handed on from one future to the next.
+pub(super) struct Outgoing<'r> {
+    request: Box<Request<UpstreamBody>>,
+    /// Makes it anew, for one that has a safe method and no body. It is made then, since hardly any is sent twice.
+    again: Option<Again<'r>>,
+}
+
+/// Makes a request that has no body.
+type Again<'r> = &'r (dyn Fn() -> Request<UpstreamBody> + Sync);
+
 /// A request that got no answer from a server.
 struct Failed {
     refusal: Refusal,
     /// The request, where it may be sent to another server.
-    again: Option<Request<UpstreamBody>>,
+    again: Option<Box<Request<UpstreamBody>>>,
+}
+
+impl<'r> Outgoing<'r> {
+    /// A request, and how it is made `again` if it may be.
+    pub(super) fn new(request: Request<UpstreamBody>, again: Again<'r>) -> Self {
+        let is_repeatable = request.body().is_empty() && request.method().is_safe();
+        Self {
+            request: Box::new(request),
+            again: is_repeatable.then_some(again),
+        }
+    }
 }
 
 /// Sends a permitted request of `client` to the upstream and waits for the head of its answer.
@@ -69,25 +93,26 @@ pub(super) async fn send(
     pool: &Arc<Pool>,
     upstream: &Upstream,
     client: u64,
-    mut request: Request<UpstreamBody>,
+    mut outgoing: Outgoing<'_>,
     progress: &Arc<Progress>,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let mut tried = Vec::new();
+    let again = outgoing.again;
     loop {
         let now = clock::now();
         let Some(server) = upstream.choose(client, &tried, now) else {
             return Err(Refusal::Unreachable("no server is configured".into()));
         };
         let attempt = server.attempt(now);
-        let failed = match attempt_on(pool, upstream, attempt, request, progress).await {
+        let failed = match attempt_on(pool, upstream, attempt, outgoing, progress).await {
             Ok(answered) => return Ok(answered),
             Err(failed) => failed,
         };
         tried.push(server.id);
         let may_retry = tried.len() <= upstream.config.retries;
         let is_another = || upstream.choose(client, &tried, clock::now()).is_some();
-        request = match failed.again {
-            Some(again) if may_retry && is_another() => again,
+        outgoing = match failed.again {
+            Some(request) if may_retry && is_another() => Outgoing { request, again },
             _ => return Err(failed.refusal),
         };
     }
@@ -98,57 +123,53 @@ async fn attempt_on(
     pool: &Arc<Pool>,
     upstream: &Upstream,
     attempt: Attempt,
-    mut request: Request<UpstreamBody>,
+    outgoing: Outgoing<'_>,
     progress: &Arc<Progress>,
 ) -> Result<(Response<Incoming>, Lease), Box<Failed>> {
     let config = &upstream.config;
     let longest = config.first_byte_timeout.get();
-    let server = Arc::clone(attempt.server());
-    let is_repeatable = request.body().is_empty() && request.method().is_safe();
+    let Outgoing { mut request, again } = outgoing;
     // A connection that becomes something else is made for it.
-    let is_own = request.headers().contains_key(UPGRADE);
-    while !is_own && let Some(mut connection) = pool.take(&server, config) {
-        let copy = is_repeatable.then(|| copy_of(&request));
-        let sent = within(longest, &server.url, progress, connection.send(request)).await;
+    let mut is_own = request.headers().contains_key(UPGRADE);
+    loop {
+        let server = attempt.server();
+        let used = (!is_own).then(|| pool.take(server, config)).flatten();
+        let is_used = used.is_some();
+        let mut connection = match used {
+            Some(connection) => connection,
+            // Boxed, so that it takes no room in all the requests for which there is a connection.
+            None => match Box::pin(pool.open(server, upstream)).await {
+                Ok(connection) => connection,
+                Err(why) => return Err(fails(pool, config, &attempt, why, Some(request))),
+            },
+        };
+        let sent = connection.send(request, longest, progress).await;
         let mut error = match sent {
             Ok(Ok(response)) => {
-                return begun(pool, upstream, attempt, connection, response, progress).await;
+                return begun(pool, upstream, attempt, connection, response, progress);
             }
             Ok(Err(error)) => error,
             Err(silent) => return Err(fails(pool, config, &attempt, silent, None)),
         };
-        match (error.take_message(), copy) {
+        let unsent = error.take_message().map(Box::new);
+        request = match (unsent, again) {
             // One that carries many requests may be there yet though it takes no more of them.
-            (Some(unsent), _) if config.http2 => {
-                request = unsent;
-                break;
+            (Some(unsent), _) if is_used => {
+                is_own |= config.http2;
+                unsent
             }
-            (Some(unsent), _) => request = unsent,
-            (None, Some(copy)) if !connection.wire().has_answered() => {
-                request = copy;
-                break;
+            (None, Some(again)) if is_used && !connection.wire().has_answered() => {
+                is_own = true;
+                Box::new(again())
             }
-            (None, _) => {
+            (unsent, again) => {
+                let is_another = !is_used && config.retries > 0 && config.servers.len() > 1;
+                let again = again.filter(|_| is_another && !connection.wire().has_answered());
+                let again = unsent.or_else(|| again.map(|again| Box::new(again())));
                 let why = broken(&connection, progress, error.error());
-                return Err(fails(pool, config, &attempt, why, None));
+                return Err(fails(pool, config, &attempt, why, again));
             }
-        }
-    }
-    let mut connection = match pool.open(&server, upstream).await {
-        Ok(connection) => connection,
-        Err(why) => return Err(fails(pool, config, &attempt, why, Some(request))),
-    };
-    let may_be_sent_again = is_repeatable && config.retries > 0 && config.servers.len() > 1;
-    let copy = may_be_sent_again.then(|| copy_of(&request));
-    match within(longest, &server.url, progress, connection.send(request)).await {
-        Ok(Ok(response)) => begun(pool, upstream, attempt, connection, response, progress).await,
-        Ok(Err(mut error)) => {
-            let again = error.take_message();
-            let again = again.or(copy.filter(|_| !connection.wire().has_answered()));
-            let why = broken(&connection, progress, error.error());
-            Err(fails(pool, config, &attempt, why, again))
-        }
-        Err(silent) => Err(fails(pool, config, &attempt, silent, None)),
+        };
     }
 }
 
@@ -158,7 +179,7 @@ fn fails(
     config: &UpstreamConfig,
     attempt: &Attempt,
     refusal: Refusal,
-    again: Option<Request<UpstreamBody>>,
+    again: Option<Box<Request<UpstreamBody>>>,
 ) -> Box<Failed> {
     if refusal.is_upstream_fault()
         && let Some(change) = attempt.failed(&config.breaker, clock::now())
@@ -169,7 +190,7 @@ fn fails(
 }
 
 /// An answer whose body has not gone wrong as far as it came with the head.
-async fn begun(
+fn begun(
     pool: &Arc<Pool>,
     upstream: &Upstream,
     attempt: Attempt,
@@ -181,7 +202,7 @@ async fn begun(
         pool.tell(attempt.server(), change, "requests");
     }
     let mut lease = Lease::new(pool, attempt, connection, progress, &upstream.config);
-    match lease.begin(response.body_mut()).await {
+    match lease.begin(response.body_mut()) {
         Ok(()) => Ok((response, lease)),
         Err(error) => Err(Box::new(Failed {
             refusal: broken(lease.connection(), lease.progress(), &error),
@@ -213,40 +234,46 @@ async fn within<T>(
     progress: &Progress,
     answer: impl Future<Output = T>,
 ) -> Result<T, Refusal> {
-    let mut answer = std::pin::pin!(answer);
-    // A request that was whole before has been waited for by nobody yet.
-    let begun = Instant::now();
-    let mut deadline = begun + longest;
-    loop {
-        if let Ok(answer) = timeout_at(deadline, &mut answer).await {
-            return Ok(answer);
-        }
-        let now = Instant::now();
-        let ends = begun.max(progress.moved()) + longest;
-        deadline = if ends > now {
-            ends
-        } else if progress.waits_for_client() && !progress.has_ended() {
-            // Whatever comes from now on moves the end at least as far.
-            now + longest
-        } else {
-            return Err(Refusal::SilentUpstream(server.to_string()));
-        };
-    }
+    let (timer, answer) = (pin!(sleep_until(Instant::now())), pin!(answer));
+    within_by(timer, longest, server, progress, answer).await
 }
 
-/// A request to be sent again: everything but extensions, which nobody but hyper reads.
-fn copy_of(request: &Request<UpstreamBody>) -> Request<UpstreamBody> {
-    let mut copy = Request::new(UpstreamBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy
+/// The same by a timer that was used before: to put off one costs less than to make one.
+async fn within_by<T>(
+    mut timer: Pin<&mut Sleep>,
+    longest: Duration,
+    server: &ServerUrl,
+    progress: &Progress,
+    mut answer: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Refusal> {
+    // A request that was whole before has been waited for by nobody yet.
+    let begun = Instant::now();
+    timer.as_mut().reset(begun + longest);
+    poll_fn(move |context| {
+        loop {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(Ok(answer));
+            }
+            ready!(timer.as_mut().poll(context));
+            let now = Instant::now();
+            let ends = begun.max(progress.moved()) + longest;
+            let deadline = if ends > now {
+                ends
+            } else if progress.waits_for_client() && !progress.has_ended() {
+                // Whatever comes from now on moves the end at least as far.
+                now + longest
+            } else {
+                return Poll::Ready(Err(Refusal::SilentUpstream(server.to_string())));
+            };
+            timer.as_mut().reset(deadline);
+        }
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{sleep, sleep_until};
+    use tokio::time::sleep;
 
     use super::*;
 

@@ -1,10 +1,9 @@
 //! The idle connections of one core.
 
-use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,13 +30,13 @@ const MAX_IDLE: usize = 256;
 pub(in crate::proxy) struct Pool {
     proxy: Arc<Proxy>,
     /// By their servers.
-    idle: Mutex<HashMap<u64, VecDeque<Idle>>>,
+    idle: Mutex<BTreeMap<u64, VecDeque<Idle>>>,
     /// Those that carry many requests.
     shared: Mutex<OfServers>,
 }
 
 /// Connections that carry many requests, by their servers, each with how long it is kept idle.
-type OfServers = HashMap<u64, Vec<(Arc<Shared>, Duration)>>;
+type OfServers = BTreeMap<u64, Vec<(Arc<Shared>, Duration)>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -155,7 +154,7 @@ impl Pool {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, VecDeque<Idle>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, VecDeque<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -185,12 +184,12 @@ impl Lease {
 
     /// Takes what of the answer's body came with its head. What is wrong there can still be refused, since the client has
     /// got nothing yet.
-    pub(super) async fn begin(&mut self, body: &mut Incoming) -> hyper::Result<()> {
-        let now = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
-            Poll::Ready(frame) => Poll::Ready(frame),
-            Poll::Pending => Poll::Ready(None),
-        });
-        self.first = now.await.transpose()?;
+    pub(super) fn begin(&mut self, body: &mut Incoming) -> hyper::Result<()> {
+        // Whoever reads the rest asks again, and is woken.
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(&mut context) {
+            self.first = frame.transpose()?;
+        }
         Ok(())
     }
 
@@ -211,7 +210,7 @@ impl Lease {
 
     /// The address of the server that answered.
     pub(in crate::proxy) fn server(&self) -> Arc<str> {
-        self.connection.server().authority().into()
+        Arc::clone(self.attempt.server().name())
     }
 
     /// Why the request's body failed, if it did.

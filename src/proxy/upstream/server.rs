@@ -21,6 +21,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub(super) struct ServerState {
     pub(super) url: ServerUrl,
+    /// Its address, as it is told of each answer.
+    name: Arc<str>,
     /// The key of its connections in a pool.
     pub(super) id: u64,
     base: Instant,
@@ -58,6 +60,7 @@ impl ServerState {
     /// A server of which nothing is known, at `now`.
     pub(super) fn new(url: ServerUrl, now: Instant) -> Self {
         Self {
+            name: url.authority().into(),
             url,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             base: now,
@@ -69,6 +72,11 @@ impl ServerState {
             is_ill: AtomicBool::new(false),
             contrary: AtomicU32::new(0),
         }
+    }
+
+    /// Its address, `HOST:PORT`.
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// How many requests it has.
