@@ -22,7 +22,7 @@ use super::connections::OwnPlace;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Refused, Turn, Turns};
 use super::judge;
-use super::receive::{Unread, is_grpc, receive};
+use super::receive::{Received, Unread, is_grpc, receive};
 use super::report::Report;
 use super::respond::{Refusal, is_switched, refuse, seems_tunnelled};
 use super::routes::{Ambiguous, Site};
@@ -156,13 +156,19 @@ impl Exchange<'_> {
             self.tunnel = Some(place);
         }
         let (site, proxy) = (&self.site, &*self.core.proxy);
-        let mut received = match receive(&head.headers, body, need, site, proxy).await {
+        // Boxed like all that not every request goes through: what is nested here is moved with each request.
+        let received = if body.is_end_stream() {
+            Ok(Received::nothing())
+        } else {
+            Box::pin(receive(&head.headers, body, need, site, proxy)).await
+        };
+        let mut received = match received {
             Ok(received) => received,
             Err(refusal) => return Err(refused(refusal, Some(evaluation))),
         };
         let is_held = received.is_held;
         if let Some(form) = received.form.take() {
-            return self.run_form(head, *form, is_held, evaluation).await;
+            return Box::pin(self.run_form(head, *form, is_held, evaluation)).await;
         }
         // Given back when the upstream has answered, and so has taken what is held.
         let _held = received.held.take();
@@ -172,7 +178,7 @@ impl Exchange<'_> {
         let evaluation = match &received.judged {
             Some(bytes) => {
                 let body = (bytes.clone(), received.decoded.take());
-                self.judge_body(head, body, evaluation).await?
+                Box::pin(self.judge_body(head, body, evaluation)).await?
             }
             None => evaluation,
         };
@@ -193,8 +199,10 @@ impl Exchange<'_> {
         let (_, mut evaluation) = permit(evaluation)?;
         self.report.findings(&self.core.proxy, &evaluation, head);
         if is_switched(response.status()) {
-            let switched = self.switch(head, response, lease, &mut evaluation).await;
-            return switched.map_err(|refusal| refused(refusal, Some(evaluation)));
+            let switched = self.switch(head, response, lease, &mut evaluation);
+            return Box::pin(switched)
+                .await
+                .map_err(|refusal| refused(refusal, Some(evaluation)));
         }
         if http2::asked_for_tunnel(head) && seems_tunnelled(response.status()) {
             // Its client would take the answer for the tunnel.

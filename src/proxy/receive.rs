@@ -76,7 +76,7 @@ enum Rest {
     },
 }
 
-/// Reads as much of `body` as the chain needs, within the limits.
+/// Reads as much of `body`, which is not empty, as the chain needs, within the limits.
 pub(super) async fn receive(
     headers: &HeaderMap,
     mut body: ClientRequest,
@@ -85,9 +85,6 @@ pub(super) async fn receive(
     proxy: &Proxy,
 ) -> Result<Received, Refusal> {
     let limits = &*site.limits;
-    if body.is_end_stream() {
-        return Ok(Received::nothing());
-    }
     if need == BodyNeed::None {
         return Ok(Received::untouched(Bytes::new(), body, u64::MAX, None));
     }
@@ -155,7 +152,7 @@ pub(super) async fn receive(
 
 impl Received {
     /// No body.
-    const fn nothing() -> Self {
+    pub(super) const fn nothing() -> Self {
         Self {
             judged: None,
             decoded: None,

@@ -35,7 +35,7 @@ impl Exchange<'_> {
             let (proxy, limits) = (&self.core.proxy, &self.site.limits);
             let on_disk = Held::nothing(&proxy.on_disk, limits.held.get());
             let in_memory = Held::nothing(&proxy.buffered, limits.buffered.get());
-            let held = hold(body, on_disk, in_memory).await;
+            let held = Box::pin(hold(body, on_disk, in_memory)).await;
             (body, progress) = held.map_err(|error| match error {
                 HoldError::Body(error) => Refusal::of_unsent_body(error),
                 HoldError::Disk(error) => Refusal::Unheld(error.to_string()),
@@ -75,11 +75,11 @@ impl Exchange<'_> {
         request.method_mut().clone_from(&head.method);
         request.uri_mut().clone_from(&head.uri);
         *request.version_mut() = Version::HTTP_11;
-        let headers = request.headers_mut();
-        *headers = forward::describe(&head.headers, trust, &way, (scheme, self.id));
         let trust = &self.serving.trust;
         let way = trust.way(self.client.peer, &head.uri, &head.headers);
         let scheme = self.client.encryption.map_or("http", |_| "https");
+        let headers = request.headers_mut();
+        *headers = forward::describe(&head.headers, trust, &way, (scheme, self.id));
         if self.tunnel.is_some() {
             tunnel::upgrade(headers);
         }
