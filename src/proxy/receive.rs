@@ -188,14 +188,13 @@ impl Received {
         trust: &Arc<Trust>,
         turn: &Turn,
     ) -> (UpstreamBody, Arc<Progress>) {
-        let progress = Arc::new(Progress::default());
-        let body = match self.rest {
+        match self.rest {
             Rest::Whole { bytes, trailers } => {
-                progress.add(bytes.len());
-                progress.end();
-                UpstreamBody::whole(bytes, trailers, trust)
+                let progress = Arc::new(Progress::whole(bytes.len()));
+                (UpstreamBody::whole(bytes, trailers, trust), progress)
             }
             Rest::Stream { read, body, limit } => {
+                let progress = Arc::new(Progress::default());
                 let pace = if self.is_stream {
                     Pace::new(limits.stream_idle_time.get(), 0)
                 } else {
@@ -203,10 +202,10 @@ impl Received {
                 };
                 let (told, trust) = (Arc::clone(&progress), Arc::clone(trust));
                 let trust = (trust, turn.reading());
-                UpstreamBody::stream(read, body, limit, pace, told, trust)
+                let body = UpstreamBody::stream(read, body, limit, pace, told, trust);
+                (body, progress)
             }
-        };
-        (body, progress)
+        }
     }
 }
 

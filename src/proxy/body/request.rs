@@ -132,6 +132,15 @@ impl Default for Progress {
 }
 
 impl Progress {
+    /// That of a body of `bytes` which is here as a whole.
+    pub(in crate::proxy) fn whole(bytes: usize) -> Self {
+        Self {
+            bytes: AtomicU64::new(bytes as u64),
+            ended: AtomicBool::new(true),
+            ..Self::default()
+        }
+    }
+
     /// Bytes that went on to the upstream.
     pub(in crate::proxy) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
