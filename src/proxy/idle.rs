@@ -88,3 +88,11 @@ pub(super) async fn slot(
         proxy.connections.make_room();
     }
 }
+    match slots.take_free() {
+        Some(slot) => Ok(slot),
+        // Boxed like all that not every connection goes through.
+        None => Box::pin(next_slot(proxy, slots, peer)).await,
+    }
+}
+
+async fn next_slot(proxy: &Proxy, slots: &Arc<Slots>, peer: IpAddr) -> Result<Slot, AcquireError> {

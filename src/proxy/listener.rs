@@ -281,7 +281,8 @@ async fn accept(
                     alive: alive.clone(),
                 };
                 let serving = connection::serve(Arc::clone(&core), accepted, stage.clone());
-                tokio::spawn(serving);
+                // Boxed, because the runtime moves what it is given several times.
+                tokio::spawn(Box::pin(serving));
             }
             // The client went away before it was accepted; that is its business.
             Err(error)

@@ -55,10 +55,20 @@ impl Slots {
     /// A slot, as soon as one is free. Who came first is first.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Slot, AcquireError> {
         let permit = Arc::clone(&self.free).acquire_owned().await?;
-        Ok(Slot {
+        Ok(self.slot(permit))
+    }
+
+    /// A slot, if one is free. Where somebody waits, none is.
+    pub(super) fn take_free(self: &Arc<Self>) -> Option<Slot> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        Some(self.slot(permit))
+    }
+
+    fn slot(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Slot {
+        Slot {
             slots: Arc::clone(self),
             permit: Some(permit),
-        })
+        }
     }
 }
 
