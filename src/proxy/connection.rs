@@ -222,7 +222,7 @@ async fn http_1(
         }
         rests = true;
         let drain = wait_for_drain(&mut stage);
-        let served = rest::serve(&builder, stream, &service, &core.proxy, activity, drain);
+        let served = rest::serve(&builder, stream, &service, core, activity, drain);
         // Boxed, so that it takes no room while the connection rests.
         match Box::pin(served).await {
             ControlFlow::Break(ended) => break ended,

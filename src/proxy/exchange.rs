@@ -21,6 +21,7 @@ use super::body::{ClientBody, ClientRequest, Meter, Progress};
 use super::connections::OwnPlace;
 use super::fields::{strip_hop_by_hop, strip_named};
 use super::framing::{Refused, Turn, Turns};
+use super::idle::Rests;
 use super::judge;
 use super::receive::{Received, Unread, is_grpc, receive};
 use super::report::Report;
@@ -47,6 +48,7 @@ pub(super) struct Peer {
 pub(super) struct Core {
     pub(super) proxy: Arc<Proxy>,
     pub(super) pool: Arc<Pool>,
+    pub(super) rests: Arc<Rests>,
 }
 
 /// One request on its way.

@@ -1,8 +1,8 @@
 //! Connections without a request on them: for how long they are kept, and how they make room for others.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::AcquireError;
@@ -49,18 +49,56 @@ pub(super) async fn too_long(proxy: &Proxy, activity: &Activity) -> End {
     }
 }
 
-/// Waits until the connection has idled for [`REST`]. Only looks when its task is woken for another reason, or when the
-/// time has come: it is to be polled after whatever may make the connection idle.
-pub(super) async fn rests(activity: &Activity) {
-    let mut timer = std::pin::pin!(sleep_until(Instant::now() + REST));
+/// Wakes the connections of one core that idle, all of them at once. Each with a timer of its own would wake the core's
+/// driver when it sets that, which costs each new connection two system calls.
+#[derive(Debug, Default)]
+pub(super) struct Rests(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    tasks: Vec<Waker>,
+    /// When they are woken, if there are any.
+    until: Option<Instant>,
+}
+
+impl Rests {
+    /// Wakes a task at the time that is given back, [`REST`] from now at the latest.
+    fn wake(self: &Arc<Self>, waker: &Waker, now: Instant) -> Instant {
+        let mut waiting = self.waiting();
+        waiting.tasks.push(waker.clone());
+        *waiting.until.get_or_insert_with(|| {
+            let (this, until) = (Arc::clone(self), now + REST);
+            tokio::spawn(async move {
+                sleep_until(until).await;
+                let all = std::mem::take(&mut *this.waiting());
+                all.tasks.into_iter().for_each(Waker::wake);
+            });
+            until
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the connection has idled for [`REST`], and up to twice that. Only looks when its task is woken for another
+/// reason, or when all that idle are: it is to be polled after whatever may make the connection idle.
+pub(super) async fn rests(rests: &Arc<Rests>, activity: &Activity) {
+    // Until when there is no need to ask to be woken again.
+    let mut asked: Option<Instant> = None;
     std::future::poll_fn(|context| {
         let Some(since) = activity.idle_since() else {
             return Poll::Pending;
         };
-        if timer.deadline() != since + REST {
-            timer.as_mut().reset(since + REST);
+        let now = Instant::now();
+        if now >= since + REST {
+            return Poll::Ready(());
         }
-        timer.as_mut().poll(context)
+        if asked.is_none_or(|until| now >= until) {
+            asked = Some(rests.wake(context.waker(), now));
+        }
+        Poll::Pending
     })
     .await;
 }
@@ -72,6 +110,14 @@ pub(super) async fn slot(
     slots: &Arc<Slots>,
     peer: IpAddr,
 ) -> Result<Slot, AcquireError> {
+    match slots.take_free() {
+        Some(slot) => Ok(slot),
+        // Boxed like all that not every connection goes through.
+        None => Box::pin(next_slot(proxy, slots, peer)).await,
+    }
+}
+
+async fn next_slot(proxy: &Proxy, slots: &Arc<Slots>, peer: IpAddr) -> Result<Slot, AcquireError> {
     let mut slot = std::pin::pin!(slots.take());
     let mut look = interval(LOOK);
     let mut told = false;
@@ -88,11 +134,3 @@ pub(super) async fn slot(
         proxy.connections.make_room();
     }
 }
-    match slots.take_free() {
-        Some(slot) => Ok(slot),
-        // Boxed like all that not every connection goes through.
-        None => Box::pin(next_slot(proxy, slots, peer)).await,
-    }
-}
-
-async fn next_slot(proxy: &Proxy, slots: &Arc<Slots>, peer: IpAddr) -> Result<Slot, AcquireError> {

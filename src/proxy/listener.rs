@@ -218,7 +218,11 @@ pub async fn run_core(
     mut stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
     let pool = Arc::new(Pool::new(Arc::clone(&proxy)));
-    let core = Arc::new(Core { proxy, pool });
+    let core = Arc::new(Core {
+        proxy,
+        pool,
+        rests: Arc::default(),
+    });
     // Every connection holds a clone of `alive`; when all are gone, `drained` ends.
     let (alive, mut drained) = tokio::sync::mpsc::channel::<Infallible>(1);
     for listener in listeners {

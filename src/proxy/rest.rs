@@ -12,9 +12,10 @@ use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 
 use super::activity::{Activity, End};
+use super::exchange::Core;
 use super::framing::Gated;
+use super::idle;
 use super::transport::Transport;
-use super::{Proxy, idle};
 
 /// A connection to a client, with all that stands in it, from hyper's side.
 pub(super) type Stream = Gated<Transport>;
@@ -24,7 +25,7 @@ pub(super) async fn serve<S, B>(
     builder: &http1::Builder,
     stream: Stream,
     service: S,
-    proxy: &Proxy,
+    core: &Core,
     activity: &Arc<Activity>,
     drain: impl Future<Output = ()>,
 ) -> ControlFlow<hyper::Result<()>, Stream>
@@ -43,7 +44,7 @@ where
             Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
-        end = idle::too_long(proxy, activity) => match end {
+        end = idle::too_long(&core.proxy, activity) => match end {
             End::Idle => {
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
@@ -51,7 +52,7 @@ where
             // There is nothing to be said that would be waited for, and what still comes may find nobody.
             End::InHead => return ControlFlow::Break(Ok(())),
         },
-        () = idle::rests(activity) => {
+        () = idle::rests(&core.rests, activity) => {
             // Its last answer is written, and the gate has let nothing through of what comes next. So what may be left in
             // hyper's buffer is the end of a body that nobody wanted, and what is read next begins a request.
             return ControlFlow::Continue(connection.into_parts().io.into_inner());
