@@ -233,6 +233,12 @@ impl<'v> Input<'v> {
         !matches!(self.record.role, Role::Value)
     }
 
+    /// Whether the value is one of a list, so that its name ends in its number there.
+    #[must_use]
+    pub const fn is_element(self) -> bool {
+        self.record.name.is_element()
+    }
+
     /// Whether the value is a name that is called by another: that of a file by its field's, of an element of XML by where
     /// it is.
     #[must_use]

@@ -96,7 +96,7 @@ pub(super) fn is_name(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else {
         return false;
     };
-    if text.len() > LONGEST_NAME {
+    if text.len() > LONGEST_NAME || !may_name(text) {
         return false;
     }
     let text = text.trim();
@@ -109,12 +109,36 @@ pub(super) fn is_name(value: &[u8]) -> bool {
         || SQUEEZED.iter().any(|word| squeezed.ends_with(&**word))
 }
 
+/// Whether any word of secrets is in a short text, however its parts are joined. Nearly no value has one, and a body may have
+/// a hundred thousand values, so that is told without a text being made of each.
+fn may_name(text: &str) -> bool {
+    let Some(words) = ANY.as_ref() else {
+        return true;
+    };
+    let (mut squeezed, mut len) = ([0; LONGEST_NAME], 0);
+    let is_letter = |byte: &u8| !matches!(byte, b'-' | b'_' | b' ');
+    for letter in text.bytes().filter(is_letter) {
+        if let Some(place) = squeezed.get_mut(len) {
+            *place = letter;
+            len += 1;
+        }
+    }
+    words.is_match(squeezed.get(..len).unwrap_or_default())
+}
+
 fn squeezed(lower: &str) -> String {
     lower.replace(['-', '_', ' '], "")
 }
 
 /// The words without what joins their parts.
 static SQUEEZED: LazyLock<[String; WORDS.len()]> = LazyLock::new(|| WORDS.map(squeezed));
+
+/// Looks for the words and for those that say it alone, in either case.
+static ANY: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let all = SQUEEZED.iter().map(String::as_str).chain(WHOLE);
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true).build(all).ok()
+});
 
 /// Where secrets are that the text itself names, in order and apart: what follows a scheme of credentials (`Bearer …`), the
 /// name of a secret and `=` or `:`, the user's name in a URL, or a segment of a path that says so.

@@ -20,9 +20,11 @@ impl Neighbours {
     #[must_use]
     pub fn among(inputs: Inputs<'_>) -> Self {
         let of_pairs = |kind| matches!(kind, PlaceKind::Query | PlaceKind::Body);
+        // The name of what is in a list ends in its number, which names nothing.
         let names = inputs
             .iter()
-            .filter(|input| of_pairs(input.kind()) && !input.is_key() && is_name(input.value()));
+            .filter(|input| of_pairs(input.kind()) && !input.is_key() && !input.is_element())
+            .filter(|input| is_name(input.value()));
         let around = names.filter_map(|input| {
             let name = input.name();
             let (object, last) = split(&name);
