@@ -75,6 +75,10 @@ impl Texts {
 
 /// Where `needle`, in ASCII lower case, first is at or behind `from`, in either case.
 pub(super) fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    // Most texts that are asked are shorter than most needles.
+    if text.len().checked_sub(from)? < needle.len() {
+        return None;
+    }
     let (rarest, byte) = rarest(needle)?;
     // Its rarest byte is looked for behind where the needle would begin.
     let begin = from + rarest;

@@ -10,8 +10,9 @@
 mod ways;
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::bytes::{begins, blanks, find, is_boundary, is_word, rest, word};
+use super::bytes::{Texts, begins, blanks, find, is_boundary, is_word, rest, word};
 use super::{Analyzer, Matches, Rule, Text};
 use ways::{DIRECTIVES, SIGNS_OF, WAYS};
 
@@ -249,6 +250,10 @@ fn is_calculation(expression: &[u8]) -> bool {
 
 /// Adds a chain of Python's attributes that leads somewhere, wherever it stands.
 fn python(bytes: &[u8], matches: &mut Matches) {
+    // Each of them begins so, and next to no text has it.
+    if memchr::memmem::find(bytes, b"__").is_none() {
+        return;
+    }
     let ways: [&[u8]; 6] = [
         b"__subclasses__",
         b"__globals__",
@@ -282,6 +287,13 @@ fn python(bytes: &[u8], matches: &mut Matches) {
 
 /// Adds what only an expression says of Java: a class by its name and a call of it.
 fn java(bytes: &[u8], matches: &mut Matches) {
+    if let Some((_, way)) = OF_JAVA.find(bytes).next() {
+        matches.add(&JAVA, way);
+    }
+}
+
+/// Names of classes that expressions alone call, and how they call them.
+static OF_JAVA: LazyLock<Texts> = LazyLock::new(|| {
     let ways: [&[u8]; 14] = [
         b"<jsp:include",
         b"<jsp:usebean",
@@ -298,13 +310,8 @@ fn java(bytes: &[u8], matches: &mut Matches) {
         b"#_memberaccess",
         b"freemarker.template.utility",
     ];
-    if let Some(way) = ways
-        .iter()
-        .find_map(|way| find(bytes, way, 0).map(|at| at..at + way.len()))
-    {
-        matches.add(&JAVA, way);
-    }
-}
+    Texts::new(ways)
+});
 
 #[cfg(test)]
 mod tests {
