@@ -21,7 +21,23 @@ static ETC: LazyLock<Words> = LazyLock::new(|| {
 });
 
 /// Beginnings of further ones.
-const ETC_BEGIN: &str = "proftp pure-ftpd pureftpd vsftpd cron rc. init hosts. hostname. ftp php passwd shadow ssh syslog";
+const ETC_BEGIN: [&[u8]; 15] = [
+    b"proftp",
+    b"pure-ftpd",
+    b"pureftpd",
+    b"vsftpd",
+    b"cron",
+    b"rc.",
+    b"init",
+    b"hosts.",
+    b"hostname.",
+    b"ftp",
+    b"php",
+    b"passwd",
+    b"shadow",
+    b"ssh",
+    b"syslog",
+];
 
 static PROC: LazyLock<Words> = LazyLock::new(|| {
     Words::of(
@@ -145,10 +161,8 @@ pub(super) fn may_be_known(component: &[u8]) -> bool {
 pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
     let next_is = |list: &Words| list.has(trimmed(next));
     if component.eq_ignore_ascii_case(b"etc") {
-        let begins_so = ETC_BEGIN
-            .split(' ')
-            .any(|known| begins(next, known.as_bytes()));
-        return (next_is(&ETC) || begins_so).then_some(Tree::Account);
+        let begins_so = || ETC_BEGIN.iter().any(|known| begins(next, known));
+        return (next_is(&ETC) || begins_so()).then_some(Tree::Account);
     }
     if component.eq_ignore_ascii_case(b"proc") {
         let is_process = !next.is_empty() && next.len() < 8 && next.iter().all(u8::is_ascii_digit);
@@ -194,7 +208,7 @@ pub(super) fn of(component: &[u8], next: &[u8]) -> Option<Tree> {
     if is_model {
         return None;
     }
-    if begins(component, b".env.") || KEYS.has(trimmed(component)) {
+    if begins(component, b".env.") || KEYS.has(name) {
         return Some(Tree::Hidden);
     }
     None
@@ -271,7 +285,8 @@ fn trimmed(name: &[u8]) -> &[u8] {
         .iter()
         .position(|byte| matches!(*byte, 0 | b'?' | b'#' | b';' | b'*' | b':'));
     let name = name.get(..end.unwrap_or(name.len())).unwrap_or(name);
-    let name = match memchr::memmem::find(name, b"%00") {
+    let mut escapes = memchr::memchr_iter(b'%', name);
+    let name = match escapes.find(|at| rest(name, *at).starts_with(b"%00")) {
         Some(at) => name.get(..at).unwrap_or(name),
         None => name,
     };

@@ -1,6 +1,6 @@
 //! What programs are given: options, paths, addresses, numbers.
 
-use super::super::bytes::{blanks, find, rest};
+use super::super::bytes::{begins, blanks, find, rest};
 use super::around::ends_command;
 use super::programs::{program, runs_another, takes_host, takes_lines, takes_number, takes_word};
 use super::words::Word;
@@ -101,7 +101,6 @@ pub(super) fn has_arguments(bytes: &[u8], word: &Word, is_program: bool) -> bool
                 || (takes_word(word.name(), argument) && ends_command(behind, gap + len))
                 || (is_program && is_option)
                 || (runs_another(word.name()) && program(super::super::bytes::word(argument)).0)
-                || find(argument, b"://", 0).is_some()
                 || argument.contains(&b'/')
                 || is_given_system_file(behind)
                 || find(argument, b".txt", 0).is_some()
@@ -119,7 +118,11 @@ fn is_given_system_file(behind: &[u8]) -> bool {
         .position(|byte| matches!(byte, b';' | b'|' | b'&' | b'\n' | b'`'))
         .unwrap_or(near.len());
     let arguments = near.get(..end).unwrap_or_default();
-    find(arguments, b" /etc/", 0).is_some() || find(arguments, b" /proc/", 0).is_some()
+    memchr::memchr_iter(b'/', arguments).any(|slash| {
+        let before = arguments.get(..slash).unwrap_or_default();
+        let folder = rest(arguments, slash);
+        before.ends_with(b" ") && (begins(folder, b"/etc/") || begins(folder, b"/proc/"))
+    })
 }
 
 /// Whether a program is given a file of the system's settings or processes, and nothing stands between.
