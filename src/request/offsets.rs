@@ -299,12 +299,13 @@ impl<'t> Rewrite<'t> {
     /// Goes on behind a replaced piece.
     fn end(&mut self, end: usize) {
         self.done = end;
+        // Most texts were never decoded before.
+        if self.map.marks.is_empty() {
+            return self.offsets.add(self.written.len(), end, Run::InStep);
+        }
         self.pass(end);
-        let raw = match self.map.run(end, self.cursor) {
-            // What is left of the piece has its beginning in common with what was replaced.
-            Run::Within => self.map.begin(end, self.cursor),
-            Run::InStep | Run::Piece => self.map.end(end, self.cursor),
-        };
+        // What is left of a piece has its beginning in common with what was replaced.
+        let raw = self.map.begin(end, self.cursor);
         let run = self.map.run(end, self.cursor);
         self.offsets.add(self.written.len(), raw, run);
     }

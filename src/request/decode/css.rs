@@ -11,34 +11,62 @@ use super::{Decoded, escape};
 /// character by its number, or a letter that is no escape of JavaScript.
 pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
     let text = form.text;
+    // Told before anything is written, since most texts full of backslashes have none.
+    let is_style = |escape: (usize, Escape)| match escape {
+        (_, Escape::Number(character, _)) => character.is_ascii_graphic(),
+        (at, Escape::Itself(byte)) => byte.is_ascii_alphabetic() && !escape::is_escape(text, at),
+        (_, Escape::Nothing(_)) => false,
+    };
+    if !escapes(text).any(is_style) {
+        return None;
+    }
     let mut rewrite = Rewrite::new(text, form.offsets);
-    let mut next = 0;
-    let mut is_style = false;
-    for at in memchr::memchr_iter(b'\\', text) {
-        // The second backslash of `\\` begins nothing.
-        if at < next {
-            continue;
-        }
-        let behind = text.get(at + 1..).unwrap_or_default();
-        next = at + 2;
-        match behind {
-            [first, ..] if first.is_ascii_hexdigit() => {
-                let (character, len) = code_point(behind);
-                rewrite.replace(at, 1 + len, encode(character, &mut [0; 4]));
-                next = at + 1 + len;
-                is_style |= character.is_ascii_graphic();
+    for (at, escape) in escapes(text) {
+        match escape {
+            Escape::Number(character, len) => {
+                rewrite.replace(at, len, encode(character, &mut [0; 4]));
             }
-            [b'\r', b'\n', ..] => rewrite.replace(at, 3, &[]),
-            [b'\n' | b'\r' | b'\x0c', ..] => rewrite.replace(at, 2, &[]),
-            [first, ..] => {
-                rewrite.replace(at, 2, &[*first]);
-                is_style |= first.is_ascii_alphabetic() && !escape::is_escape(text, at);
-            }
-            [] => {}
+            Escape::Nothing(len) => rewrite.replace(at, len, &[]),
+            Escape::Itself(byte) => rewrite.replace(at, 2, &[byte]),
         }
     }
-    let decoded = rewrite.finish().filter(|_| is_style)?;
-    Some(form.next(&[DecodeStep::CssEscape], decoded))
+    Some(form.next(&[DecodeStep::CssEscape], rewrite.finish()?))
+}
+
+/// What a backslash and what is behind it stand for.
+enum Escape {
+    /// The character of a number, and how long that is with its backslash.
+    Number(char, usize),
+    /// Nothing: a line end, which is so long with its backslash.
+    Nothing(usize),
+    /// The byte that follows.
+    Itself(u8),
+}
+
+/// Each escape of a text and where it is.
+fn escapes(text: &[u8]) -> impl Iterator<Item = (usize, Escape)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = escape::backslash(text, next)?;
+        let behind = text.get(at + 1..).unwrap_or_default();
+        let escape = match behind {
+            [first, ..] if first.is_ascii_hexdigit() => {
+                let (character, len) = code_point(behind);
+                Escape::Number(character, 1 + len)
+            }
+            [b'\r', b'\n', ..] => Escape::Nothing(3),
+            [b'\n' | b'\r' | b'\x0c', ..] => Escape::Nothing(2),
+            [first, ..] => Escape::Itself(*first),
+            [] => return None,
+        };
+        // The second backslash of `\\` begins nothing.
+        next = at
+            + match escape {
+                Escape::Number(_, len) | Escape::Nothing(len) => len,
+                Escape::Itself(_) => 2,
+            };
+        Some((at, escape))
+    })
 }
 
 /// The character that hexadecimal digits write, and how many bytes they take with the blank that may end them.

@@ -17,12 +17,38 @@ pub(super) fn decode(form: &Form<'_>) -> Option<Decoded> {
         if candidate.len() < 3 {
             continue;
         }
+        if let Some(byte) = usual(candidate) {
+            rewrite.replace(at, candidate.len(), &[byte]);
+            continue;
+        }
         let expanded = htmlize::unescape_bytes_in(candidate, htmlize::Context::General);
         if let Some((len, by)) = taken(candidate, &expanded) {
             rewrite.replace(at, len, by);
         }
     }
     Some(form.next(&[DecodeStep::HtmlEntity], rewrite.finish()?))
+}
+
+/// What the references stand for that nearly all are: the signs of markup by name, and printable characters of ASCII by
+/// number. All others are looked up.
+fn usual(candidate: &[u8]) -> Option<u8> {
+    let (digits, radix) = match candidate {
+        b"&amp;" => return Some(b'&'),
+        b"&lt;" => return Some(b'<'),
+        b"&gt;" => return Some(b'>'),
+        b"&quot;" => return Some(b'"'),
+        b"&apos;" => return Some(b'\''),
+        [_, b'#', b'x' | b'X', digits @ ..] => (digits, 16),
+        [_, b'#', digits @ ..] => (digits, 10),
+        _ => return None,
+    };
+    let digits = digits.strip_suffix(b";").unwrap_or(digits);
+    let number = digits.iter().try_fold(0_u32, |number, digit| {
+        let digit = char::from(*digit).to_digit(radix)?;
+        number.checked_mul(radix)?.checked_add(digit)
+    })?;
+    let byte = u8::try_from(number).ok()?;
+    matches!(byte, b' '..=b'~').then_some(byte)
 }
 
 /// Whether a text may have a reference: the sign in `this & that` begins none.

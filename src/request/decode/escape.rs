@@ -58,7 +58,7 @@ fn unescape(form: &Form<'_>, read: impl Fn(&[u8], usize) -> Option<Escape>) -> O
 }
 
 /// The next backslash from `at` on. Of a text full of them it is right there.
-fn backslash(text: &[u8], at: usize) -> Option<usize> {
+pub(super) fn backslash(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     if rest.first() == Some(&b'\\') {
         return Some(at);
