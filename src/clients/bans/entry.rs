@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::super::nanoseconds;
 use super::super::table::{Entry as Kept, Worth};
-use super::{Ban, BanOrder, Cause, InForce, Level, NEVER, Now, later};
+use super::{Ban, BanOrder, BanSource, Cause, InForce, Level, NEVER, Now, later};
 
 /// A client that is banned, or was so lately.
 #[derive(Debug)]
@@ -54,10 +54,13 @@ impl Entry {
         }
     }
 
-    /// Takes over another ban of the same client, unless the one there is in force for longer.
+    /// Takes over another ban of the same client, unless the one there is in force for longer. One that would be the next in a
+    /// row is none while the one before is in force: requests that were under way then are no reason for a longer ban.
     pub(super) fn renew(&mut self, order: &BanOrder, until: u64, level: Level, now: Now) -> bool {
         let was_active = self.is_active(now.ticks);
-        if was_active && self.until >= until {
+        let is_next = matches!(level, Level::Becomes(..));
+        let by_policy = self.cause.source == BanSource::Policy;
+        if was_active && (self.until >= until || is_next && by_policy) {
             return false;
         }
         if !was_active {
@@ -101,10 +104,6 @@ impl Entry {
                 left: (self.until != NEVER).then(|| Duration::from_nanos(left)),
             }
         })
-    }
-
-    pub(super) const fn since(&self) -> jiff::Timestamp {
-        self.since
     }
 
     pub(super) const fn is_active(&self, ticks: u64) -> bool {

@@ -109,11 +109,12 @@ impl Bans {
 
     /// Lifts the ban of exactly this block if it was there at `time`: another process lifted it then.
     pub(super) fn lift_known(&self, key: Key, client: IpNet, time: jiff::Timestamp, now: Now) {
+        let known = self.of(key, client, now);
+        if known.is_none_or(|known| known.since > time) {
+            return;
+        }
         if self.is_counted(client) {
-            let is_that = self.table.look(key, |entry| entry.since() <= time);
-            if is_that == Some(true) {
-                self.table.remove(key);
-            }
+            self.table.remove(key);
         } else {
             self.ranges.remove(client, now);
         }

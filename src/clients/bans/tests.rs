@@ -132,6 +132,35 @@ fn bans_in_a_row_are_longer_until_they_are_forgotten() {
     assert_eq!(left(&clients, &attacker, now), Some(MINUTE), "forgotten");
 }
 
+/// Bug: of requests that were under way when their client was banned, each third made the ban longer.
+#[test]
+fn requests_under_way_at_a_ban_make_it_no_longer() {
+    let (clients, now) = start();
+    let (attacker, policy) = (client("192.0.2.7"), policy(&[MINUTE, 9 * MINUTE]));
+    for _ in 0..100 {
+        offend(&clients, &attacker, 1, &policy, now);
+    }
+    assert_eq!(left(&clients, &attacker, now), Some(MINUTE));
+    assert_eq!(clients.bans(None, 1, now)[0].level, 1);
+}
+
+#[test]
+fn a_ban_that_another_process_lifted_is_lifted_and_a_later_one_is_not() {
+    let (clients, now) = start();
+    for block in ["192.0.2.7/32", "198.51.100.0/24"] {
+        let block = net(block);
+        clients.ban_block(block, &order(None), now).unwrap();
+        let since = clients.ban_of(block, now).expect("a ban").since;
+        clients.lift_known_ban(block, since - jiff::SignedDuration::from_secs(1), now);
+        assert!(
+            clients.ban_of(block, now).is_some(),
+            "{block}: lifted before it was made"
+        );
+        clients.lift_known_ban(block, since, now);
+        assert!(clients.ban_of(block, now).is_none(), "{block}");
+    }
+}
+
 #[test]
 fn whom_nobody_may_ban_is_not_banned() {
     let (clients, now) = start();
