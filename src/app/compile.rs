@@ -181,6 +181,14 @@ fn chain(
         }
     }
     crate::event::secrets::prepare();
+    let late = |(at, link): &(usize, &Link)| *at > 0 && link.detection.repeats_a_refusal();
+    if let Some((_, link)) = links.iter().enumerate().find(late) {
+        load.warn(format!(
+            "{}: it is not the first in the chain, so that those before it are asked about banned clients and count them; put \
+             it first",
+            link.name
+        ));
+    }
     if errors.is_empty() {
         Ok(Chain::new(links))
     } else {

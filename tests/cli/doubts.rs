@@ -83,3 +83,47 @@ fn a_group_of_rules_is_shown_as_its_rules() {
     );
     assert_eq!(place.run(&["rules", "show", "sql"]).code, Some(2));
 }
+
+#[test]
+fn check_says_what_makes_bans_of_no_use() {
+    let check = |rules: &str| {
+        let place = Place::new().with("rules.yaml", rules);
+        place.run(&["check"])
+    };
+    let late = check("detections: [{ rate_limit: {} }, { ban: {} }]\n");
+    assert!(
+        late.code == Some(0) && late.out.contains("ban: it is not the first in the chain"),
+        "{}",
+        late.out
+    );
+    let first = check("detections: [{ ban: {} }, { rate_limit: {} }]\n");
+    assert!(!first.out.contains("not the first"), "{}", first.out);
+    let nobody = check("policy: { ban: { after: 3 } }\ndetections: [{ rate_limit: {} }]\n");
+    assert_eq!(nobody.code, Some(78));
+    assert!(
+        nobody.err.contains("the chain has no detection `ban`"),
+        "{}",
+        nobody.err
+    );
+    for (wrong, told) in [
+        ("after: 0", "0 is out of range"),
+        ("shared: 151", "151 is out of range"),
+        ("for: 0s", "no time"),
+        ("escalate: [15m, 0s]", "no time"),
+        (
+            "ignore: [rate_limits]",
+            "there is no detection `rate_limits`",
+        ),
+        ("until: 15m", "the key `until` is unknown"),
+    ] {
+        let refused = check(&format!("policy: {{ ban: {{ {wrong} }} }}\n"));
+        assert_eq!(refused.code, Some(78), "{wrong}");
+        assert!(refused.err.contains(told), "{wrong}: {}", refused.err);
+    }
+    let token = check("control: { token: short }\n");
+    assert!(
+        token.code == Some(78) && token.err.contains("16 characters or more"),
+        "{}",
+        token.err
+    );
+}
