@@ -27,16 +27,17 @@
 //!
 //! What a room may import, lower ← higher; a test reads the imports and holds them:
 //!
-//! `config` ← `event`, `request` ← `clients` ← `engine` ← `detections` ← `proxy`, `control` ← `app` ← `cli`
+//! `config` ← `event`, `request` ← `clients` ← `engine` ← `detections` ← `store` ← `proxy`, `control` ← `app` ← `cli`
 //!
 //! | room | what it holds |
 //! |---|---|
 //! | [`config`] | how values, files and errors of a configuration are read; knows no section |
 //! | [`request`] | what a detection may look at: values with places and offsets into the raw bytes |
 //! | [`event`] | what is told, and the way to whoever is told |
-//! | [`clients`] | the lasting facts per client: limiter state, windows, holds; bounded; survive reloads |
+//! | [`clients`] | the lasting facts per client: limiter state, windows, bans; bounded; survive reloads |
 //! | [`engine`] | the trait, the registry, the chain, the policy, the decision |
 //! | [`detections`] | one file or folder each, and the list of them |
+//! | [`store`] | what survives a restart |
 //! | [`proxy`] | the traffic listener: a request's life is one page, `exchange.rs` |
 //! | [`control`] | the second listener, for operators |
 //! | [`app`] | assembly: configuration → policy → listeners; reload, drain |
@@ -55,6 +56,11 @@
 //!   anything where nobody asked for it. What a detection in monitor mode adds is dropped.
 //! * **A detection is told whether it is enforced** ([`Context::enforced`](engine::Context)), since one that keeps facts
 //!   must keep would-be ones apart: monitor mode never feeds a real refusal.
+//! * **A ban is a fact, not a setting.** A refusal is held against its client where it is decided (`decide/reaction.rs`), and
+//!   what comes of that is in `clients/bans`. Refused requests count whole for `within` and not at all after it, instead of
+//!   fading: who reads `after: 3, within: 10m` can say when a client is banned.
+//! * **Stored, then told.** Requests write what changed into a journal; one thread (`app/keeper`) commits it and only then
+//!   tells of it, so what was announced survives. Nothing on the way of a request waits for a disk.
 //! * **Values have forms, not one decoding.** A form is what an application sees after some decodings; each keeps the
 //!   way back to the raw bytes. The first form is what the place itself demands; the others are searched for, and of a value
 //!   whose escapes have no end, nothing is believed.

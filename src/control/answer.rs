@@ -232,6 +232,46 @@ mod tests {
         answer.status().as_u16()
     }
 
+    /// From another machine bare health is told, and everything else takes the token.
+    #[test]
+    fn who_asks_from_elsewhere_learns_little() {
+        let token = crate::config::Secret::new("0123456789abcdef".into());
+        let clients = Arc::new(Clients::scratch());
+        let state = ControlState::new(EventBus::default(), clients, Vec::new(), Some(token));
+        let ask = |path: &str, peer: [u8; 4], token: Option<&str>| {
+            let mut request = Request::get(path).header(header::HOST, "192.0.2.1");
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            let ends = Ends {
+                local: [192, 0, 2, 1].into(),
+                peer: peer.into(),
+            };
+            let request = request.body(Full::new(Bytes::new())).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let answer = answer(&state, request, ends).await;
+                let status = answer.status().as_u16();
+                let body = whole(answer.into_body()).await.unwrap();
+                (status, String::from_utf8_lossy(&body).into_owned())
+            })
+        };
+        let (near, far) = ([127, 0, 0, 1], [198, 51, 100, 1]);
+        assert!(ask("/readyz", near, None).1.contains("last_reload_error"));
+        let (status, told) = ask("/readyz", far, None);
+        assert_eq!(
+            (status, told.trim()),
+            (503, "{\n  \"status\": \"starting\"\n}")
+        );
+        assert_eq!(ask("/livez", far, None).0, 200);
+        assert_eq!(ask("/api/v1/policy", near, None).0, 200);
+        assert_eq!(ask("/api/v1/policy", far, None).0, 401);
+        assert_eq!(ask("/api/v1/policy", far, Some("0123456789abcdeF")).0, 401);
+        assert_eq!(ask("/api/v1/policy", far, Some("0123456789abcdef")).0, 200);
+    }
+
     fn live_page(host: &str) -> http::request::Builder {
         Request::get("/livez").header(header::HOST, host)
     }
