@@ -377,7 +377,8 @@ fn do_everything(
         detection: &detection,
         rule: "sql_injection.union_behind_value",
     };
-    for _ in 0..3 {
+    // Three ban, and two more wait for a third.
+    for _ in 0..5 {
         clients.offend(client, &offence, &policy, now);
     }
     let _ = clients.journal().wait(Duration::ZERO);

@@ -10,6 +10,7 @@
 //! Every change is put into a journal, from which it is stored and only then told of; see [`Journal`].
 
 mod ban;
+mod causes;
 mod entry;
 mod journal;
 mod ranges;
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 pub use self::ban::{Ban, BanOrder, BanSource, Cause, InForce, NotBanned, client_text};
 pub use self::journal::{Change, Changed, Journal};
 
+use self::causes::Causes;
 use self::entry::Entry;
 use self::ranges::Ranges;
 use super::table::{Table, TableStatistics};
@@ -36,6 +38,7 @@ use super::{Key, nanoseconds};
 pub(super) struct Bans {
     table: Table<Entry>,
     ranges: Ranges,
+    causes: Causes,
     /// How long the prefix is that IPv6 clients are counted by.
     ipv6_prefix: AtomicU8,
     journal: Journal,
@@ -61,6 +64,7 @@ impl Bans {
         Self {
             table: Table::new(capacity),
             ranges: Ranges::default(),
+            causes: Causes::default(),
             ipv6_prefix: AtomicU8::new(64),
             journal: Journal::default(),
         }
@@ -135,6 +139,10 @@ impl Bans {
         let until = order
             .span
             .map_or(NEVER, |span| now.ticks.saturating_add(nanoseconds(span)));
+        let order = &BanOrder {
+            cause: self.causes.shared(&order.cause),
+            span: order.span,
+        };
         let put = self.table.change(key, now.ticks, |known| match known {
             Some(entry) => (
                 entry
@@ -231,7 +239,8 @@ impl Bans {
                 Ok(())
             };
         }
-        let entry = Entry::restored(ban, forget, now);
+        let cause = self.causes.shared(&ban.cause);
+        let entry = Entry::restored(Ban { cause, ..ban }, forget, now);
         if entry.is_forgotten(now.ticks) {
             return Ok(());
         }

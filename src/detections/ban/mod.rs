@@ -24,7 +24,7 @@
 //! * Who has many addresses is banned many times. IPv6 clients are banned by network (`clients.ipv6_prefix`).
 //! * Everybody behind one address is banned with it. Where many user agents were seen on it, the ban is short; an attacker
 //!   who knows that may pretend to be many, and is banned for as long as for the first time, each time.
-//! * There is room for an eighth of `clients.max_keys` bans. Who has many IPv6 networks may fill it, and those that find no place
+//! * There is room for one ban for every 18 of `clients.max_keys`. Who has many IPv6 networks may fill it, and those that find no place
 //!   go on being judged one by one; `/readyz` counts them (`clients.bans.refusals`).
 //! * Trusted clients and trusted proxies are never banned; a ban of a block that holds one does not touch it.
 //! * A page on another site may make a visitor's browser send what looks like attacks, and so have the visitor banned.
