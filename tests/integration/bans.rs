@@ -595,6 +595,13 @@ fn a_full_disk_stops_nothing_and_what_was_not_stored_is_stored_later() {
         folder.path().display()
     );
     let proxy = Proxy::start(&upstream, &yaml);
+    attack(proxy.address, "203.0.113.245");
+    wait_until("the ban to be stored", || {
+        proxy
+            .events()
+            .iter()
+            .any(|event| event.kind == EventKind::Ban)
+    });
     let filler = folder.path().join("filler");
     let noise = vec![7_u8; 4096];
     let mut file = std::fs::File::create(&filler).unwrap();
@@ -613,11 +620,17 @@ fn a_full_disk_stops_nothing_and_what_was_not_stored_is_stored_later() {
             .iter()
             .any(|event| event.kind == EventKind::State)
     );
+    // A ban that was stored, lifted while nothing can be.
+    let path = "/api/v1/bans/203.0.113.245";
+    let lifted = operate(proxy.control, folder.path(), "DELETE", path, "");
+    assert_eq!(lifted.json()["stored"], "failed");
     drop(file);
     std::fs::remove_file(&filler).unwrap();
     wait_until("the state to be stored again", || status() == "stored");
+    assert_eq!(send(proxy.address, "203.0.113.245", "/").status, 200);
     proxy.stop();
     let other = Proxy::start(&upstream, &yaml);
+    assert_eq!(send(other.address, "203.0.113.245", "/").status, 200);
     assert_eq!(
         send(other.address, &format!("203.0.113.{}", last % 240), "/").status,
         403

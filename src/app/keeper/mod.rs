@@ -2,8 +2,8 @@
 //!
 //! Requests write changes into the journal of [`Clients`] and go on. Here they are committed in groups; the event that a
 //! client is banned comes after its commit, so that what was announced is there after `kill -9`. Windows, which change
-//! with many requests, are stored once a second. When storing fails the proxy goes on in memory: that is told once, shown
-//! by `/readyz`, and tried again every second; once it works all bans are stored.
+//! with many requests, are stored twice a second. When storing fails the proxy goes on in memory: that is told once, shown
+//! by `/readyz`, and tried again twice a second; once it works all bans are stored.
 
 mod told;
 
@@ -208,10 +208,11 @@ impl Keeper {
             self.reopen();
             self.is_behind |= self.state.is_some();
         }
-        self.read_others(&told.facts, now);
         let overflown = told.facts.journal().has_overflown();
         self.is_behind |= overflown.is_some();
         let is_stored = self.store(&changes, told, now);
+        // Not before: what was lifted here and is not stored yet would come back.
+        self.read_others(&told.facts, now);
         if had_failed != self.fault.is_some() {
             self.tell_fault(told);
         }
@@ -248,7 +249,8 @@ impl Keeper {
         if self.is_behind {
             batch.bans = facts.bans(None, usize::MAX, now);
         }
-        if batch.is_empty() {
+        // After a fault an empty step shows that it works again.
+        if batch.is_empty() && self.fault.is_none() {
             return true;
         }
         match state.store(&batch) {
